@@ -1,0 +1,170 @@
+"""Dockerfile and compose.yaml, read as a container engine would: none is needed to see what the containers give up."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+SECRET = re.compile(r"(?i)(password|secret|token|api_?key)\w*[ \t]*[=:][ \t]*(?P<value>[^\s\"']+)")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions in order, continued lines joined, comments left out."""
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return [(name.upper(), rest) for name, rest in pairs]
+
+
+def every(name: str) -> list[str]:
+    return [rest for instruction, rest in instructions() if instruction == name]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    start = max(number for number, (name, _) in enumerate(instructions()) if name == "FROM")
+    return instructions()[start:]
+
+
+class TestDockerfile:
+    def test_builds_in_one_stage_and_runs_in_another(self) -> None:
+        assert len(every("FROM")) == 2
+        assert any("--from=build" in rest for name, rest in last_stage() if name == "COPY")
+
+    def test_base_images_are_pinned(self) -> None:
+        for image in every("FROM"):
+            assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+ AS \w+", image)
+
+    def test_runs_as_nobody_in_particular(self) -> None:
+        users = [rest for name, rest in last_stage() if name == "USER"]
+        assert users
+        assert re.fullmatch(r"[1-9]\d{3,}(:[1-9]\d{3,})?", users[-1])
+
+    def test_says_whether_it_lives(self) -> None:
+        (check,) = every("HEALTHCHECK")
+        assert "/health/live" in check
+
+    def test_the_health_check_is_a_program(self) -> None:
+        command = yaml.safe_load(every("HEALTHCHECK")[0].partition("CMD")[2])
+        compile(command[2], "healthcheck", "exec")
+        assert command[:2] == ["python", "-c"]
+
+    def test_fetches_nothing_by_address(self) -> None:
+        assert every("ADD") == []
+        assert "://" not in "".join(every("RUN"))
+
+    def test_installs_what_the_lock_says(self) -> None:
+        (install,) = [run for run in every("RUN") if ".whl" in run]
+        assert {"--verify-hashes", "--constraint", "requirements.lock"} <= set(shlex.split(install))
+
+    def test_keeps_its_data_in_one_folder(self) -> None:
+        assert any("CATCHMENT_DATA=/data" in rest for rest in every("ENV"))
+
+    def test_copies_no_more_than_it_needs(self) -> None:
+        allowed = [line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+        copied = {source for rest in every("COPY") if "--from" not in rest for source in rest.split()[:-1]}
+        assert copied == set(allowed)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+class TestService:
+    def test_gives_up_what_it_does_not_need(self, name: str) -> None:
+        service = SERVICES[name]
+        assert service["user"].split(":")[0] not in ("", "0", "root")
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & set(service)
+
+    def test_image_is_ours_or_pinned(self, name: str) -> None:
+        service = SERVICES[name]
+        _, _, tag = service["image"].partition(":")
+        assert tag not in ("", "latest")
+        assert service["build"] == "."
+
+    def test_ports_are_published_on_loopback_only(self, name: str) -> None:
+        assert [port for port in SERVICES[name].get("ports", []) if not port.startswith("127.0.0.1:")] == []
+        assert SERVICES[name].get("network_mode") != "host"
+
+    def test_writes_into_named_volumes_only(self, name: str) -> None:
+        for volume in SERVICES[name].get("volumes", []):
+            assert volume.partition(":")[0] in COMPOSE["volumes"]
+
+    def test_its_data_folder_can_be_written(self, name: str) -> None:
+        service = SERVICES[name]
+        targets = [
+            volume.split(":")[1]
+            for volume in [*service.get("volumes", []), *(f"-:{path}" for path in service["tmpfs"])]
+        ]
+        assert "/data" in targets
+        assert "/tmp" in targets
+
+    def test_waits_for_services_of_its_own_profile(self, name: str) -> None:
+        for other in SERVICES[name].get("depends_on", {}):
+            assert SERVICES[other].get("profiles") == SERVICES[name].get("profiles")
+
+    def test_holds_no_secret(self, name: str) -> None:
+        for variable, value in SERVICES[name].get("environment", {}).items():
+            if SECRET.search(f"{variable}={value}"):
+                assert value.startswith("${")
+
+    def test_its_command_is_one_of_catchment(self, name: str) -> None:
+        if not (CHECKOUT / "src/catchment/cli.py").exists():
+            pytest.skip("the command line is not part of this checkout yet")
+        verb, *rest = SERVICES[name]["command"]
+        shown = help_of(verb)
+        assert [flag for flag in rest if flag.startswith("--") and flag not in shown] == []
+
+
+def help_of(verb: str) -> str:
+    """What `catchment VERB --help` prints; fails when there is no such command."""
+    program = Path(sys.executable).with_name("catchment")
+    wide = {**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
+    answer = subprocess.run(
+        [program, verb, "--help"], capture_output=True, text=True, env=wide, timeout=30, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_the_demo_alone_starts_by_default() -> None:
+    assert [name for name, service in SERVICES.items() if not service.get("profiles")] == ["demo"]
+    assert "environment" not in SERVICES["demo"]
+
+
+def test_the_profiles_are_the_documented_ones() -> None:
+    assert {profile for service in SERVICES.values() for profile in service.get("profiles", [])} == {"stocks", "tools"}
+
+
+def test_the_stocks_profile_is_dump_database_and_api() -> None:
+    stocks = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["stocks"]}
+    assert set(stocks) == {"stocks-upstream", "stocks-dump", "stocks-api"}
+    sharing = [name for name, service in stocks.items() if "stocks:/data" in service.get("volumes", [])]
+    assert sharing == ["stocks-dump", "stocks-api"]
+
+
+def test_only_the_dump_knows_a_key() -> None:
+    assert [name for name, service in SERVICES.items() if "ALPHAVANTAGE_API_KEY" in service.get("environment", {})] == [
+        "stocks-dump"
+    ]
+
+
+def test_no_secret_is_written_down() -> None:
+    texts = [DOCKERFILE, (CHECKOUT / "compose.yaml").read_text(), (CHECKOUT / ".env.example").read_text()]
+    written = [
+        match["value"]
+        for text in texts
+        for match in SECRET.finditer(text)
+        if not match["value"].startswith(("${", "https:"))
+    ]
+    assert written == []
