@@ -129,9 +129,9 @@ class TestService:
 def help_of(verb: str) -> str:
     """What `catchment VERB --help` prints; fails when there is no such command."""
     program = Path(sys.executable).with_name("catchment")
-    wide = {**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
+    plain = {"PATH": os.environ["PATH"], "COLUMNS": "200", "TERM": "dumb"}
     answer = subprocess.run(
-        [program, verb, "--help"], capture_output=True, text=True, env=wide, timeout=30, check=False
+        [program, verb, "--help"], capture_output=True, text=True, env=plain, timeout=30, check=False
     )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
