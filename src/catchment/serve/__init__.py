@@ -1,0 +1,1 @@
+"""The reading side as an HTTP API: it knows the store, and neither fetching nor collecting."""

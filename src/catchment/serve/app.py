@@ -1,0 +1,58 @@
+"""The whole reading side as one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from ..app import App
+from ..clock import Clock
+from ..settings import Settings
+from ..store.reader import Reader
+from ..store.tables import collection_of
+from . import collections, problems, status
+from .data import Data
+from .front import DATA, Front
+
+__all__ = ["build"]
+
+MAX_BODY = 2**20
+
+
+def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
+    """The ASGI application that serves these apps from the database that the settings name.
+
+    The database need not be there yet: until it is, what needs it answers 503.
+    """
+    reader = Reader.of(settings, [collection_of(app, feed) for app in apps for feed in app.feeds])
+    handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS]
+    framework = Litestar(
+        [*handlers, *(_own_routes(app) for app in apps)],
+        openapi_config=None,
+        exception_handlers={Exception: _problem},
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+        debug=False,
+    )
+    return Front(framework, reader, settings, clock)
+
+
+def _own_routes(app: App) -> Router:
+    """The app's own handlers; `data` in their arguments is what the request may read of its collections."""
+
+    def data(request: Request[Any, Any, Any]) -> Data:
+        found: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+        found.app = app.name
+        return found
+
+    return Router("/", route_handlers=list(app.handlers()), dependencies={"data": Provide(data, sync_to_thread=False)})
+
+
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    problem = problems.of_error(error)
+    body = problem.body(str(request.scope["path"]))
+    return Response(body, status_code=problem.status, media_type=problems.MEDIA_TYPE, headers=dict(problem.headers))

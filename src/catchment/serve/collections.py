@@ -1,0 +1,256 @@
+"""The routes that every collection has: list, item, history, source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlencode
+
+import msgspec
+from litestar import Request, Response, get
+
+from ..errors import QueryError
+from ..store.query import Query, parse
+from ..store.reader import Item, Page, State, Version
+from ..store.tables import Collection
+from . import gate
+from .cache import digest
+from .data import Data
+from .front import DATA
+
+__all__ = ["HANDLERS", "canonical_key"]
+
+_JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+Ask = Request[Any, Any, Any]
+T = TypeVar("T")
+
+
+def _data(request: Ask) -> Data:
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+    return data
+
+
+def _pairs(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The request's parameters; with `allowed`, no others than these."""
+    given = gate.pairs(request.scope["query_string"])
+    for name, _ in given:
+        if allowed and name not in allowed:
+            raise QueryError(
+                f"unknown parameter {name[:60]}; there are {', '.join(allowed)}",
+                kind="unknown-parameter",
+                parameter=name,
+            )
+    return given
+
+
+def canonical_key(segment: str) -> str:
+    """The key that a path's segment means: each component with the fewest escapes. QueryError 404 if it is none."""
+    try:
+        parts = [unquote(part, errors="strict") for part in segment.split(",")]
+    except UnicodeDecodeError as error:
+        raise _not_found() from error
+    return ",".join(quote(part, safe=":") for part in parts)
+
+
+def _not_found() -> QueryError:
+    return QueryError("there is no such record", kind="not-found", status=404)
+
+
+def _known(data: Data, etag: str) -> Response[bytes] | None:
+    """A 304 if the client has this answer."""
+    if gate.matches(data.if_none_match, etag):
+        return Response(b"", status_code=304, headers={"etag": etag}, media_type=_JSON)
+    return None
+
+
+def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(body, media_type=_JSON, headers={"etag": etag, **(headers or {})})
+
+
+# -- list ----------------------------------------------------------------------------------------------------------
+
+
+@get("/v1/{app:str}/{name:str}")
+async def records(request: Ask, app: str, name: str) -> Response[bytes]:
+    """One page of a collection."""
+    data = _data(request)
+    collection = data.collection(f"{app}/{name}")
+    query = parse(_pairs(request), collection.columns, collection.feed.sort)
+    state = data.reader.states().get(collection.name)
+    if state is not None:
+        data.seen[collection.name] = state
+        if known := _known(data, _list_tag(collection, state, query)):
+            return known
+    page = await _read(lambda: _page(data, collection, query), quick=_is_quick(query, collection))
+    headers = {"link": f'<{_next_link(request, page.next)}>; rel="next"'} if page.next else {}
+    return _json(_page_body(page), _list_tag(collection, page.state, query), headers)
+
+
+def _list_tag(collection: Collection, state: State, query: Query) -> str:
+    return digest("list", collection.name, state, query.normal)
+
+
+def _is_quick(query: Query, collection: Collection) -> bool:
+    """Whether an index gives the page at once, so that a thread would cost more than the question."""
+    own_order = [f"{'-' if item.descending else ''}{item.column}" for item in query.order] == list(collection.feed.sort)
+    return own_order and not query.terms and query.as_of is None and query.count != "exact" and query.limit <= 100
+
+
+async def _read(question: Callable[[], T], *, quick: bool = False) -> T:
+    return question() if quick else await asyncio.to_thread(question)
+
+
+def _page(data: Data, collection: Collection, query: Query) -> Page:
+    with data.reader.snapshot() as snapshot:
+        data.note(snapshot, collection)
+        return snapshot.page(collection, query)
+
+
+def _page_body(page: Page) -> bytes:
+    meta = {
+        "revision": page.state.revision,
+        "changed_at": page.state.changed_at,
+        "count": page.count,
+        "count_exact": page.count_exact,
+        "next": page.next,
+    }
+    return b"".join((b'{"data":[', page.body.encode(), b'],"meta":', _encode(meta), b"}"))
+
+
+def _next_link(request: Ask, cursor: str) -> str:
+    """The next page's address, without host: a Host header is nothing to build on."""
+    pairs = [pair for pair in gate.pairs(request.scope["query_string"]) if pair[0] != "cursor"]
+    return f"{request.scope['path']}?{urlencode([*pairs, ('cursor', cursor)], quote_via=quote)}"
+
+
+# -- item ----------------------------------------------------------------------------------------------------------
+
+
+@get("/v1/{app:str}/{name:str}/{key:str}")
+async def record(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+    """One record. Its ETag is its version, so it stands when only others change."""
+    data = _data(request)
+    collection = data.collection(f"{app}/{name}")
+    query = parse(_pairs(request, ("as_of", "fields")), collection.columns)
+    wanted = canonical_key(key)
+    item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
+    etag = digest("item", collection.name, wanted, str(item.state.generation), str(item.version), repr(query.fields))
+    return _known(data, etag) or _json(_item_body(item), etag)
+
+
+def _item(data: Data, collection: Collection, key: str, query: Query) -> Item:
+    with data.reader.snapshot() as snapshot:
+        data.note(snapshot, collection)
+        item = snapshot.item(collection, key, as_of=query.as_of, fields=query.fields)
+    if item is None:
+        raise _not_found()
+    return item
+
+
+def _item_body(item: Item) -> bytes:
+    # Of the commit that brought this version, not of the collection: the body is the version's as its ETag is.
+    meta = {
+        "revision": item.revision,
+        "changed_at": item.changed_at,
+        "version": item.version,
+        "said_at": item.said_at,
+    }
+    return b"".join((b'{"data":', item.body.encode(), b',"meta":', _encode(meta), b"}"))
+
+
+# -- history and source --------------------------------------------------------------------------------------------
+
+
+@get("/v1/{app:str}/{name:str}/{key:str}/history")
+async def history(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+    """Every version of one record that is kept, newest first."""
+    data = _data(request)
+    collection = data.collection(f"{app}/{name}")
+    if _pairs(request):
+        raise QueryError("history takes no parameters", kind="unknown-parameter")
+    wanted = canonical_key(key)
+
+    def question() -> tuple[State, list[Version]]:
+        with data.reader.snapshot() as snapshot:
+            return data.note(snapshot, collection), snapshot.history(collection, wanted)
+
+    state, versions = await _read(question)
+    if not versions:
+        raise _not_found()
+    body = b"".join((b'{"data":[', b",".join(map(_version_body, versions)), b'],"meta":', _meta(state), b"}"))
+    return _json(body, digest("history", collection.name, wanted, state))
+
+
+def _meta(state: State) -> bytes:
+    return _encode({"revision": state.revision, "changed_at": state.changed_at})
+
+
+def _version_body(version: Version) -> bytes:
+    names = ("version", "said_at", "until", "revision", "until_revision", "gone", "run", "attempt")
+    head = _encode({name: getattr(version, name) for name in names})
+    return head[:-1] + b',"record":' + version.record.encode() + b"}"
+
+
+@get("/v1/{app:str}/{name:str}/{key:str}/source")
+async def source(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+    """The exchange that a version came from; with `raw=true` the bytes of its body."""
+    data = _data(request)
+    collection = data.collection(f"{app}/{name}")
+    pairs = dict(_pairs(request, ("version", "raw")))
+    version, wanted = _version_number(pairs.get("version", "")), canonical_key(key)
+    if pairs.get("raw", "false") not in ("true", "false"):
+        raise QueryError("raw: is true or false", parameter="raw")
+    if pairs.get("raw") == "true":
+        return await _raw_body(data, collection, wanted, version)
+    state, found = await _read(lambda: _source(data, collection, wanted, version))
+    path = f"/v1/{collection.name}/{wanted}/source/body?version={found['version']}"
+    body = _encode(
+        {"data": found | {"body": path}, "meta": {"revision": state.revision, "changed_at": state.changed_at}}
+    )
+    return _json(body, digest("source", collection.name, wanted, state, str(version)))
+
+
+@get("/v1/{app:str}/{name:str}/{key:str}/source/body")
+async def source_body(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+    """The bytes that a version came from, as they were archived."""
+    data = _data(request)
+    collection = data.collection(f"{app}/{name}")
+    pairs = dict(_pairs(request, ("version",)))
+    return await _raw_body(data, collection, canonical_key(key), _version_number(pairs.get("version", "")))
+
+
+def _version_number(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise QueryError("version: is a whole number, e.g. 2", parameter="version")
+    return int(text)
+
+
+def _source(data: Data, collection: Collection, key: str, version: int | None) -> tuple[State, dict[str, Any]]:
+    with data.reader.snapshot() as snapshot:
+        state = data.note(snapshot, collection)
+        found = snapshot.source(collection, key, version)
+    if found is None:
+        raise _not_found()
+    return state, found
+
+
+async def _raw_body(data: Data, collection: Collection, key: str, version: int | None) -> Response[bytes]:
+    _, found = await _read(lambda: _source(data, collection, key, version))
+
+    def question() -> bytes | None:
+        with data.reader.snapshot() as snapshot:
+            return snapshot.body(found["digest"])
+
+    body = await _read(question)
+    if body is None:
+        raise QueryError("the bytes are no longer kept", kind="not-found", status=404)
+    # Never shown in a browser as what it claims to be: it is somebody else's.
+    headers = {"etag": f'"{found["digest"]}"', "content-disposition": f'attachment; filename="{found["digest"][:16]}"'}
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+HANDLERS = (records, record, history, source, source_body)

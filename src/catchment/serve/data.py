@@ -1,0 +1,111 @@
+"""What one request may read, and a note of what it did read: from that its ETag, its age and its caching follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..errors import QueryError
+from ..settings import Settings
+from ..store.query import AsOf
+from ..store.reader import Filter, Reader, Snapshot, State, Total
+from ..store.tables import Collection
+
+__all__ = ["Data", "View"]
+
+
+@dataclass
+class Data:
+    """The collections as one request sees them.
+
+    inside: the request comes from this machine, so it may read what is not public. seen: what was read, by name.
+    """
+
+    reader: Reader
+    settings: Settings
+    now: datetime
+    inside: bool
+    app: str = ""
+    seen: dict[str, State] = field(default_factory=dict)
+    if_none_match: str = ""
+
+    def may_read(self, collection: Collection) -> bool:
+        return self.inside or collection.feed.public
+
+    def visible(self) -> list[Collection]:
+        """The collections that this request may read."""
+        return [item for item in self.reader.collections.values() if self.may_read(item)]
+
+    def collection(self, name: str) -> Collection:
+        """The collection `app/name`, or `name` of the app whose route this is.
+
+        Raises:
+            QueryError: 404 for none of that name, 401 for one that needs a key.
+        """
+        found = self.reader.collections.get(name if "/" in name else f"{self.app}/{name}")
+        if found is None:
+            raise QueryError("there is no such collection", kind="not-found", status=404)
+        if not self.may_read(found):
+            raise QueryError("reading this needs a key", kind="not-authenticated", status=401)
+        return found
+
+    def note(self, snapshot: Snapshot, collection: Collection) -> State:
+        """The collection's state in the snapshot, noted as read."""
+        state = self.seen[collection.name] = snapshot.state(collection)
+        return state
+
+    @contextmanager
+    def open(self) -> Iterator[View]:
+        """One moment of the data: everything read inside belongs together.
+
+        Raises:
+            StoreUnavailable: the data cannot be read.
+            QueryError: 503 when a question takes too long.
+        """
+        with self.reader.snapshot() as snapshot:
+            yield View(self, snapshot)
+
+
+@dataclass(frozen=True)
+class View:
+    """Questions of an app's own route to its collections; a collection is named as its feed."""
+
+    _data: Data
+    _snapshot: Snapshot
+
+    def _use(self, name: str) -> Collection:
+        collection = self._data.collection(name)
+        self._data.note(self._snapshot, collection)
+        return collection
+
+    def rows(
+        self,
+        name: str,
+        filters: Sequence[Filter] = (),
+        *,
+        columns: Sequence[str] = (),
+        sort: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        as_of: AsOf | None = None,
+    ) -> list[dict[str, Any]]:
+        """Records as dicts of Python values: `rows("bars", [("symbol", "eq", "IBM")], sort=["-date"], limit=5)`."""
+        collection = self._use(name)
+        return self._snapshot.rows(
+            collection, filters, columns=columns, sort=sort, limit=limit, offset=offset, as_of=as_of
+        )
+
+    def count(self, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
+        """How many records match."""
+        return self._snapshot.count(self._use(name), filters, as_of=as_of)
+
+    def total(self, name: str, column: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> Total:
+        """The exact sum of a field over the records that match, and how many have it."""
+        return self._snapshot.total(self._use(name), column, filters, as_of=as_of)
+
+    def partitions(self, name: str) -> list[Mapping[str, Any]]:
+        """The collection's partitions: key, params, verdict, reason, checked_at, collected_at, records, failures."""
+        return list(self._snapshot.partitions(self._use(name)))

@@ -1,0 +1,67 @@
+"""How old an answer is, and whether that is too old."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from ..clock import parse_moment, render_moment
+from ..feed import Cron, Every, Feed
+from ..store.reader import Due, Freshness
+
+__all__ = ["Age", "age", "due"]
+
+
+def due(feed: Feed, now: datetime) -> Due:
+    """The moments before which a partition's last collection is too old: a whole round of its schedule was missed.
+
+    One slot may just be at work; the one before it should be done.
+    """
+    stale = render_moment(_two_rounds_ago(feed.reread or feed.schedule, now))
+    if feed.settle is None:
+        return Due(stale)
+    return Due(stale, render_moment(now - feed.settle), render_moment(_two_rounds_ago(feed.reconcile, now)))
+
+
+def _two_rounds_ago(schedule: Cron | Every, now: datetime) -> datetime:
+    if isinstance(schedule, Every):
+        return now - 2 * min(schedule.interval, timedelta(days=36500))
+    from cronsim import CronSim
+
+    backwards = CronSim(schedule.expression, now.astimezone(ZoneInfo(schedule.zone)), reverse=True)
+    slots: list[datetime] = list(itertools.islice(backwards, 2))
+    return slots[-1].astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """What the headers of one answer say about the collections that it was made from."""
+
+    collected_at: datetime | None
+    seconds: int | None
+    stale: bool
+    missing: int
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        pairs = [("x-stale", "true" if self.stale else "false"), ("x-missing-partitions", str(self.missing))]
+        if self.collected_at is not None:
+            moment = self.collected_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+            pairs += [("x-collected-at", moment), ("x-age", str(self.seconds))]
+        return [(name.encode(), value.encode()) for name, value in pairs]
+
+
+def age(parts: Iterable[Freshness], now: datetime) -> Age:
+    """The age of an answer: that of its oldest part. Never collected counts as stale."""
+    known = list(parts)
+    oldest = min((part.oldest for part in known if part.oldest), default=None)
+    collected_at = parse_moment(oldest) if oldest else None
+    return Age(
+        collected_at,
+        max(0, int((now - collected_at).total_seconds())) if collected_at else None,
+        any(part.stale or part.oldest is None for part in known),
+        sum(part.missing for part in known),
+    )

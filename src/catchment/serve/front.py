@@ -1,0 +1,214 @@
+"""The raw ASGI layer before the framework: what is refused, what is answered from memory, what every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..clock import Clock
+from ..settings import Settings
+from ..store.reader import Freshness, Reader, State
+from . import gate, problems
+from .cache import Answer, Cache, digest
+from .data import Data
+from .freshness import Age, age, due
+
+__all__ = ["DATA", "Front"]
+
+DATA = "catchment.data"
+"""Where the request's `Data` stands in its scope."""
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+    (b"server", b"catchment"),  # else the server names itself
+)
+_PUBLIC = [(b"cache-control", b"public, no-cache")]
+_PRIVATE = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, X-API-Key")]
+
+
+@dataclass
+class _Caught:
+    """The framework's answer. One that comes in several pieces goes on at once and is not kept."""
+
+    send: Send
+    start: Message = field(default_factory=dict)
+    body: bytes = b""
+    streamed: bool = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+        elif self.streamed:
+            await self.send(message)
+        elif message.get("more_body"):
+            self.streamed = True
+            await self.send({**self.start, "headers": _complete(self.start["headers"])})
+            await self.send(message)
+        else:
+            self.body = message.get("body", b"")
+
+    def header(self, name: bytes) -> str:
+        return next((value.decode("latin-1") for known, value in self.start["headers"] if known == name), "")
+
+
+def _complete(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers, with those that every answer has where they are not there already."""
+    given = list(headers)
+    names = {name for name, _ in given}
+    return [*given, *(pair for pair in _ALWAYS if pair[0] not in names)]
+
+
+class Front:
+    """An ASGI application around the framework's."""
+
+    def __init__(
+        self, app: Any, reader: Reader, settings: Settings, clock: Clock, *, cache: Cache | None = None
+    ) -> None:
+        self._app = app
+        self._reader = reader
+        self._settings = settings
+        self._clock = clock
+        self._hosts = gate.allowed_hosts(settings)
+        self._cache = cache or Cache()
+        self._fresh: dict[str, tuple[Mapping[str, State], int, Freshness]] = {}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = gate.raw_path(scope)
+        try:
+            refused = gate.refusal(scope, self._hosts)
+            if refused is None:
+                await self._answer(scope, path, receive, send)
+                return
+        except Exception as error:  # noqa: BLE001 (the top of a request: logged with its number, answered as 500)
+            refused = problems.of_error(error)
+        await _send_problem(refused, path, scope, send)
+
+    async def _answer(self, scope: Message, path: str, receive: Receive, send: Send) -> None:
+        asks = scope["method"] in ("GET", "HEAD")
+        key = (path, scope["query_string"])
+        data = self._data(scope)
+        kept = self._kept(key, data) if asks else None
+        if kept is not None:
+            await self._send_answer(kept, path, scope, data, send)
+            return
+        caught = await self._ask(scope, path, data, receive, send)
+        if caught.streamed:
+            return
+        if asks and data.seen and caught.start["status"] == 200:
+            answer = self._made(caught, data)
+            if b"no-store" not in dict(answer.headers).get(b"cache-control", b""):
+                self._cache.put(key, answer)
+            await self._send_answer(answer, path, scope, data, send)
+            return
+        await self._send_other(caught, path, scope, data, send)
+
+    def _data(self, scope: Message) -> Data:
+        return Data(
+            self._reader,
+            self._settings,
+            self._clock.now(),
+            inside=gate.is_loopback(scope),
+            if_none_match=gate.header(scope, b"if-none-match"),
+        )
+
+    def _kept(self, key: tuple[str, bytes], data: Data) -> Answer | None:
+        if not len(self._cache):
+            return None
+        answer = self._cache.get(key, self._reader.states())
+        if answer is None or not all(data.may_read(self._reader.collections[name]) for name in answer.states):
+            return None
+        data.seen.update(answer.states)
+        return answer
+
+    async def _ask(self, scope: Message, path: str, data: Data, receive: Receive, send: Send) -> _Caught:
+        """The framework's answer to the request; HEAD is asked as GET."""
+        caught = _Caught(send)
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        # A key may hold an encoded slash: below /v1 the path stays as it was sent.
+        inner_path = path if path.startswith("/v1/") else scope["path"]
+        await self._app({**scope, "method": method, "path": inner_path, DATA: data}, receive, caught)
+        return caught
+
+    def _made(self, caught: _Caught, data: Data) -> Answer:
+        headers = [pair for pair in caught.start["headers"] if pair[0] not in (b"etag", b"content-length")]
+        if not caught.header(b"cache-control"):
+            public = all(self._reader.collections[name].feed.public for name in data.seen)
+            headers += _PUBLIC if public else _PRIVATE
+        # An app's own route may depend on more than revisions: its tag is that of its bytes.
+        etag = caught.header(b"etag") or digest(caught.body)
+        return Answer(tuple(headers), caught.body, etag, dict(data.seen))
+
+    async def _send_answer(self, answer: Answer, path: str, scope: Message, data: Data, send: Send) -> None:
+        media_type = dict(answer.headers).get(b"content-type", b"").decode("latin-1")
+        if not gate.accepts(gate.header(scope, b"accept"), media_type):
+            refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
+            await _send_problem(refused, path, scope, send)
+            return
+        headers: Headers = [*answer.headers, (b"etag", answer.etag.encode()), *self._age(data).headers]
+        if gate.matches(data.if_none_match, answer.etag):
+            kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-disposition")]
+            await _send(304, kept, b"", scope, send)
+        else:
+            await _send(200, headers, answer.body, scope, send)
+
+    async def _send_other(self, caught: _Caught, path: str, scope: Message, data: Data, send: Send) -> None:
+        """Sends what is not kept: errors, what is not about collections, and a 304 that a handler found itself."""
+        status = caught.start["status"]
+        headers = [pair for pair in caught.start["headers"] if pair[0] != b"content-length"]
+        headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in headers]
+        if status == 304:
+            public = all(self._reader.collections[name].feed.public for name in data.seen)
+            headers = [pair for pair in headers if pair[0] != b"content-type"]
+            headers += [*(_PUBLIC if public else _PRIVATE), *self._age(data).headers]
+        media_type = caught.header(b"content-type")
+        if status == 200 and not gate.accepts(gate.header(scope, b"accept"), media_type):
+            refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
+            await _send_problem(refused, path, scope, send)
+            return
+        await _send(status, headers, caught.body, scope, send)
+
+    def _age(self, data: Data) -> Age:
+        return age([self._freshness(name, data) for name in data.seen], data.now)
+
+    def _freshness(self, name: str, data: Data) -> Freshness:
+        """The collection's freshness; read again when the file changed or a second has passed."""
+        states, second = self._reader.states(), int(data.now.timestamp())
+        known = self._fresh.get(name)
+        if known is not None and known[0] is states and known[1] == second:
+            return known[2]
+        collection = self._reader.collections[name]
+        with self._reader.snapshot() as snapshot:
+            fresh = snapshot.freshness(collection, due(collection.feed, data.now))
+        self._fresh[name] = (states, second, fresh)
+        return fresh
+
+
+def _with_head(allow: bytes) -> bytes:
+    names = [name.strip() for name in allow.decode("latin-1").split(",")]
+    return ", ".join(sorted({*names, *(["HEAD"] if "GET" in names else [])})).encode()
+
+
+async def _send_problem(problem: problems.Problem, path: str, scope: Message, send: Send) -> None:
+    headers: Headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
+    headers += [(name.encode(), value.encode()) for name, value in problem.headers]
+    await _send(problem.status, headers, problem.body(path), scope, send)
+
+
+async def _send(status: int, headers: Headers, body: bytes, scope: Message, send: Send) -> None:
+    if status not in (204, 304):
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": _complete(headers)})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" or status == 304 else body})

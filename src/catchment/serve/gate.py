@@ -1,0 +1,95 @@
+"""What is refused before anything else looks at a request, and what a request is taken for."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from ..errors import QueryError
+from ..settings import Setting, Settings
+from .problems import Problem, of_status
+
+__all__ = ["accepts", "allowed_hosts", "is_loopback", "matches", "pairs", "raw_path", "refusal"]
+
+MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
+MAX_PARAMETERS = 200
+
+Scope = Mapping[str, Any]
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """The names under which this server answers: the loopback's, the one it listens on, and CATCHMENT_ALLOWED_HOSTS."""
+    extra = Setting("CATCHMENT_ALLOWED_HOSTS").values(settings)
+    return frozenset(name.lower() for name in ("localhost", "127.0.0.1", "[::1]", settings.host, *extra))
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, still percent-encoded."""
+    raw = scope.get("raw_path") or b""
+    return raw.split(b"?")[0].decode("latin-1") if raw else quote(str(scope["path"]))
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The header's values joined by commas; "" when absent."""
+    return ", ".join(value.decode("latin-1") for known, value in scope["headers"] if known == name)
+
+
+def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
+    """Why the request is not answered at all; None when it is."""
+    if len(raw_path(scope)) + len(scope["query_string"]) > MAX_URL:
+        return of_status(414, f"The URL is longer than {MAX_URL} bytes.")
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEADERS:
+        return of_status(431, f"The headers are longer than {MAX_HEADERS} bytes.", Connection="close")
+    host = header(scope, b"host").lower()
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    if name not in hosts:
+        return of_status(400, "The Host header names no host of ours.", Connection="close")
+    return None
+
+
+def is_loopback(scope: Scope) -> bool:
+    """Whether the other side is this machine."""
+    client = scope.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def pairs(query: bytes) -> list[tuple[str, str]]:
+    """The query's parameters, decoded, in their order. QueryError when they are no UTF-8, or too many."""
+    try:
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:  # UnicodeError is one
+        raise QueryError("the query string is not UTF-8, percent-encoded, or has too many parameters") from error
+
+
+def accepts(accept: str, media_type: str) -> bool:
+    """Whether an Accept header takes this type; an absent one takes all."""
+    wanted = media_type.partition(";")[0].strip()
+    ranges = {wanted, f"{wanted.partition('/')[0]}/*", "*/*"}
+    if wanted.endswith("+json"):
+        ranges.add("application/json")
+    weights = [_weight(part) for part in accept.lower().split(",") if part.strip()]
+    return not weights or any(name in ranges and weight > 0 for name, weight in weights)
+
+
+def _weight(part: str) -> tuple[str, float]:
+    name, *parameters = (piece.strip() for piece in part.split(";"))
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return name, float(parameter[2:])
+            except ValueError:
+                return name, 0.0
+    return name, 1.0
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether the client has this answer already (RFC 9110, 13.1.2: compared weakly)."""
+    if not if_none_match:
+        return False
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in known or known == ["*"]

@@ -1,0 +1,87 @@
+"""Errors as RFC 9457 problems: what went wrong, in words that hold no path, no SQL and no secret."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar.exceptions import HTTPException
+
+from ..errors import QueryError, StoreUnavailable
+
+__all__ = ["MEDIA_TYPE", "Problem", "of_error", "of_status"]
+
+MEDIA_TYPE = "application/problem+json"
+
+_KINDS = {
+    400: "bad-request",
+    401: "not-authenticated",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    410: "history-gone",
+    413: "body-too-large",
+    414: "url-too-long",
+    415: "unsupported-media-type",
+    431: "headers-too-large",
+    500: "internal",
+    503: "unavailable",
+}
+
+_WITH: dict[int, tuple[tuple[str, str], ...]] = {
+    401: (("www-authenticate", "Bearer"),),
+    503: (("retry-after", "5"),),
+}
+
+_log = structlog.get_logger("catchment.serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error answer. parameter: the query parameter to mend, "" when it is none."""
+
+    status: int
+    kind: str
+    detail: str
+    parameter: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def body(self, instance: str) -> bytes:
+        """The problem as JSON."""
+        content: dict[str, Any] = {
+            "type": f"/problems/{self.kind}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "errors": [{"parameter": self.parameter, "detail": self.detail}] if self.parameter else [],
+        }
+        return msgspec.json.encode(content)
+
+
+def of_status(status: int, detail: str, **headers: str) -> Problem:
+    """The ordinary problem of a status; `Retry_After="1"` adds a header."""
+    pairs = tuple((name.replace("_", "-").lower(), value) for name, value in headers.items())
+    return Problem(status, _KINDS.get(status, "error"), detail, headers=pairs)
+
+
+def of_error(error: Exception) -> Problem:
+    """What to answer for an error; one that nobody expected is logged whole and answered by its number alone."""
+    if isinstance(error, QueryError):
+        headers = _WITH.get(error.status, ())
+        return Problem(error.status, error.kind, error.message, error.parameter, headers)
+    if isinstance(error, StoreUnavailable):
+        return Problem(503, "database-unavailable", str(error), headers=(("retry-after", "5"),))
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        detail = error.detail if error.status_code in (400, 413, 415, 422) else HTTPStatus(error.status_code).phrase
+        headers = tuple(
+            (name.lower(), value) for name, value in (error.headers or {}).items() if name != "content-type"
+        )
+        return Problem(error.status_code, _KINDS.get(error.status_code, "error"), detail, headers=headers)
+    incident = uuid.uuid4().hex[:12]
+    _log.error("unexpected error", incident=incident, exc_info=error)
+    return of_status(500, f"Something went wrong here; it is noted as incident {incident}.")

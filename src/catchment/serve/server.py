@@ -1,0 +1,90 @@
+"""The server process: granian around `build`, quiet, and gone within ten seconds of being asked to go."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..app import load_app
+from ..clock import open_clock
+from ..errors import UsageError
+from ..settings import Settings
+
+__all__ = ["check_port", "run"]
+
+HEADER_TIMEOUT_MS = 10_000
+STOP_TIMEOUT_S = 8
+_BUFFER = 128 * 2**10  # room for headers that we then refuse with 431 ourselves
+
+
+def check_port(host: str, port: int) -> None:
+    """Returns if somebody may listen there. UsageError, naming the port, if not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = "is in use" if error.errno == 98 else f"cannot be used on {host}: {error.strerror}"
+            raise UsageError(f"port {port} {reason}", hint="choose another with --port") from error
+
+
+def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None] = print) -> None:
+    """Serves the apps until SIGTERM or SIGINT, then returns.
+
+    targets: as on the command line (`stocks`, `feeds:app`). say: takes the two lines that a person sees.
+    Raises:
+        UsageError: the port is in use, or a target is no app.
+    """
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+
+    for target in targets:
+        load_app(target)  # a wrong one is told here, not by a worker that dies
+    check_port(settings.host, settings.port)
+    server = Granian(
+        "catchment",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        websockets=False,
+        log_access=False,
+        log_level=LogLevels.error,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=_BUFFER),
+        workers_kill_timeout=STOP_TIMEOUT_S,
+    )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    server.on_startup(lambda: say(f"serving on http://{host}:{settings.port}"))
+    server.serve(target_loader=_Loader(tuple(targets), settings, str(Path.cwd())), wrap_loader=False)
+    say("stopped")
+
+
+class _Loader:
+    """Makes the application inside the worker process; it travels there by its arguments."""
+
+    def __init__(self, targets: tuple[str, ...], settings: Settings, folder: str) -> None:
+        self._targets = targets
+        self._settings = settings
+        self._folder = folder
+
+    def __call__(self, *_: Any) -> Any:
+        from .app import build
+
+        if self._folder not in sys.path:
+            sys.path.insert(0, self._folder)
+        # The terminal sends Ctrl+C to the whole group: the parent tells the worker when to stop.
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return build([load_app(target) for target in self._targets], self._settings, open_clock(_clock(self._settings)))
+
+
+def _clock(settings: Settings) -> str:
+    return settings.get("CATCHMENT_CLOCK")

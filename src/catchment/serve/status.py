@@ -1,0 +1,128 @@
+"""The routes about the service itself: what there is, whether it lives, how old its data is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+
+from ..errors import QueryError
+from ..feed import CONTENT, Cron, Feed
+from ..store.reader import Freshness
+from ..store.tables import Collection
+from . import gate
+from .data import Data
+from .freshness import due
+from .front import DATA
+
+__all__ = ["HANDLERS"]
+
+Ask = Request[Any, Any, Any]
+
+
+def _data(request: Ask) -> Data:
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+    return data
+
+
+def _json(content: Any, status: int = 200) -> Response[bytes]:
+    return Response(msgspec.json.encode(content), media_type="application/json", status_code=status)
+
+
+@get("/v1")
+async def index(request: Ask) -> Response[bytes]:
+    """The apps and their collections, with links."""
+    apps: dict[str, list[dict[str, Any]]] = {}
+    for item in _data(request).visible():
+        entry = {"name": item.feed.name, "href": f"/v1/{item.name}", "about": _about(item), "public": item.feed.public}
+        apps.setdefault(item.app, []).append(entry)
+    listed = [{"app": name, "collections": entries} for name, entries in apps.items()]
+    return _json({"data": listed, "links": {"openapi": "/openapi.json", "docs": "/docs", "feeds": "/v1/_/feeds"}})
+
+
+def _about(collection: Collection) -> str:
+    return (collection.feed.record.__doc__ or "").strip().partition("\n")[0]
+
+
+@get("/v1/_/feeds")
+async def feeds(request: Ask) -> Response[bytes]:
+    """What is collected, from where, when, and into which fields."""
+    return _json({"data": [_feed(item) for item in _data(request).visible()]})
+
+
+def _feed(collection: Collection) -> dict[str, Any]:
+    feed = collection.feed
+    return {
+        "collection": collection.name,
+        "upstream": feed.upstream.name,
+        "key": "content" if feed.key is CONTENT else list(feed.key),
+        "fields": [asdict(column) for column in feed.columns],
+        "schedule": _schedule(feed),
+        "missing": feed.missing.value,
+        "public": feed.public,
+    }
+
+
+def _schedule(feed: Feed) -> str:
+    schedule = feed.schedule
+    if isinstance(schedule, Cron):
+        return f"{schedule.expression} {schedule.zone}"
+    return f"every {schedule.interval.total_seconds():g} s"
+
+
+@get("/v1/_/partitions")
+async def partitions(request: Ask) -> Response[bytes]:
+    """The partitions of one collection: how their last attempt ended, and when."""
+    data = _data(request)
+    given = gate.pairs(request.scope["query_string"])
+    if [name for name, _ in given] != ["collection"]:
+        raise QueryError("collection: name one, e.g. collection=stocks/bars", parameter="collection")
+    collection = data.collection(given[0][1] if "/" in given[0][1] else f"/{given[0][1]}")
+
+    def question() -> list[dict[str, Any]]:
+        with data.reader.snapshot() as snapshot:
+            return snapshot.partitions(collection)
+
+    return _json({"data": await asyncio.to_thread(question)})
+
+
+@get("/health/live")
+async def live() -> Response[bytes]:
+    """That the process answers; it asks nothing."""
+    return _json({"status": "live"})
+
+
+@get("/health/ready")
+async def ready(request: Ask) -> Response[bytes]:
+    """Whether the data can be read; a problem if not."""
+    _data(request).reader.states()
+    return _json({"status": "ready"})
+
+
+@get("/health/data")
+async def data_health(request: Ask) -> Response[bytes]:
+    """How old each collection is. 200 also when some are stale: old data is served, and said to be old."""
+    data = _data(request)
+
+    def question() -> list[dict[str, Any]]:
+        with data.reader.snapshot() as snapshot:
+            return [_health(item, snapshot.freshness(item, due(item.feed, data.now))) for item in data.visible()]
+
+    listed = await asyncio.to_thread(question)
+    stale = any(item["stale"] for item in listed)
+    return _json({"status": "stale" if stale else "fresh", "data": listed})
+
+
+def _health(collection: Collection, fresh: Freshness) -> dict[str, Any]:
+    return {
+        "collection": collection.name,
+        "stale": bool(fresh.stale or fresh.missing or fresh.oldest is None),
+        "collected_at": {"oldest": fresh.oldest, "newest": fresh.newest},
+        "partitions": {"all": fresh.partitions, "stale": fresh.stale, "missing": fresh.missing},
+    }
+
+
+HANDLERS = (index, feeds, partitions, live, ready, data_health)
