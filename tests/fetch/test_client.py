@@ -190,6 +190,16 @@ async def test_connections_are_kept(upstream, fetcher):
     assert (len(there.heads), there.connections) == (3, 1)
 
 
+async def test_many_at_once_each_get_their_own_answer(upstream, fetcher):
+    async def echo(peer):
+        await peer.send(message(json.dumps(there.lines[-1]).encode()))
+        return True
+
+    async with upstream(echo) as there, fetcher() as fetch:
+        answers = await asyncio.gather(*(fetch(there.url, f"/{number}") for number in range(20)))
+    assert [json.loads(answer.body) for answer in answers] == [f"GET /{number} HTTP/1.1" for number in range(20)]
+
+
 # --- deadlines
 
 

@@ -64,11 +64,12 @@ FAULTS = {
 
 
 def shown(error: BaseException) -> str:
-    """All that printing the error, or walking along its chain, could show: with variables of the frames."""
+    """All that printing the error or walking along its chain could show, with the variables of our own frames."""
     found, texts = error, []
     while found is not None:
-        printed = traceback.TracebackException.from_exception(found, capture_locals=False)
-        texts += [repr(found), str(found), repr(vars(found)), *printed.format()]
+        printed = traceback.TracebackException.from_exception(found, capture_locals=True)
+        texts += [repr(found), str(found), repr(vars(found)), *traceback.format_exception(found)]
+        texts += [repr(frame.locals) for frame in printed.stack if "/catchment/" in frame.filename]
         found = found.__cause__ or found.__context__
     return "\n".join(texts)
 
