@@ -1,0 +1,69 @@
+"""Other people's APIs, as your own.
+
+Declare a feed with the names below; `catchment.web` has what an app's own routes may use, `catchment.standin` what a
+stand-in upstream is made of.
+"""
+
+from __future__ import annotations
+
+from .app import App
+from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
+from .errors import CatchmentError, DeclarationError, DecodeError
+from .exchange import Answer
+from .feed import (
+    CONTENT,
+    FIRST,
+    KEEP,
+    LAST,
+    RETIRE,
+    Budget,
+    Cron,
+    Every,
+    Feed,
+    Get,
+    Meaning,
+    Upstream,
+    items,
+    read_http,
+)
+from .partitions import Partition, days, each, grid, listed_by, months, rows_of
+from .record import Record
+from .settings import Secret, Setting
+
+__all__ = [
+    "CONTENT",
+    "FIRST",
+    "KEEP",
+    "LAST",
+    "RETIRE",
+    "Answer",
+    "App",
+    "BasicAuth",
+    "BearerAuth",
+    "Budget",
+    "CatchmentError",
+    "Cron",
+    "DeclarationError",
+    "DecodeError",
+    "Every",
+    "Feed",
+    "Get",
+    "HeaderKey",
+    "Meaning",
+    "Partition",
+    "QueryKey",
+    "Record",
+    "Secret",
+    "Setting",
+    "Upstream",
+    "days",
+    "each",
+    "grid",
+    "items",
+    "listed_by",
+    "months",
+    "read_http",
+    "rows_of",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,116 @@
+"""An app: feeds and the routes of its own, in explicit lists."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import DeclarationError, UsageError
+from .feed import Feed
+
+__all__ = ["App", "in_order", "load_app"]
+
+SHIPPED = ("police", "stocks")
+"""The apps that come with catchment, by the names under which a command takes them."""
+
+
+@dataclass(frozen=True)
+class App:
+    """What one name on the command line collects and serves.
+
+    routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
+    a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
+    """
+
+    name: str
+    feeds: Sequence[Feed]
+    routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
+    standin: Callable[[Any], Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        where = f"app {self.name}"
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,20}", self.name):
+            raise DeclarationError(where, "the name is lower case letters and digits")
+        names = [feed.name for feed in self.feeds]
+        if doubled := [name for name in names if names.count(name) > 1]:
+            raise DeclarationError(where, f"has two feeds called {doubled[0]}")
+        upstreams = {feed.upstream.name: feed.upstream for feed in self.feeds}
+        for item in self.feeds:
+            if upstreams[item.upstream.name] is not item.upstream and upstreams[item.upstream.name] != item.upstream:
+                raise DeclarationError(f"{where}: feed {item.name}", f"another upstream is called {item.upstream.name}")
+        in_order(self.feeds, where)
+
+    def collection(self, feed: Feed) -> str:
+        """The collection's full name: `stocks/bars`."""
+        return f"{self.name}/{feed.name}"
+
+    def handlers(self) -> Sequence[Any]:
+        """The app's own handlers."""
+        return self.routes() if callable(self.routes) else self.routes
+
+
+def in_order(feeds: Sequence[Feed], where: str = "app") -> list[Feed]:
+    """The feeds, each after those whose rows its partitions come from.
+
+    Raises:
+        DeclarationError: a feed that is not in the list, or a circle.
+    """
+    known = {feed.name: feed for feed in feeds}
+    done: dict[str, Feed] = {}
+
+    def visit(feed: Feed, path: tuple[str, ...]) -> None:
+        if feed.name in path:
+            raise DeclarationError(f"{where}: feed {feed.name}", f"depends on itself: {' > '.join((*path, feed.name))}")
+        for name in feed.partitions.feeds:
+            if name not in known:
+                raise DeclarationError(
+                    f"{where}: feed {feed.name}", f"needs the rows of {name}, which is not in the app"
+                )
+            visit(known[name], (*path, feed.name))
+        done.setdefault(feed.name, feed)
+
+    for item in feeds:
+        visit(item, ())
+    return list(done.values())
+
+
+def load_app(target: str) -> App:
+    """The app that a command names: one that ships, or `module:app` from the present folder.
+
+    Raises:
+        UsageError: nothing of that name, or it is no app.
+    """
+    if ":" not in target:
+        if target not in SHIPPED:
+            raise UsageError(
+                f"no app is called {target}", hint=f"there are {', '.join(SHIPPED)}; your own file is named FILE:app"
+            )
+        return _attribute(importlib.import_module(f"catchment.apps.{target}"), "app", target)
+    module, _, attribute = target.partition(":")
+    return _attribute(_module(module.removesuffix(".py"), target), attribute, target)
+
+
+def _module(name: str, target: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise UsageError(f"{target}: there is no {name}.py here", hint=f"the present folder is {here}")
+    return importlib.import_module(name)
+
+
+def _attribute(module: Any, name: str, target: str) -> App:
+    app = getattr(module, name, None)
+    if not isinstance(app, App):
+        raise UsageError(f"{target}: {name} is no App", hint=f"write {name} = App(…) in {module.__name__}")
+    return app

@@ -1,0 +1,1 @@
+"""The apps that ship with catchment. They use its public names only, and do not know each other."""

@@ -1,0 +1,100 @@
+"""What an upstream allows, as arithmetic: may a request be sent now, and if not, when.
+
+Short windows follow the generic cell rate algorithm (ITU-T I.371): one moment a window, the theoretical arrival time
+of the next request. Days are counted by the calendar of their zone, since that is how upstreams reset them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from .feed import Budget, Window
+
+__all__ = ["Count", "Wait", "day_of", "day_turns", "left_today", "pause_after_quota", "take"]
+
+PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How far one window is used: the day counted and its number, or the moment of the next free place."""
+
+    period: str = ""
+    used: int = 0
+    until: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: not before `until`, because of the window or pause called `reason`."""
+
+    until: datetime
+    reason: str
+
+
+def take(budget: Budget, counts: Mapping[str, Count], now: datetime) -> dict[str, Count] | Wait:
+    """The counts after one more request at `now`, or until when to wait. All windows must allow it, else none counts.
+
+    >>> from datetime import UTC
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> used = take(Budget("1/second", "25/day"), {}, now)
+    >>> take(Budget("1/second", "25/day"), used, now).until - now
+    datetime.timedelta(seconds=1)
+    """
+    pause = counts.get(PAUSE)
+    if pause and pause.until and pause.until > now:
+        return Wait(pause.until, pause.reason)
+    taken: dict[str, Count] = {}
+    waits: list[Wait] = []
+    for window in budget.windows:
+        step = _take(window, budget, counts.get(window.unit, Count()), now)
+        if isinstance(step, Wait):
+            waits.append(step)
+        else:
+            taken[window.unit] = step
+    return max(waits, key=lambda wait: wait.until) if waits else taken
+
+
+def _take(window: Window, budget: Budget, count: Count, now: datetime) -> Count | Wait:
+    if window.unit == "day":
+        today = day_of(budget, now)
+        used = count.used if count.period == today else 0
+        return Wait(day_turns(budget, now), "day") if used >= window.count else Count(today, used + 1)
+    interval = timedelta(seconds=window.seconds / window.count)
+    arrival = max(count.until or now, now)
+    free = arrival - interval * (budget.burst - 1)
+    return Wait(free, window.unit) if free > now else Count(until=arrival + interval)
+
+
+def day_of(budget: Budget, now: datetime) -> str:
+    """The day that is counted at `now`, in the budget's zone."""
+    return now.astimezone(ZoneInfo(budget.zone)).date().isoformat()
+
+
+def day_turns(budget: Budget, now: datetime) -> datetime:
+    """The next midnight of the budget's zone, in UTC."""
+    zone = ZoneInfo(budget.zone)
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), zone).astimezone(now.tzinfo)
+
+
+def left_today(budget: Budget, counts: Mapping[str, Count], now: datetime) -> int | None:
+    """Requests left until the day turns; None where no day is counted."""
+    for window in budget.windows:
+        if window.unit == "day":
+            count = counts.get("day", Count())
+            return window.count - (count.used if count.period == day_of(budget, now) else 0)
+    return None
+
+
+def pause_after_quota(budget: Budget, counts: Mapping[str, Count], now: datetime) -> datetime:
+    """Until when to leave an upstream alone that says its allowance is used up: until the day turns; one hour only
+    where it says so at the first request of our day, whose start the upstream may see later.
+    """
+    used = counts.get("day", Count())
+    first = used.period == day_of(budget, now) and used.used <= 1
+    return now + timedelta(hours=1) if first else day_turns(budget, now)

@@ -1,0 +1,143 @@
+"""The only place that asks the time.
+
+Everything else takes `now` as an argument or holds a `Clock`. Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from .errors import UsageError
+
+__all__ = [
+    "Clock",
+    "FakeClock",
+    "FileClock",
+    "SystemClock",
+    "heartbeat",
+    "monotonic",
+    "open_clock",
+    "parse_moment",
+    "render_moment",
+]
+
+
+class Clock(Protocol):
+    """Now, and waiting for later."""
+
+    def now(self) -> datetime:
+        """The moment, aware UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns when `seconds` of this clock have passed; negative or 0 yields once."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class FakeClock:
+    """A clock that stands still until `advance`; sleeping moves it on at once.
+
+    `slept` lists every wait asked for, in seconds: tests assert on waits instead of waiting.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start.astimezone(UTC)
+        self._lock = threading.Lock()
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        with self._lock:
+            self._now += by
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(timedelta(seconds=max(0.0, seconds)))
+        await asyncio.sleep(0)
+
+
+class FileClock:
+    """One clock for several processes: the moment stands in a file, written by `set`, and sleeping moves it on.
+
+    A wait moves the file forward to its end unless another process has moved it further already.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def now(self) -> datetime:
+        try:
+            return parse_moment(self._path.read_text().strip())
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"clock file {self._path} holds no moment", hint="write e.g. 2026-01-31T04:00:00Z into it"
+            ) from error
+
+    def set(self, moment: datetime) -> None:
+        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        beside.write_text(render_moment(moment))
+        beside.replace(self._path)
+
+    async def sleep(self, seconds: float) -> None:
+        end = self.now() + timedelta(seconds=max(0.0, seconds))
+        await asyncio.sleep(0)
+        if self.now() < end:
+            self.set(end)
+
+
+def open_clock(where: str) -> Clock:
+    """The clock that a setting names: "" for the machine's, `file:PATH` for one shared by processes."""
+    if not where:
+        return SystemClock()
+    kind, _, path = where.partition(":")
+    if kind != "file" or not path:
+        raise UsageError(f"CATCHMENT_CLOCK={where} is no clock", hint="use file:PATH, or leave it out")
+    clock = FileClock(Path(path))
+    clock.now()
+    return clock
+
+
+def render_moment(moment: datetime) -> str:
+    """RFC 3339 in UTC, always with six decimals, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_moment(text: str) -> datetime:
+    """The aware UTC moment of an RFC 3339 text, or of a date (its first instant). ValueError if it is neither."""
+    with contextlib.suppress(ValueError):
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        if len(text) == 10:
+            return day
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no zone")
+    return moment.astimezone(UTC)
+
+
+async def heartbeat(seconds: float) -> None:
+    """Returns after so many seconds of the machine, whatever clock is used: not for waits of the work."""
+    await asyncio.sleep(seconds)
+
+
+def monotonic() -> float:
+    """Seconds that never go back; for deadlines of sockets and measuring only, never for what is stored."""
+    return time.monotonic()

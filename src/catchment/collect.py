@@ -1,0 +1,265 @@
+"""The way of the data: declare > plan > fetch > decode > merge > store.
+
+The only module that knows this order. Whatever happens before the commit may be lost at any instant without harm:
+what was answered is in the archive, and is taken from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import structlog
+
+from .app import App, in_order
+from .budget import left_today
+from .clock import Clock, heartbeat
+from .decode import model_digest
+from .derive import derive
+from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, UsageError
+from .feed import Feed, MeaningKind
+from .partitions import Surroundings
+from .passes import Fetched, Passes
+from .plan import Plan, Task, Verdict, forecast, only, plan
+from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
+from .settings import Settings
+from .store.ledger import Lease, Outcome
+from .store.store import Store
+from .store.tables import Collection
+
+__all__ = ["Collector"]
+
+log = structlog.get_logger("catchment.collect")
+
+T = TypeVar("T")
+
+RENEW_S = 10.0
+"""How often a lease is renewed: it holds for three times as long."""
+
+
+class Collector:
+    """Collects one app into a store. An async context manager.
+
+    on_event: told what happens, on the event loop.
+    """
+
+    def __init__(
+        self, app: App, store: Store, settings: Settings, clock: Clock, on_event: OnEvent = lambda _: None
+    ) -> None:
+        self._app = app
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._tell = on_event
+        self._passes = Passes(store, settings, clock, on_event)
+        self._thread = ThreadPoolExecutor(1, "catchment-derived")
+        self._shut: dict[str, Result] = {}
+        self._draining = False
+
+    async def __aenter__(self) -> Self:
+        await self._passes.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._passes.__aexit__(kind, error, trace)
+        self._thread.shutdown()
+
+    def drain(self) -> None:
+        """Begins no new partition; those under way come to their end."""
+        self._draining = True
+
+    def check(self) -> None:
+        """Makes sure that every secret the app refers to is there. MissingSecret otherwise, before any request."""
+        for feed in self._app.feeds:
+            for secret in feed.upstream.auth.references:
+                secret.reveal(self._settings)
+
+    # -- the line ------------------------------------------------------------------------------------------------------
+
+    async def run(self, scope: Scope) -> Summary:
+        """One pass over everything due, feed by feed in the order of their dependence."""
+        run = await self._stored(self._store.ledger.begin_run, self._app.name, self._clock.now())
+        self._shut.clear()
+        results: list[Result] = []
+        fresh: dict[str, int] = {}
+        for feed in self._feeds(scope):
+            todo = await self.plan(feed, scope)
+            fresh[feed.name] = todo.good
+            results += await self._run_feed(run, todo)
+        await self._stored(self._store.ledger.end_run, run, self._clock.now())
+        return Summary(tuple(results), fresh)
+
+    async def _run_feed(self, run: int, todo: Plan) -> list[Result]:
+        name = self._app.collection(todo.feed)
+        self._tell(Event("planned", name, total=len(todo.due)))
+        held = [(item.partition, item.reason) for item in todo.held]
+        await self._stored(self._store.ledger.expect, name, held, self._clock.now())
+        results = [Result(name, partition.key, "pending", reason) for partition, reason in held]
+        work = [self._in_turn(run, todo.feed, task) for task in todo.due]
+        return results + [result for result in await asyncio.gather(*work) if result is not None]
+
+    async def _in_turn(self, run: int, feed: Feed, task: Task) -> Result | None:
+        async with self._passes.slot(feed.upstream):
+            name = self._app.collection(feed)
+            shut = self._shut.get(feed.upstream.name) or self._shut.get(name)
+            if self._draining:
+                shut = Result(name, "", None, "stopped")
+            if shut:
+                return replace(shut, feed=name, partition=task.partition.key)
+            return await self._partition(run, feed, task)
+
+    async def _partition(self, run: int, feed: Feed, task: Task) -> Result | None:
+        """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""
+        name, key = self._app.collection(feed), task.partition.key
+        lease = await self._stored(self._store.ledger.claim, run, name, task.state, self._clock.now())
+        if lease is None:
+            return None
+        self._tell(Event("started", name, key))
+        renewing = asyncio.create_task(self._renew(lease))
+        try:
+            fetched = await self._passes.fetch(feed, lease)
+            outcome = await self._stored(self._conclude, feed, lease, fetched)
+        except BudgetSpent as spent:
+            return await self._untouched(feed, lease, spent)
+        except (LeaseLost, StoreError) as error:
+            outcome = Outcome("failed", str(error))
+        except Exception as error:  # noqa: BLE001 (one partition must not stop the others; it is logged and told)
+            outcome = await self._broken(lease, error)
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError, StoreError):
+                await renewing
+        self._tell(Event("ended", name, key, outcome))
+        return Result(name, key, outcome.verdict, outcome.reason, outcome.counts, outcome.until)
+
+    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched) -> Outcome:
+        """The verdict on what was fetched, committed with everything that follows from it."""
+        outcome = _outcome(fetched)
+        if fetched.meaning.kind != "data":
+            outcome = self._without_data(feed, fetched, outcome)
+        elif fetched.not_modified or _merged_already(lease, fetched, feed):
+            outcome = replace(outcome, verdict="unchanged")
+        else:
+            try:
+                records = self._store.records(Collection(self._app.name, feed))
+                return derive(feed, lease, fetched.pages, records, outcome, self._clock.now())
+            except DecodeError as error:
+                outcome = replace(outcome, verdict="failed", reason=f"{error.reason}: {error.message}")
+        self._store.ledger.finish(lease, outcome, self._clock.now())
+        return outcome
+
+    # -- plan ----------------------------------------------------------------------------------------------------------
+
+    async def plan(self, feed: Feed, scope: Scope) -> Plan:
+        """What a feed has to do now."""
+        return await self._stored(self._plan, feed, scope)
+
+    def _plan(self, feed: Feed, scope: Scope) -> Plan:
+        now = self._clock.now()
+        expected = list(feed.partitions.expand(Surroundings(self._settings, now, self._rows)))
+        wanted = {name: values for name, values in scope.only.items() if name in feed.partitions.names}
+        named = bool(wanted) and len(wanted) == len(scope.only)
+        expected = only(expected, wanted, ask=named) if wanted else expected
+        states = self._store.ledger.states(self._app.collection(feed))
+        return plan(feed, expected, states, now, retry=scope.retry, again=scope.again or named)
+
+    def _rows(self, feed: str, fields: Sequence[str]) -> list[dict[str, str]]:
+        found = next(item for item in self._app.feeds if item.name == feed)
+        return self._store.records(Collection(self._app.name, found)).rows(fields)
+
+    async def forecast(self, scope: Scope) -> list[Forecast]:
+        """Per feed: what is due, what it costs and when it will be done, by the arithmetic by which it is sent."""
+        found: list[Forecast] = []
+        owed: dict[str, int] = {}
+        for feed in self._feeds(scope):
+            todo = await self.plan(feed, scope)
+            budget = feed.upstream.budget_now(self._settings)
+            counts = await self._stored(self._store.budgets.counts, feed.upstream.name)
+            owed[feed.upstream.name] = owed.get(feed.upstream.name, 0) + len(todo.due)
+            now = self._clock.now()
+            done = forecast(owed[feed.upstream.name], budget, counts, now)
+            found.append(Forecast(todo, left_today(budget, counts, now), done))
+        return found
+
+    def _feeds(self, scope: Scope) -> list[Feed]:
+        """The feeds of a scope, each after those that it needs. UsageError for a name that there is not."""
+        names = [feed.name for feed in self._app.feeds]
+        if stray := sorted(set(scope.feeds) - set(names)):
+            raise UsageError(f"app {self._app.name} has no feed {stray[0]}", hint=f"it has {', '.join(names)}")
+        known = sorted({name for feed in self._app.feeds for name in feed.partitions.names})
+        if stray := sorted(set(scope.only) - set(known)):
+            raise UsageError(f"no partition of {self._app.name} has {stray[0]}", hint=f"there are {', '.join(known)}")
+        return [feed for feed in in_order(self._app.feeds) if not scope.feeds or feed.name in scope.feeds]
+
+    # -- when there is no data -----------------------------------------------------------------------------------------
+
+    def _without_data(self, feed: Feed, fetched: Fetched, outcome: Outcome) -> Outcome:
+        """The verdict on an answer that is no data; a word about a whole upstream or feed shuts it for this run."""
+        kind, reason = fetched.meaning.kind, fetched.meaning.reason or fetched.meaning.kind
+        shut = {"auth": feed.upstream.name, "quota": feed.upstream.name, "stop": self._app.collection(feed)}.get(kind)
+        if shut:
+            self._shut[shut] = Result("", "", None, "budget" if kind == "quota" else reason, until=fetched.until)
+            log.error("upstream stopped", upstream=feed.upstream.name, feed=feed.name, why=kind, reason=reason)
+        return replace(outcome, verdict=_VERDICTS[kind], reason="quota" if kind == "quota" else reason)
+
+    async def _untouched(self, feed: Feed, lease: Lease, spent: BudgetSpent) -> Result:
+        """The budget is used up: the partition stays due, and so do the others of this upstream."""
+        await self._stored(self._store.ledger.release, lease, "budget")
+        name = self._app.collection(feed)
+        self._shut[feed.upstream.name] = Result(name, lease.partition.key, None, "budget", until=spent.until)
+        self._tell(Event("waiting", name, lease.partition.key, until=spent.until, reason="budget"))
+        return self._shut[feed.upstream.name]
+
+    async def _broken(self, lease: Lease, error: Exception) -> Outcome:
+        """The verdict where a feed's own function raised: this partition's fault, and nobody else's."""
+        log.error("partition failed", feed=lease.feed, partition=lease.partition.key, exc_info=error)
+        outcome = Outcome("failed", f"{type(error).__name__}: {error}")
+        with suppress(LeaseLost):
+            await self._stored(self._store.ledger.finish, lease, outcome, self._clock.now())
+        return outcome
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await heartbeat(RENEW_S)
+            await self._stored(self._store.ledger.renew, lease, self._clock.now())
+
+    async def _stored(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args))
+
+
+_VERDICTS: dict[MeaningKind, Verdict] = {
+    "pending": "pending",
+    "throttled": "failed",
+    "quota": "failed",
+    "auth": "refused",
+    "stop": "refused",
+    "refused": "refused",
+    "transient": "failed",
+    "failed": "failed",
+}
+
+
+def _outcome(fetched: Fetched) -> Outcome:
+    """What is known of an attempt before its verdict. Only a partition of one answer can be asked conditionally."""
+    answer = fetched.pages[0].answer if len(fetched.pages) == 1 else None
+    return Outcome(
+        "failed",
+        until=fetched.until,
+        requests=fetched.requests,
+        bytes=fetched.bytes,
+        etag=answer.header("etag") if answer else "",
+        last_modified=answer.header("last-modified") if answer else "",
+        digest=fetched.digest,
+    )
+
+
+def _merged_already(lease: Lease, fetched: Fetched, feed: Feed) -> bool:
+    """Whether every body is the one that this declaration merged last."""
+    return bool(lease.digest) and lease.digest == fetched.digest and lease.model == model_digest(feed)

@@ -1,0 +1,242 @@
+"""Bytes to rows to records and rejects; strict, and the same for every engine.
+
+A row whose bytes are known already is passed on by its digest alone, undecoded.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import xxhash
+
+from .errors import DecodeError
+from .feed import CONTENT, Feed, Row, items
+from .partitions import Partition
+from .record import Record, Stored, content_hash, stored_values
+
+__all__ = ["Decoded", "Entry", "Reject", "Seen", "decode", "load_json", "model_digest", "render_key"]
+
+MAX_KEY_BYTES = (
+    512  # PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing a person can use
+)
+MAX_RECORD_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row that became a record. key: "" where the content is the key. doc: the answer's JSON without its key."""
+
+    key: str
+    hash: bytes
+    raw: bytes
+    values: tuple[Stored, ...]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row whose bytes stood in the last merged answer too; raw: their digest."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that is no acceptable record: its bytes, why, and where in it (a JSON path, "" for the whole)."""
+
+    raw: bytes
+    reason: str
+    path: str
+    key: str | None
+
+
+Decoded = Entry | Seen | Reject
+
+
+def load_json(data: bytes) -> Any:
+    """The JSON value in strict reading (RFC 8259): no NaN, no lone surrogates; numbers with a fraction are exact
+    Decimals. DecodeError for anything else.
+    """
+    try:
+        return _any_json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise DecodeError(f"no JSON: {error}", reason="json") from error
+    except RecursionError as error:
+        raise DecodeError("nested too deeply", reason="json") from error
+
+
+_any_json = msgspec.json.Decoder(float_hook=Decimal)
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def decode(feed: Feed, partition: Partition, body: bytes, *, known: Container[bytes], model: str) -> Iterator[Decoded]:
+    """What each row of a body is, in the body's order.
+
+    Args:
+        known: digests of the rows that the store has for this partition.
+        model: the digest of the declaration (`model_digest`); rows of another model are never known.
+    Raises:
+        DecodeError: the body is not of the declared shape; nothing of it may be stored.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    seed = int(model[:16], 16)
+    read = _reader(feed, partition)
+    for raw, row in _rows(feed, partition, body):
+        digest = xxhash.xxh3_128_digest(raw, seed)
+        yield Seen(digest) if digest in known else read(raw, row, digest)
+
+
+def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
+    """Pairs of a row's bytes and, where the feed's own function made it, the row."""
+    if isinstance(feed.rows, items):
+        for raw in _split(body, feed.rows.member):
+            yield bytes(raw), None
+        return
+    content = load_json(body) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
+    for row in feed.rows(content, partition):
+        yield msgspec.json.encode(row), row
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError("the body is no UTF-8 text", reason="encoding") from error
+
+
+def _split(body: bytes, member: str) -> list[msgspec.Raw]:
+    try:
+        if member:
+            rows: list[msgspec.Raw] = _envelope(member).decode(body).rows
+            return rows
+        return _raw_list.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        reason = "shape" if isinstance(error, msgspec.ValidationError) else "json"
+        raise DecodeError(f"no array of records{f' at {member}' if member else ''}: {error}", reason=reason) from error
+    except RecursionError as error:
+        raise DecodeError("nested too deeply", reason="json") from error
+
+
+@cache
+def _envelope(member: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [("rows", list[msgspec.Raw])], rename={"rows": member}))
+
+
+def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, bytes], Decoded]:
+    """The function that makes one row an entry or a reject, with everything that is the same for all rows bound."""
+    values_of = stored_values(feed.record)
+    direct = msgspec.json.Decoder(feed.record, strict=feed.strict)
+    encode = msgspec.json.Encoder().encode
+    steady = _steady_positions(feed)
+    key_of = _key_maker(feed)
+    scope = partition.key
+
+    def record_of(raw: bytes, row: Row | None) -> Record:
+        if row is None and feed.shape is None:
+            return direct.decode(raw)
+        row = load_json(raw) if row is None else row
+        shaped = feed.shape(row, partition) if feed.shape else row
+        return msgspec.convert(shaped, feed.record, strict=feed.strict)
+
+    def read(raw: bytes, row: Row | None, digest: bytes) -> Decoded:
+        if b"\\u0000" in raw:
+            return Reject(raw, "a text holds the NUL character", "", None)
+        if len(raw) > MAX_RECORD_BYTES:
+            return Reject(raw, f"longer than {MAX_RECORD_BYTES} bytes", "", None)
+        try:
+            record = record_of(raw, row)
+            values = values_of(record)
+        except (
+            msgspec.ValidationError,
+            DecodeError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            IndexError,
+        ) as error:
+            return _reject(raw, error)
+        key = key_of(record)
+        if len(key) > MAX_KEY_BYTES:
+            return Reject(raw, f"key longer than {MAX_KEY_BYTES} bytes", "", None)
+        if feed.refuse and (reason := feed.refuse(record)):
+            return Reject(raw, reason, "", key or None)
+        content = values if steady is None else tuple([values[position] for position in steady])
+        digest_of = content_hash((scope, *content) if feed.key is CONTENT else content)
+        return Entry(key, digest_of, digest, values, encode(record)[1:].decode())
+
+    return read
+
+
+_AT = re.compile(r" - at `\$?\.?(.*)`\Z")
+
+
+def _reject(raw: bytes, error: Exception) -> Reject:
+    """Why it was not acceptable, as the validator says it, with the path apart."""
+    reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
+    at = _AT.search(reason)
+    return Reject(raw, _AT.sub("", reason), at[1] if at else "", None)
+
+
+def _steady_positions(feed: Feed) -> tuple[int, ...] | None:
+    """Positions of the columns that count for equality; None for all."""
+    if not feed.volatile:
+        return None
+    return tuple(index for index, column in enumerate(feed.columns) if column.name not in feed.volatile)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:-]*\Z")
+
+
+def render_key(parts: Iterable[Any]) -> str:
+    """The key as it stands in a path: parts percent-encoded and joined by commas (`IBM,2023-01-03`)."""
+    texts = [format(part, "f") if isinstance(part, Decimal) else str(part) for part in parts]
+    return ",".join(text if _PLAIN.match(text) else quote(text, safe=":") for text in texts)
+
+
+def _key_maker(feed: Feed) -> Callable[[Record], str]:
+    if not isinstance(feed.key, tuple):
+        return lambda _: ""
+    names = feed.key
+    return lambda record: render_key([getattr(record, name) for name in names])
+
+
+def model_digest(feed: Feed) -> str:
+    """A digest of all that decides what a body becomes: the record's schema, the key, and the code of the feed's
+    functions. Another digest means: what is stored was derived by another declaration.
+    """
+    schema = msgspec.json.encode(msgspec.json.schema(feed.record), order="deterministic")
+    key = "CONTENT" if feed.key is CONTENT else ",".join(feed.key)  # type: ignore[arg-type]  # CONTENT is not iterated
+    parts = [schema.decode(), key, feed.missing.value, feed.conflict.value, repr(feed.strict), *feed.volatile]
+    parts += [_code_of(function) for function in (feed.rows, feed.shape, feed.refuse) if function is not None]
+    return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
+
+
+def _code_of(function: Any, seen: frozenset[str] = frozenset()) -> str:
+    """The function's bytecode and constants, with those of its own module's functions that it calls."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return repr(function)
+    texts = [_code_text(code)]
+    for name in code.co_names:
+        other = function.__globals__.get(name)
+        if (
+            getattr(other, "__module__", None) == function.__module__
+            and hasattr(other, "__code__")
+            and name not in seen
+        ):
+            texts.append(_code_of(other, seen | {name}))
+    return "\n".join(texts)
+
+
+def _code_text(code: types.CodeType) -> str:
+    constants = [_code_text(item) if isinstance(item, types.CodeType) else repr(item) for item in code.co_consts]
+    return f"{code.co_code.hex()} {constants} {code.co_names}"

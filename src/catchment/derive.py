@@ -1,0 +1,97 @@
+"""From a partition's answers to its records: decode, merge, commit. Fresh answers and archived ones alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from .decode import Reject, Seen, decode, model_digest
+from .errors import DecodeError, MergeOutdated, StoreUnavailable
+from .feed import Feed
+from .merge import Changes, Fold, compare
+from .store.archive import Exchange
+from .store.ledger import Counts, Lease, Outcome
+from .store.records import Origin, Records
+from .store.stage import Stage
+
+__all__ = ["derive"]
+
+log = structlog.get_logger("catchment.derive")
+
+TRIES = 5
+
+
+def derive(
+    feed: Feed, lease: Lease, pages: Sequence[Exchange], records: Records, outcome: Outcome, now: datetime
+) -> Outcome:
+    """Commits what the answers say, as one change of the collection; gives the verdict `complete` with its counts.
+
+    Args:
+        outcome: what is known of the attempt already.
+    Raises:
+        DecodeError: an answer is not of the declared shape. Nothing is stored.
+        LeaseLost: another worker has the partition by now. Nothing is stored.
+    """
+    for _ in range(TRIES):
+        try:
+            return _once(feed, lease, pages, records, outcome, now)
+        except MergeOutdated as outdated:
+            log.info("compared again", why=outdated.message)
+    raise StoreUnavailable(f"{lease.label}: rows changed under {TRIES} comparisons")
+
+
+def _once(
+    feed: Feed, lease: Lease, pages: Sequence[Exchange], records: Records, outcome: Outcome, now: datetime
+) -> Outcome:
+    model = model_digest(feed)
+    known = records.known(lease.partition.key)
+    seen = known.by_raw if lease.model == model else {}
+    fold, rejects = Fold(feed, known), list[Reject]()
+    with Stage() as stage:
+        for number, page in enumerate(pages):
+            for row in decode(feed, lease.partition, page.answer.body, known=seen, model=model):
+                if isinstance(row, Reject):
+                    rejects.append(row)
+                elif isinstance(row, Seen):
+                    fold.add(row)
+                else:
+                    fold.add(row, stage.add(row, number))
+                _check_size(feed, fold.received + len(rejects))
+        found = fold.keys()
+        elsewhere = records.find(key for key in found if key not in known.hashes)
+        changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))
+        outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, rejects))
+        origins = [Origin(page.id, page.answer.at) for page in pages]
+        return records.commit(lease, outcome, changes, stage, origins, rejects, model=model, now=now)
+
+
+def _check_size(feed: Feed, received: int) -> None:
+    if received > feed.max_partition_records:
+        raise DecodeError(
+            f"more than {feed.max_partition_records} records: split the partition, or raise max_partition_records",
+            reason="too-many",
+        )
+
+
+def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject]) -> list[str]:
+    """The stored keys that an answer may have dropped: none that a reject names, and none at all while a reject's
+    key cannot be read.
+    """
+    named = {reject.key for reject in rejects}
+    return [] if None in named else [key for key in stored if key not in named]
+
+
+def _counts(fold: Fold, changes: Changes, rejects: Sequence[Reject]) -> Counts:
+    return Counts(
+        received=fold.received + len(rejects),
+        new=len(changes.new),
+        changed=len(changes.changed),
+        same=changes.same,
+        duplicate=fold.duplicate,
+        conflict=fold.conflict,
+        rejected=len(rejects),
+        gone=len(changes.gone),
+    )

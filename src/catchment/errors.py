@@ -1,0 +1,177 @@
+"""Every error that catchment raises on purpose.
+
+CatchmentError
+├── DeclarationError       a feed, upstream or app is declared wrongly (stops the program before it starts)
+├── UsageError             a command, flag, setting or file is wrong (exit 2)
+│   └── MissingSecret      a secret's reference leads nowhere
+├── FetchError             one request did not bring a usable answer
+│   ├── Refused            we do not send it: address, scheme, redirect, host not allowed
+│   ├── Unreachable        no connection, reset, TLS, name not resolved
+│   ├── DeadlineExceeded   the whole request took too long
+│   ├── Incomplete         the body ended early or cannot be proved whole
+│   └── TooLarge           over a cap: wire bytes, decoded bytes, ratio, headers
+├── BudgetSpent            the upstream's allowance is used up for longer than we wait; the partition stays due
+├── DecodeError            a body is not what the feed says it is (the attempt fails, nothing is stored)
+├── StoreError             the database did not do it
+│   ├── StoreUnavailable   locked, full, gone: try again
+│   ├── SchemaTooNew       written by a newer catchment
+│   ├── LeaseLost          another worker holds this partition; our transaction was rolled back
+│   └── MergeOutdated      rows changed between comparing and writing: compare again
+└── QueryError             a reader asked for something that cannot be answered (a 4xx problem)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+__all__ = [
+    "BudgetSpent",
+    "CatchmentError",
+    "DeadlineExceeded",
+    "DeclarationError",
+    "DecodeError",
+    "FetchError",
+    "Incomplete",
+    "LeaseLost",
+    "MergeOutdated",
+    "MissingSecret",
+    "QueryError",
+    "Refused",
+    "SchemaTooNew",
+    "StoreError",
+    "StoreUnavailable",
+    "TooLarge",
+    "Unreachable",
+    "UsageError",
+]
+
+
+class CatchmentError(Exception):
+    """The root: `message` says what is wrong, `hint` what to do next (may be empty)."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class DeclarationError(CatchmentError):
+    """A declaration is wrong; `where` names it, e.g. `feed bars: key`."""
+
+    def __init__(self, where: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{where}: {message}", hint=hint)
+        self.where = where
+
+
+class UsageError(CatchmentError):
+    """What a person asked for cannot be done as asked."""
+
+
+class MissingSecret(UsageError):
+    """A secret is referred to, but its reference holds nothing."""
+
+    def __init__(self, name: str, *, hint: str) -> None:
+        super().__init__(f"secret {name} is not set", hint=hint)
+        self.name = name
+
+
+class FetchError(CatchmentError):
+    """One request brought no usable answer. `cause` is one word for the ledger; nothing here holds a secret."""
+
+    cause = "fetch"
+
+    def __init__(self, message: str, *, cause: str = "", retry: bool = True, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause or type(self).cause
+        self.retry = retry
+
+
+class Refused(FetchError):
+    """The request is not sent, or its answer not followed."""
+
+    cause = "refused"
+
+    def __init__(self, message: str, *, cause: str = "", hint: str = "") -> None:
+        super().__init__(message, cause=cause, retry=False, hint=hint)
+
+
+class Unreachable(FetchError):
+    """No answer came: connection, TLS or name."""
+
+    cause = "unreachable"
+
+
+class DeadlineExceeded(FetchError):
+    """The request as a whole took longer than its deadline."""
+
+    cause = "deadline"
+
+
+class Incomplete(FetchError):
+    """The answer ended before its end, or its end cannot be proved."""
+
+    cause = "incomplete"
+
+
+class TooLarge(FetchError):
+    """The answer passes a cap."""
+
+    cause = "too-large"
+
+    def __init__(self, message: str, *, cause: str = "", hint: str = "") -> None:
+        super().__init__(message, cause=cause, retry=False, hint=hint)
+
+
+class BudgetSpent(CatchmentError):
+    """No request to this upstream before `until`."""
+
+    def __init__(self, upstream: str, until: datetime, reason: str) -> None:
+        super().__init__(f"{upstream}: no request before {until:%Y-%m-%d %H:%M} UTC ({reason})")
+        self.upstream = upstream
+        self.until = until
+        self.reason = reason
+
+
+class DecodeError(CatchmentError):
+    """A body is not what the feed declares. `reason` is one word for the ledger."""
+
+    def __init__(self, message: str, *, reason: str = "shape") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoreError(CatchmentError):
+    """The store did not do what was asked; nothing was half done."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be used just now."""
+
+
+class SchemaTooNew(StoreError):
+    """The data was written by a newer version."""
+
+
+class LeaseLost(StoreError):
+    """The lease token is no longer ours; the transaction was rolled back."""
+
+    def __init__(self, partition: str) -> None:
+        super().__init__(f"lease of {partition} is held by another worker")
+        self.partition = partition
+
+
+class MergeOutdated(StoreError):
+    """Stored rows changed after they were compared; compare again."""
+
+
+class QueryError(CatchmentError):
+    """A request that cannot be answered. `kind` is the problem type, `parameter` what to mend (may be empty)."""
+
+    def __init__(self, message: str, *, kind: str = "bad-request", status: int = 400, parameter: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+        self.parameter = parameter

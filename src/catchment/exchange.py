@@ -1,0 +1,59 @@
+"""One request and its answer, as values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from urllib.parse import quote, urlencode
+
+__all__ = ["Answer", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked, without secrets: those are added at sending and kept nowhere.
+
+    query: pairs in the order in which they are sent. path: begins with `/`, not yet percent-encoded.
+    """
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+
+    @property
+    def target(self) -> str:
+        """Path and query as sent, percent-encoded."""
+        path = quote(self.path, safe="/:@!$&'()*+,;=~-._")
+        return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest by which an archived answer is recognised as the answer to this request."""
+        return hashlib.sha256(f"{self.method} {self.target}".encode()).hexdigest()[:32]
+
+    def with_query(self, *pairs: tuple[str, str]) -> Request:
+        return replace(self, query=self.query + pairs)
+
+    def with_headers(self, *pairs: tuple[str, str]) -> Request:
+        return replace(self, headers=self.headers + pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole and decoded from its transfer and content encodings.
+
+    headers: names in lower case. wire_bytes: as received, before inflating. at: when it was complete (aware UTC).
+    """
+
+    status: int
+    body: bytes
+    at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wire_bytes: int = 0
+
+    def header(self, name: str) -> str:
+        """The header's value, "" when absent; `name` in any case."""
+        return self.headers.get(name.lower(), "")

@@ -1,0 +1,126 @@
+"""Records of an answer against the stored ones: what is new, changed, the same, gone.
+
+Pure and in two steps: `Fold` takes the rows of an answer one by one and leaves each key once; `compare` sets them
+beside what is stored. Neither holds the records themselves, only where they wait (`slot`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .decode import Entry, Seen
+from .feed import CONTENT, FIRST, RETIRE, Feed
+
+__all__ = ["Changes", "Fold", "Known", "compare"]
+
+STORED = -1
+"""The slot of a row that is stored already: nothing waits anywhere."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the store has of a partition: key -> content hash, and digest of a row's bytes -> key."""
+
+    hashes: Mapping[str, bytes] = field(default_factory=dict)
+    by_raw: Mapping[bytes, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key to be written. slot: where its record waits. expected: the hash it has now (b"" for none)."""
+
+    key: str
+    slot: int
+    expected: bytes = b""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a commit has to do."""
+
+    new: tuple[Change, ...] = ()
+    changed: tuple[Change, ...] = ()
+    gone: tuple[Change, ...] = ()
+    same: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.gone)
+
+
+class Fold:
+    """The rows of one answer, each key once.
+
+    duplicate: rows equal to one before. conflict: rows whose key came before with other content.
+    """
+
+    def __init__(self, feed: Feed, known: Known) -> None:
+        self._first_wins = feed.conflict is FIRST
+        self._by_content = feed.key is CONTENT
+        self._known = known
+        self._found: dict[str, tuple[bytes, int]] = {}
+        self._counts: dict[bytes, tuple[int, int]] = {}
+        self.received = 0
+        self.duplicate = 0
+        self.conflict = 0
+
+    def add(self, row: Entry | Seen, slot: int = STORED) -> None:
+        """Takes a row. slot: where an Entry's record waits."""
+        self.received += 1
+        if isinstance(row, Seen):
+            key = self._known.by_raw[row.raw]
+            content = self._known.hashes[key]
+        else:
+            key, content = row.key, row.hash
+        if self._by_content:
+            self._count(content, slot)
+        else:
+            self._put(key, content, slot)
+
+    def _count(self, content: bytes, slot: int) -> None:
+        number, waiting = self._counts.get(content, (0, STORED))
+        self._counts[content] = (number + 1, slot if waiting == STORED else waiting)
+
+    def _put(self, key: str, content: bytes, slot: int) -> None:
+        before = self._found.get(key)
+        if before is None:
+            self._found[key] = (content, slot)
+        elif before[0] == content:
+            self.duplicate += 1
+        else:
+            self.conflict += 1
+            if not self._first_wins:
+                self._found[key] = (content, slot)
+
+    def keys(self) -> dict[str, tuple[bytes, int]]:
+        """Key -> (content hash, slot). Equal records without an identity are numbered from 1."""
+        if not self._by_content:
+            return self._found
+        return {
+            f"{content.hex()}-{number}": (content, slot)
+            for content, (count, slot) in self._counts.items()
+            for number in range(1, count + 1)
+        }
+
+
+def compare(
+    feed: Feed, found: Mapping[str, tuple[bytes, int]], stored: Mapping[str, bytes], here: Iterable[str]
+) -> Changes:
+    """The changes that make the store say what the answer says.
+
+    Args:
+        found: the answer, as `Fold.keys` gives it.
+        stored: key -> content hash of every found key that is stored, and of the partition's own.
+        here: the keys stored for this partition: with RETIRE, those the answer lacks are gone.
+    """
+    new, changed, same = [], [], 0
+    for key, (content, slot) in found.items():
+        before = stored.get(key)
+        if before is None:
+            new.append(Change(key, slot))
+        elif before == content:
+            same += 1
+        else:
+            changed.append(Change(key, slot, before))
+    gone = [Change(key, STORED, stored[key]) for key in here if key not in found] if feed.missing is RETIRE else []
+    return Changes(tuple(new), tuple(changed), tuple(gone), same)

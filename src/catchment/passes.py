@@ -1,0 +1,182 @@
+"""The answers of one partition's pass: from the archive what was answered already, from the upstream the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from .budget import Wait
+from .clock import Clock
+from .decode import model_digest
+from .exchange import Request
+from .feed import Budget, Feed, Meaning, Upstream
+from .fetch.ask import Asker
+from .fetch.client import Client
+from .runs import Event, OnEvent
+from .settings import Settings
+from .store.archive import Exchange, Place
+from .store.ledger import Lease
+from .store.store import Store
+
+__all__ = ["Fetched", "Passes"]
+
+T = TypeVar("T")
+
+_ASK_AGAIN = frozenset({"throttled", "transient"})
+"""What an archived answer may say without being the end of it."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The answers of one pass; `meaning` is `data`, or says why there are no more.
+
+    until: when to ask again, where that is known. requests, bytes: sent and received by this attempt.
+    """
+
+    meaning: Meaning
+    pages: tuple[Exchange, ...] = ()
+    until: datetime | None = None
+    requests: int = 0
+    bytes: int = 0
+
+    @property
+    def digest(self) -> str:
+        """One digest of all bodies; "" where there is none."""
+        digests = [page.digest for page in self.pages]
+        if len(digests) < 2:
+            return "".join(digests)
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @property
+    def not_modified(self) -> bool:
+        """Whether the upstream says itself that nothing changed (RFC 9110, 304)."""
+        return any(page.answer.status == 304 for page in self.pages)
+
+
+class Passes:
+    """Fetches passes of one app's feeds. An async context manager.
+
+    It owns the connections to upstreams, the places in their concurrency, and the thread that writes what was paid
+    for.
+    """
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock, tell: OnEvent) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._tell = tell
+        self._client = Client(clock=clock, allow_private=settings.allow_private)
+        self._thread = ThreadPoolExecutor(1, "catchment-paid")
+        self._askers: dict[str, Asker] = {}
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+        self._thread.shutdown()
+
+    def slot(self, upstream: Upstream) -> asyncio.Semaphore:
+        """A place among the requests that may be open at a time."""
+        concurrency = upstream.budget_now(self._settings).concurrency
+        return self._slots.setdefault(upstream.name, asyncio.Semaphore(concurrency))
+
+    async def fetch(self, feed: Feed, lease: Lease) -> Fetched:
+        """The answers of this partition's pass. What a crash left in the archive is not asked for again.
+
+        Raises:
+            BudgetSpent: the rest has to wait for longer than we do; what was answered stays archived.
+        """
+        since = self._clock.now() - feed.pass_max_age
+        kept = await self._paid(self._store.archive.answered, lease.feed, lease.partition.key, lease.number, since)
+        answered = {exchange.fingerprint: exchange for exchange in kept}
+        pager = feed.pages(self._first(feed, lease))
+        fetched = Fetched(Meaning.data())
+        request = next(pager)
+        while True:
+            fetched = await self._page(feed, lease, request, answered.pop(request.fingerprint, None), fetched)
+            if fetched.meaning.kind != "data":
+                return fetched
+            try:
+                request = pager.send(fetched.pages[-1].answer)
+            except StopIteration:
+                return fetched
+
+    def _first(self, feed: Feed, lease: Lease) -> Request:
+        """The partition's request; conditional where the same declaration has merged an answer before."""
+        request = feed.request.request(lease.partition, self._settings)
+        if lease.model != model_digest(feed):
+            return request
+        conditions = (("If-None-Match", lease.etag), ("If-Modified-Since", lease.last_modified))
+        return request.with_headers(*((name, value) for name, value in conditions if value))
+
+    async def _page(
+        self, feed: Feed, lease: Lease, request: Request, kept: Exchange | None, before: Fetched
+    ) -> Fetched:
+        """The pass with one page more: the archived answer if that settles it, else the upstream's."""
+        if kept is not None:
+            meaning = feed.reader(kept.answer, lease.partition)
+            if meaning.kind not in _ASK_AGAIN:
+                return replace(before, meaning=meaning, pages=(*before.pages, kept))
+        url = feed.upstream.base_url(self._settings) + request.target
+        place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)
+
+        async def waiting(until: datetime, reason: str) -> None:
+            self._tell(Event("waiting", lease.feed, lease.partition.key, until=until, reason=reason))
+
+        asked = await self._asker(feed.upstream).ask(
+            request,
+            read=lambda answer: feed.reader(answer, lease.partition),
+            keep=lambda answer: self._paid(self._store.archive.put, place, request, url, answer),
+            waiting=waiting,
+        )
+        return Fetched(
+            asked.meaning,
+            (*before.pages, asked.kept) if asked.kept else before.pages,
+            asked.until,
+            before.requests + asked.requests,
+            before.bytes + asked.bytes,
+        )
+
+    def _asker(self, upstream: Upstream) -> Asker:
+        if upstream.name not in self._askers:
+            self._askers[upstream.name] = Asker(
+                upstream,
+                upstream.base_url(self._settings),
+                self._client,
+                _SharedPurse(self, upstream.name, upstream.budget_now(self._settings)),
+                clock=self._clock,
+                reveal=lambda secret: secret.reveal(self._settings),
+            )
+        return self._askers[upstream.name]
+
+    async def _paid(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args))
+
+
+@dataclass(frozen=True)
+class _SharedPurse:
+    """The store's budget of one upstream, spent off the event loop."""
+
+    passes: Passes
+    upstream: str
+    budget: Budget
+
+    async def take(self, now: datetime) -> Wait | None:
+        return await self.passes._paid(self.passes._store.budgets.take, self.upstream, self.budget, now)
+
+    async def pause(self, until: datetime, reason: str) -> None:
+        await self.passes._paid(self.passes._store.budgets.pause, self.upstream, until, reason)
+
+    async def pause_for_quota(self, now: datetime) -> datetime:
+        return await self.passes._paid(self.passes._store.budgets.pause_for_quota, self.upstream, self.budget, now)

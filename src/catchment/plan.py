@@ -1,0 +1,155 @@
+"""What is due, in which order, at what cost; and when a partition is asked again. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from .budget import Count, Wait, take
+from .feed import Budget, Feed
+from .partitions import Expected, Partition
+
+__all__ = ["GOOD", "Plan", "State", "Task", "Verdict", "due_at", "forecast", "plan", "retry_at"]
+
+Verdict = Literal["complete", "unchanged", "pending", "partial", "refused", "failed"]
+
+GOOD = frozenset({"complete", "unchanged"})
+"""The verdicts after which a partition says what its upstream said."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the ledger knows of a partition. verdict: None before its first attempt ended."""
+
+    partition: Partition
+    verdict: Verdict | None = None
+    reason: str = ""
+    checked_at: datetime | None = None
+    collected_at: datetime | None = None
+    first_collected_at: datetime | None = None
+    retry_at: datetime | None = None
+    failures: int = 0
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A partition to be asked for now. why: `never collected`, `scheduled`, `incomplete` or `asked for`."""
+
+    partition: Partition
+    why: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One feed's share of a run.
+
+    due: to be asked, in this order. held: expected, but not asked, with the reason. next: when the next one is due.
+    """
+
+    feed: Feed
+    due: tuple[Task, ...]
+    held: tuple[Expected, ...]
+    good: int
+    next: datetime | None
+
+
+def plan(
+    feed: Feed,
+    expected: Iterable[Expected],
+    states: Mapping[str, State],
+    now: datetime,
+    *,
+    retry: bool = False,
+    again: bool = False,
+) -> Plan:
+    """What one feed has to do now: never collected ones in the order of their source, then the stalest.
+
+    Args:
+        states: partition key -> what the ledger knows.
+        retry: a person asks: what ended incomplete before is due at once.
+        again: everything is due, whatever the schedule says.
+    """
+    due: list[Task] = []
+    held: list[Expected] = []
+    later: list[datetime] = []
+    for item in expected:
+        state = states.get(item.partition.key, State(item.partition))
+        if item.reason:
+            held.append(item)
+            continue
+        moment = due_at(feed, state)
+        why = _why(state, moment, now, retry=retry, again=again)
+        if why:
+            due.append(Task(item.partition, why, state))
+        else:
+            later.append(moment)
+    due.sort(key=lambda task: task.state.checked_at or AT_ONCE)
+    return Plan(feed, tuple(due), tuple(held), len(later), min(later, default=None))
+
+
+def _why(state: State, moment: datetime, now: datetime, *, retry: bool, again: bool) -> str:
+    if state.verdict is None:
+        return "never collected"
+    if again:
+        return "asked for"
+    if retry and state.verdict in ("failed", "partial"):
+        return "incomplete"
+    return "scheduled" if moment <= now else ""
+
+
+def due_at(feed: Feed, state: State) -> datetime:
+    """When a partition is asked again.
+
+    After a failure not before `retry_at`; otherwise at the next slot of its schedule, or, where the feed settles,
+    at the distance that its age asks for.
+    """
+    if state.verdict is None or state.checked_at is None:
+        return AT_ONCE
+    if state.retry_at is not None:
+        return state.retry_at
+    if state.verdict in GOOD and state.first_collected_at and feed.settle is not None:
+        settled = state.checked_at - state.first_collected_at >= feed.settle
+        return (feed.reconcile if settled else feed.reread or feed.schedule).next_after(state.checked_at)
+    return feed.schedule.next_after(state.checked_at)
+
+
+def retry_at(verdict: Verdict, failures: int, now: datetime, *, until: datetime | None = None) -> datetime | None:
+    """Not before when an incomplete partition is asked again; None leaves it to the schedule.
+
+    Args:
+        failures: how many attempts in a row have failed, this one among them.
+        until: what the upstream or its budget says.
+
+    1, 2, 4 … 60 minutes after failures; 30 days after a refusal, which no repetition mends.
+    """
+    if until is not None:
+        return until
+    if verdict in ("failed", "partial"):
+        return now + min(timedelta(minutes=2 ** min(failures - 1, 6)), timedelta(hours=1))
+    if verdict == "refused":
+        return now + timedelta(days=30)
+    return None
+
+
+def forecast(requests: int, budget: Budget, counts: Mapping[str, Count], now: datetime) -> datetime:
+    """When that many requests will have been sent, by the arithmetic by which they are sent."""
+    used = dict(counts)
+    moment = now
+    for _ in range(requests):
+        while isinstance(step := take(budget, used, moment), Wait):
+            moment = step.until
+        used.update(step)
+    return moment
+
+
+def only(expected: Iterable[Expected], wanted: Mapping[str, Sequence[str]], *, ask: bool) -> list[Expected]:
+    """Those that a person named. ask: also where the list does not have them: naming one asks for it once."""
+    found = [item for item in expected if item.partition.matches(wanted)]
+    return [replace(item, reason="") for item in found] if ask else found

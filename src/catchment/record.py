@@ -1,0 +1,203 @@
+"""What a record type says: columns, the form in which values are stored, and the digest by which they are equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import xxhash
+
+from .clock import render_moment
+from .errors import DeclarationError
+
+__all__ = [
+    "Column",
+    "Kind",
+    "Record",
+    "Stored",
+    "columns",
+    "content_hash",
+    "decimal_key",
+    "from_decimal_key",
+    "stored_values",
+    "to_stored",
+]
+
+Kind = Literal["text", "integer", "number", "decimal", "boolean", "date", "datetime", "json"]
+Stored = str | int | float | None
+"""A value as SQL sees it."""
+
+# `__` separates a field from an operator in a query, a leading `_` marks catchment's own columns.
+_NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,62}\Z")
+RESERVED = frozenset({"as_of", "by", "count", "cursor", "fields", "from", "limit", "of", "q", "sort", "to"})
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """One item of a collection: subclass it and name the fields with their types.
+
+    Types: str, int, float, Decimal, bool, date, datetime, Literal, `| None` of these, lists and nested structs.
+    """
+
+
+if TYPE_CHECKING:
+    # A type checker wants `frozen=True` repeated by every subclass; at run time it is inherited.
+    class Record(msgspec.Struct):
+        """One item of a collection: subclass it and name the fields with their types."""
+
+else:
+    Record = _Record
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a record as it is stored and asked for."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+
+
+@cache
+def columns(record: type[Record]) -> tuple[Column, ...]:
+    """The record's fields in the order of their declaration.
+
+    Raises:
+        DeclarationError: a name or a type that cannot be stored and asked for.
+    """
+    where = f"record {record.__name__}"
+    info = msgspec.inspect.type_info(record)
+    if not isinstance(info, msgspec.inspect.StructType) or not info.fields:
+        raise DeclarationError(where, "has no fields", hint="name at least one: `id: str`")
+    return tuple(_column(where, field.encode_name, field.type) for field in info.fields)
+
+
+def _column(where: str, name: str, info: msgspec.inspect.Type) -> Column:
+    if not _NAME.match(name):
+        raise DeclarationError(
+            f"{where}: field {name!r}", "is no usable name", hint="use lower case, digits and single underscores"
+        )
+    if name in RESERVED:
+        raise DeclarationError(f"{where}: field {name}", "means something else in a query", hint=f"e.g. {name}_value")
+    members = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    inner = [member for member in members if not isinstance(member, msgspec.inspect.NoneType)]
+    kinds = {_kind(member) for member in inner}
+    if len(kinds) != 1 or None in kinds:
+        raise DeclarationError(f"{where}: field {name}", "has a type that cannot be stored", hint="give it one type")
+    kind = kinds.pop()
+    assert kind is not None
+    return Column(name, kind, nullable=len(inner) < len(members))
+
+
+_KINDS: tuple[tuple[type, Kind], ...] = (
+    (msgspec.inspect.StrType, "text"),
+    (msgspec.inspect.UUIDType, "text"),
+    (msgspec.inspect.BoolType, "boolean"),
+    (msgspec.inspect.IntType, "integer"),
+    (msgspec.inspect.FloatType, "number"),
+    (msgspec.inspect.DecimalType, "decimal"),
+    (msgspec.inspect.DateTimeType, "datetime"),
+    (msgspec.inspect.DateType, "date"),
+    (msgspec.inspect.ListType, "json"),
+    (msgspec.inspect.StructType, "json"),
+    (msgspec.inspect.DictType, "json"),
+)
+
+
+def _kind(info: msgspec.inspect.Type) -> Kind | None:
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return "text" if all(isinstance(value, str) for value in info.values) else "integer"
+    return next((kind for known, kind in _KINDS if isinstance(info, known)), None)
+
+
+def decimal_key(value: Decimal) -> str:
+    """A text that sorts as the number does and is equal exactly where the number is: 0.1 and 0.10 give one text.
+
+    Negative numbers begin with `n` and have every digit complemented, zero is `o`, positive ones begin with `p`;
+    then four digits of exponent, then the digits. An exact number has no other form in SQLite, whose REAL keeps
+    15 digits.
+    """
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise ValueError(f"{value} is no finite number")
+    text = "".join(map(str, digits)).lstrip("0")
+    power = len(text) + exponent
+    text = text.rstrip("0")
+    if not text:
+        return "o"
+    if not -5000 < power < 5000:
+        raise ValueError("number out of bounds")
+    key = f"{power + 5000:04d}{text}"
+    return f"n{key.translate(_COMPLEMENT)}~" if sign else f"p{key}"
+
+
+_COMPLEMENT = str.maketrans("0123456789", "9876543210")
+
+
+def from_decimal_key(key: str) -> Decimal:
+    """The number that `decimal_key` made the text from, without trailing zeros."""
+    if key == "o":
+        return Decimal(0)
+    text = key[1:] if key[0] == "p" else key[1:-1].translate(_COMPLEMENT)
+    digits = text[4:]
+    return Decimal((int(key[0] == "n"), tuple(map(int, digits)), int(text[:4]) - 5000 - len(digits)))
+
+
+def _int64(value: int) -> int:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("integer beyond 64 bits")
+    return int(value)
+
+
+def _moment(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError("moment without a zone")
+    return render_moment(value)
+
+
+def _json_text(value: Any) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+_TO_STORED: dict[Kind, Callable[[Any], Stored]] = {
+    "text": str,
+    "integer": _int64,
+    "number": lambda value: float(value) + 0.0,  # -0.0 is 0.0
+    "decimal": decimal_key,
+    "boolean": int,
+    "date": date.isoformat,
+    "datetime": _moment,
+    "json": _json_text,
+}
+
+
+def to_stored(kind: Kind, value: Any) -> Stored:
+    """The value as it stands in its column; None stays None."""
+    return None if value is None else _TO_STORED[kind](value)
+
+
+@cache
+def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]]:
+    """A function from a record to its column values, in the order of `columns`.
+
+    It raises ValueError for a value that could not be stored the same on every engine.
+    """
+    parts = [(column.name, _TO_STORED[column.kind]) for column in columns(record)]
+
+    def values(item: Record) -> tuple[Stored, ...]:
+        return tuple([None if (value := getattr(item, name)) is None else store(value) for name, store in parts])
+
+    return values
+
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def content_hash(values: tuple[Stored, ...]) -> bytes:
+    """16 bytes by which typed values are equal: spelling, member order and white space of the body do not matter."""
+    return xxhash.xxh3_128_digest(_pack(values))

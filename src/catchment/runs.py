@@ -1,0 +1,84 @@
+"""What a run is asked for, what is told while it goes on, and what came of it. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from .plan import GOOD, Plan, Verdict
+from .store.ledger import Counts, Outcome
+
+__all__ = ["Event", "Forecast", "OnEvent", "Result", "Scope", "Summary"]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a person asked for.
+
+    only: parameter -> wanted values. again: also what is not due. retry: also what ended incomplete before.
+    feeds: by name; none means all.
+    """
+
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    again: bool = False
+    retry: bool = True
+    feeds: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, for whoever shows it.
+
+    planned: a feed has `total` partitions to ask. waiting: for a place in the budget, or before trying again, until
+    `until`. ended: with `outcome`.
+    """
+
+    kind: Literal["planned", "started", "waiting", "ended"]
+    feed: str
+    partition: str = ""
+    outcome: Outcome | None = None
+    total: int = 0
+    until: datetime | None = None
+    reason: str = ""
+
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one partition stands at the end of a run. verdict: None when it was not asked; then `reason` says why."""
+
+    feed: str
+    partition: str
+    verdict: Verdict | None
+    reason: str = ""
+    counts: Counts = field(default_factory=Counts)
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run's results. fresh: how many partitions were not due, by feed."""
+
+    results: tuple[Result, ...]
+    fresh: Mapping[str, int]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every partition of the run says what its upstream said."""
+        return all(result.verdict in GOOD for result in self.results)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one feed's work costs and when it will be done.
+
+    left: requests left today, None where no day is counted. done: when the last of them will have been sent.
+    """
+
+    plan: Plan
+    left: int | None
+    done: datetime

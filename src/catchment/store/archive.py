@@ -1,0 +1,102 @@
+"""What upstreams answered: bodies by their digest, and the exchanges that brought them. Written before it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import zstandard
+
+from ..clock import parse_moment, render_moment
+from ..exchange import Answer, Request
+from .sqlite import transaction
+
+__all__ = ["Archive", "Exchange"]
+
+CHUNK = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An archived answer. digest: sha256 of its body in hex, "" for an empty one."""
+
+    id: int
+    fingerprint: str
+    digest: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an exchange belongs: its feed (app/feed), partition, pass and attempt."""
+
+    feed: str
+    partition: str
+    number: int
+    attempt: int
+
+
+class Archive:
+    """Bodies and exchanges on one connection. Whoever asked has paid: every write is on the disk when it returns."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
+        """Stores an answer. url: as asked, without secrets; the body is masked already (`fetch`)."""
+        digest = hashlib.sha256(answer.body).hexdigest() if answer.body else ""
+        chunks = list(_chunks(answer.body)) if digest and not self._has(digest) else []
+        with transaction(self._connection, durable=True) as sql:
+            sql.executemany(
+                "INSERT OR IGNORE INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?)",
+                [(digest, number, size, data) for number, (size, data) in enumerate(chunks)],
+            )
+            row = sql.execute(
+                "INSERT INTO _exchange (feed, partition, pass, attempt, fingerprint, method, url, status, headers,"
+                " digest, size, wire, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                (
+                    *(place.feed, place.partition, place.number, place.attempt, request.fingerprint, request.method),
+                    *(url, answer.status, msgspec.json.encode(dict(answer.headers)).decode()),
+                    *(digest, len(answer.body), answer.wire_bytes, render_moment(answer.at)),
+                ),
+            ).fetchone()
+        return Exchange(row[0], request.fingerprint, digest, answer)
+
+    def _has(self, digest: str) -> bool:
+        return (
+            self._connection.execute("SELECT 1 FROM _body WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
+        )
+
+    def answered(self, feed: str, partition: str, number: int, since: datetime) -> list[Exchange]:
+        """The answers of a pass, oldest first, none from before `since`."""
+        rows = self._connection.execute(
+            "SELECT id, fingerprint, digest, status, headers, wire, at FROM _exchange"
+            " WHERE feed = ? AND partition = ? AND pass = ? AND at >= ? ORDER BY id",
+            (feed, partition, number, render_moment(since)),
+        ).fetchall()
+        return [
+            Exchange(
+                *(id_, fingerprint, digest),
+                Answer(status, self.body(digest), parse_moment(at), msgspec.json.decode(headers), wire),
+            )
+            for id_, fingerprint, digest, status, headers, wire, at in rows
+        ]
+
+    def body(self, digest: str) -> bytes:
+        """The decoded body; empty for the digest ""."""
+        rows = self._connection.execute("SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,))
+        unpack = zstandard.ZstdDecompressor().decompress
+        return b"".join(unpack(data) for (data,) in rows)
+
+
+def _chunks(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Compressed pieces of at most 1 MiB each with their decoded sizes, so that no row is large."""
+    pack = zstandard.ZstdCompressor(level=3).compress
+    view = memoryview(body)
+    for start in range(0, len(body), CHUNK):
+        piece = view[start : start + CHUNK]
+        yield len(piece), pack(piece)

@@ -1,0 +1,252 @@
+"""The ledger: partitions with their verdicts and leases, runs and attempts."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from ..clock import parse_moment, render_moment
+from ..errors import LeaseLost
+from ..partitions import Partition
+from ..plan import GOOD, State, Verdict, retry_at
+from .sqlite import transaction
+from .workers import Workers
+
+__all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome"]
+
+LEASE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one partition, for as long as its token is the partition's.
+
+    number: of the pass. etag, last_modified, digest, model: of what was merged last.
+    """
+
+    feed: str
+    partition: Partition
+    token: int
+    attempt: int
+    number: int
+    etag: str
+    last_modified: str
+    digest: str
+    model: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.feed} {self.partition.key}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What an attempt did, in records: received = new + changed + back + same + duplicate + conflict + rejected."""
+
+    received: int = 0
+    new: int = 0
+    changed: int = 0
+    back: int = 0
+    same: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. until: when the partition may be asked again, where something says so."""
+
+    verdict: Verdict
+    reason: str = ""
+    until: datetime | None = None
+    counts: Counts = Counts()
+    requests: int = 0
+    bytes: int = 0
+    etag: str = ""
+    last_modified: str = ""
+    digest: str = ""
+
+
+class Ledger:
+    """Partitions, leases, runs and attempts on one connection. Not shared between threads at once."""
+
+    def __init__(self, connection: sqlite3.Connection, workers: Workers) -> None:
+        self._connection = connection
+        self._workers = workers
+
+    def states(self, feed: str) -> dict[str, State]:
+        """Partition key -> what is known of it."""
+        rows = self._connection.execute(
+            "SELECT key, params, verdict, reason, checked_at, collected_at, first_collected_at, retry_at, failures,"
+            " records FROM _partition WHERE feed = ?",
+            (feed,),
+        ).fetchall()
+        return {
+            key: State(
+                *(_partition(params), verdict, reason),
+                *(parse_moment(at) if at else None for at in (checked, collected, first, retry)),
+                *(failures, records),
+            )
+            for key, params, verdict, reason, checked, collected, first, retry, failures, records in rows
+        }
+
+    def begin_run(self, app: str, now: datetime) -> int:
+        with transaction(self._connection, durable=False) as sql:
+            row = sql.execute(
+                "INSERT INTO _run (app, owner, started_at) VALUES (?, ?, ?) RETURNING id",
+                (app, self._workers.me, render_moment(now)),
+            ).fetchone()
+        return int(row[0])
+
+    def end_run(self, run: int, now: datetime) -> None:
+        with transaction(self._connection, durable=False) as sql:
+            sql.execute("UPDATE _run SET ended_at = ? WHERE id = ?", (render_moment(now), run))
+
+    def expect(self, feed: str, partitions: list[tuple[Partition, str]], now: datetime) -> None:
+        """Notes partitions that should be there but are not asked for, with the reason: they are pending."""
+        with transaction(self._connection, durable=False) as sql:
+            sql.executemany(
+                "INSERT INTO _partition (feed, key, params, verdict, reason, checked_at)"
+                " VALUES (?, ?, ?, 'pending', ?, ?)"
+                " ON CONFLICT (feed, key) DO UPDATE SET verdict = 'pending', reason = excluded.reason,"
+                " checked_at = excluded.checked_at WHERE collected_at IS NULL",
+                [(feed, item.key, _params(item), reason, render_moment(now)) for item, reason in partitions],
+            )
+
+    def claim(self, run: int, feed: str, state: State, now: datetime) -> Lease | None:
+        """A lease and a new attempt; None when another live worker holds it, or has done it since it was planned."""
+        partition = state.partition
+        with transaction(self._connection, durable=False) as sql:
+            sql.execute(
+                "INSERT OR IGNORE INTO _partition (feed, key, params) VALUES (?, ?, ?)",
+                (feed, partition.key, _params(partition)),
+            )
+            row = sql.execute(
+                "SELECT lease_owner, lease_until, checked_at, lease_token, pass, etag, last_modified, digest, model"
+                " FROM _partition WHERE feed = ? AND key = ?",
+                (feed, partition.key),
+            ).fetchone()
+            owner, until, checked = row[:3]
+            held = owner and parse_moment(until) > now and self._workers.alive(owner)
+            if held or checked != (render_moment(state.checked_at) if state.checked_at else None):
+                return None
+            token, number, etag, modified, digest, model = row[3:]
+            sql.execute(
+                "UPDATE _partition SET lease_owner = ?, lease_token = ?, lease_until = ? WHERE feed = ? AND key = ?",
+                (self._workers.me, token + 1, render_moment(now + LEASE), feed, partition.key),
+            )
+            attempt = sql.execute(
+                "INSERT INTO _attempt (run, feed, partition, pass, started_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (run, feed, partition.key, number, render_moment(now)),
+            ).fetchone()[0]
+        return Lease(feed, partition, token + 1, attempt, number, etag, modified, digest, model)
+
+    def renew(self, lease: Lease, now: datetime) -> None:
+        """Holds the lease for another while; LeaseLost when somebody else has it."""
+        with transaction(self._connection, durable=False) as sql:
+            self.check(sql, lease)
+            sql.execute(
+                "UPDATE _partition SET lease_until = ? WHERE feed = ? AND key = ?",
+                (render_moment(now + LEASE), lease.feed, lease.partition.key),
+            )
+
+    def release(self, lease: Lease, reason: str) -> None:
+        """Gives the lease back without a verdict: the work goes on later, from the same pass."""
+        with transaction(self._connection, durable=False) as sql:
+            sql.execute(
+                "UPDATE _partition SET lease_owner = NULL, lease_until = NULL,"
+                " reason = CASE WHEN verdict IS NULL THEN ? ELSE reason END"
+                " WHERE feed = ? AND key = ? AND lease_token = ?",
+                (reason, lease.feed, lease.partition.key, lease.token),
+            )
+            sql.execute("UPDATE _attempt SET reason = ? WHERE id = ?", (reason, lease.attempt))
+
+    def finish(self, lease: Lease, outcome: Outcome, now: datetime) -> None:
+        """Writes a verdict that changes no record."""
+        with transaction(self._connection, durable=False) as sql:
+            self.check(sql, lease)
+            self.close(sql, lease, outcome, now)
+
+    @staticmethod
+    def check(sql: sqlite3.Connection, lease: Lease) -> None:
+        """Inside a transaction: is the token still ours? A process that slept past its lease ends here."""
+        row = sql.execute(
+            "SELECT lease_token FROM _partition WHERE feed = ? AND key = ?", (lease.feed, lease.partition.key)
+        ).fetchone()
+        if row is None or row[0] != lease.token:
+            raise LeaseLost(lease.label)
+
+    @staticmethod
+    def close(
+        sql: sqlite3.Connection,
+        lease: Lease,
+        outcome: Outcome,
+        now: datetime,
+        *,
+        revision: int = 0,
+        records: int | None = None,
+        model: str = "",
+    ) -> None:
+        """Inside a transaction: ends the attempt and its pass, and gives the lease back.
+
+        model: of the declaration that merged the answer; "" when nothing was merged.
+        """
+        at = render_moment(now)
+        failures = sql.execute(
+            "SELECT failures FROM _partition WHERE feed = ? AND key = ?", (lease.feed, lease.partition.key)
+        ).fetchone()[0]
+        failures = failures + 1 if outcome.verdict in ("failed", "partial") else 0
+        retry = retry_at(outcome.verdict, failures, now, until=outcome.until)
+        good = outcome.verdict in GOOD
+        sql.execute(
+            "UPDATE _partition SET verdict = :verdict, reason = :reason, checked_at = :at, retry_at = :retry,"
+            " failures = :failures, pass = pass + 1, lease_owner = NULL, lease_until = NULL,"
+            " collected_at = CASE WHEN :good THEN :at ELSE collected_at END,"
+            " first_collected_at = CASE WHEN :good THEN coalesce(first_collected_at, :at) ELSE first_collected_at END,"
+            " records = coalesce(:records, records),"
+            " etag = CASE WHEN :merged THEN :etag ELSE etag END,"
+            " last_modified = CASE WHEN :merged THEN :modified ELSE last_modified END,"
+            " digest = CASE WHEN :merged THEN :digest ELSE digest END,"
+            " model = CASE WHEN :merged THEN :model ELSE model END"
+            " WHERE feed = :feed AND key = :key",
+            {
+                "verdict": outcome.verdict,
+                "reason": outcome.reason,
+                "at": at,
+                "failures": failures,
+                "good": good,
+                "retry": render_moment(retry) if retry else None,
+                "records": records,
+                "merged": bool(model),
+                "etag": outcome.etag,
+                "modified": outcome.last_modified,
+                "digest": outcome.digest,
+                "model": model,
+                "feed": lease.feed,
+                "key": lease.partition.key,
+            },
+        )
+        counts = outcome.counts
+        sql.execute(
+            "UPDATE _attempt SET ended_at = ?, verdict = ?, reason = ?, requests = ?, bytes = ?, received = ?, new = ?,"
+            " changed = ?, back = ?, same = ?, duplicate = ?, conflict = ?, rejected = ?, gone = ?, revision = ?"
+            " WHERE id = ?",
+            (
+                *(at, outcome.verdict, outcome.reason, outcome.requests, outcome.bytes),
+                *(counts.received, counts.new, counts.changed, counts.back, counts.same),
+                *(counts.duplicate, counts.conflict, counts.rejected, counts.gone, revision, lease.attempt),
+            ),
+        )
+
+
+def _params(partition: Partition) -> str:
+    return msgspec.json.encode(partition.params).decode()
+
+
+def _partition(params: str) -> Partition:
+    return Partition(tuple((name, value) for name, value in msgspec.json.decode(params)))

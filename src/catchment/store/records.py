@@ -1,0 +1,297 @@
+"""Records and their versions: what is stored of a partition, and the one transaction that changes it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from ..clock import render_moment
+from ..decode import Entry, Reject
+from ..errors import MergeOutdated
+from ..merge import Change, Changes, Known
+from .ledger import Lease, Ledger, Outcome
+from .sqlite import mapped, transaction
+from .stage import Stage
+from .tables import OWN, Collection
+
+__all__ = ["Origin", "Records", "Statements"]
+
+LOOKUP = 500
+"""Keys asked for in one statement: every SQLite allows 999 values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One answer of a pass: its exchange, and when the upstream said it."""
+
+    exchange: int
+    said_at: datetime
+
+
+@dataclass(frozen=True)
+class Statements:
+    """A collection's SQL. Names come from checked declarations only, values are always bound."""
+
+    collection: Collection
+
+    @cached_property
+    def _row(self) -> tuple[str, ...]:
+        return (*OWN, *(column.name for column in self.collection.columns), "_doc")
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(f'"{name}"' for name in self._row)
+
+    @cached_property
+    def insert(self) -> str:
+        marks = ", ".join("?" * len(self._row))
+        return f'INSERT INTO "{self.collection.table}" ({self._names}) VALUES ({marks})'  # noqa: S608
+
+    @cached_property
+    def update(self) -> str:
+        """Everything but the key, for a key with the expected hash; the version counts up."""
+        own = [name for name in self._row if name not in ("_key", "_version")]
+        sets = ", ".join(f'"{name}" = ?' for name in own)
+        return (
+            f'UPDATE "{self.collection.table}" SET _version = _version + 1, {sets}'  # noqa: S608
+            " WHERE _key = ? AND _hash = ?"
+        )
+
+    @cached_property
+    def keep(self) -> str:
+        """Copies the row of a key with the expected hash to the versions: until, until_revision, gone, key, hash."""
+        return (
+            f'INSERT INTO "{self.collection.versions}" ({self._names}, _until, _until_revision, _gone)'  # noqa: S608
+            f' SELECT {self._names}, ?, ?, ? FROM "{self.collection.table}" WHERE _key = ? AND _hash = ?'
+        )
+
+    @cached_property
+    def delete(self) -> str:
+        return f'DELETE FROM "{self.collection.table}" WHERE _key = ? AND _hash = ?'  # noqa: S608
+
+    @cached_property
+    def known(self) -> str:
+        return f'SELECT _key, _hash, _raw FROM "{self.collection.table}" WHERE _partition = ?'  # noqa: S608
+
+    def find(self, number: int) -> str:
+        marks = ", ".join("?" * number)
+        return f'SELECT _key, _hash FROM "{self.collection.table}" WHERE _key IN ({marks})'  # noqa: S608
+
+    def last_versions(self, number: int) -> str:
+        marks = ", ".join("?" * number)
+        return (
+            f'SELECT _key, max(_version) FROM "{self.collection.versions}"'  # noqa: S608
+            f" WHERE _key IN ({marks}) GROUP BY _key"
+        )
+
+    @cached_property
+    def any_version(self) -> str:
+        return f'SELECT 1 FROM "{self.collection.versions}" LIMIT 1'  # noqa: S608
+
+    def rows(self, fields: Sequence[str]) -> str:
+        names = ", ".join(f'"{name}"' for name in fields)
+        return f'SELECT DISTINCT {names} FROM "{self.collection.table}" ORDER BY {names}'  # noqa: S608
+
+
+class Records:
+    """One collection's records on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, collection: Collection) -> None:
+        self._connection = connection
+        self._collection = collection
+        self._sql = Statements(collection)
+
+    def known(self, partition: str) -> Known:
+        """What is stored for a partition."""
+        with mapped():
+            rows = self._connection.execute(self._sql.known, (partition,)).fetchall()
+        return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows})
+
+    def find(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Key -> content hash of those keys that are stored, in whatever partition."""
+        with mapped():
+            return {
+                key: digest
+                for some in _batches(keys)
+                for key, digest in self._connection.execute(self._sql.find(len(some)), some)
+            }
+
+    def rows(self, fields: Sequence[str]) -> list[dict[str, str]]:
+        """The present rows' distinct values of some fields, as text; rows in which one is null are left out."""
+        with mapped():
+            rows = self._connection.execute(self._sql.rows(fields)).fetchall()
+        return [dict(zip(fields, map(str, row), strict=True)) for row in rows if None not in row]
+
+    def commit(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        changes: Changes,
+        stage: Stage,
+        origins: Sequence[Origin],
+        rejects: Sequence[Reject],
+        *,
+        model: str,
+        now: datetime,
+    ) -> Outcome:
+        """Applies everything of one partition at once, and gives the outcome with records that came back told apart.
+
+        Raises:
+            LeaseLost: the partition is somebody else's by now.
+            MergeOutdated: a row is not what it was when it was compared.
+        """
+        versions = self._last_versions([change.key for change in changes.new])
+        with transaction(self._connection, durable=False) as sql:
+            Ledger.check(sql, lease)
+            revision = self._revision(sql, lease, changes, model, now)
+            writer = _Writer(sql, self._sql, lease, revision, origins)
+            writer.insert(changes.new, stage, versions)
+            writer.update(changes.changed, stage, now)
+            writer.retire(changes.gone, now)
+            writer.reject(rejects, now)
+            outcome = replace(outcome, counts=replace(outcome.counts, **_split_new(changes, versions)))
+            Ledger.close(sql, lease, outcome, now, revision=revision, records=self._count(sql, lease), model=model)
+        return outcome
+
+    def _last_versions(self, keys: list[str]) -> dict[str, int]:
+        """Key -> its last version, of keys that were stored once and are no more."""
+        with mapped():
+            if not keys or self._connection.execute(self._sql.any_version).fetchone() is None:
+                return {}
+            return {
+                key: version
+                for some in _batches(keys)
+                for key, version in self._connection.execute(self._sql.last_versions(len(some)), some)
+            }
+
+    def _revision(self, sql: sqlite3.Connection, lease: Lease, changes: Changes, model: str, now: datetime) -> int:
+        """The revision of this commit: one more when it changes something readable, else the present one."""
+        name = self._collection.name
+        generation, revision = sql.execute(
+            "SELECT generation, revision FROM _collection WHERE name = ?", (name,)
+        ).fetchone()
+        if not changes:
+            return int(revision)
+        at = render_moment(now)
+        sql.execute(
+            "UPDATE _collection SET revision = ?, changed_at = ?, model = ? WHERE name = ?",
+            (revision + 1, at, model, name),
+        )
+        sql.execute(
+            "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, generation, revision + 1, at, lease.partition.key, lease.attempt),
+        )
+        return int(revision) + 1
+
+    def _count(self, sql: sqlite3.Connection, lease: Lease) -> int:
+        row = sql.execute(
+            f'SELECT count(*) FROM "{self._collection.table}" WHERE _partition = ?',  # noqa: S608
+            (lease.partition.key,),
+        ).fetchone()
+        return int(row[0])
+
+
+def _split_new(changes: Changes, versions: dict[str, int]) -> dict[str, int]:
+    back = len(versions)
+    return {"new": len(changes.new) - back, "back": back}
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """The statements of one commit, inside its transaction."""
+
+    sql: sqlite3.Connection
+    statements: Statements
+    lease: Lease
+    revision: int
+    origins: Sequence[Origin]
+
+    def insert(self, changes: Sequence[Change], stage: Stage, versions: dict[str, int]) -> None:
+        rows = (
+            (*self._own(change.key, entry, origin, versions.get(change.key, 0) + 1), *entry.values, _doc(change, entry))
+            for change, (entry, origin) in self._waiting(changes, stage)
+        )
+        try:
+            self.sql.executemany(self.statements.insert, rows)
+        except sqlite3.IntegrityError as error:
+            raise MergeOutdated(f"{self.lease.label}: a key was stored meanwhile") from error
+
+    def update(self, changes: Sequence[Change], stage: Stage, now: datetime) -> None:
+        self._keep(changes, stage, gone=False, now=now)
+        rows = (self._updated(change, entry, origin) for change, (entry, origin) in self._waiting(changes, stage))
+        self._all(self.sql.executemany(self.statements.update, rows), len(changes))
+
+    def _updated(self, change: Change, entry: Entry, origin: int) -> tuple[object, ...]:
+        """The values of `Statements.update`: no key and no version among them, then which row is meant."""
+        _, partition, content, raw, _, *rest = self._own(change.key, entry, origin, 0)
+        return (partition, content, raw, *rest, *entry.values, _doc(change, entry), change.key, change.expected)
+
+    def retire(self, changes: Sequence[Change], now: datetime) -> None:
+        self._keep(changes, None, gone=True, now=now)
+        pairs = [(change.key, change.expected) for change in changes]
+        self._all(self.sql.executemany(self.statements.delete, pairs), len(changes))
+
+    def _keep(self, changes: Sequence[Change], stage: Stage | None, *, gone: bool, now: datetime) -> None:
+        """The versions that end now: at the moment at which the upstream said the next one, or no longer said it."""
+        last = self.origins[-1].said_at if self.origins else now
+        untils = (
+            (self.origins[origin].said_at for _, (_, origin) in self._waiting(changes, stage))
+            if stage
+            else itertools.repeat(last)
+        )
+        rows = (
+            (render_moment(until), self.revision, int(gone), change.key, change.expected)
+            for change, until in zip(changes, untils, strict=False)
+        )
+        self._all(self.sql.executemany(self.statements.keep, rows), len(changes))
+
+    def reject(self, rejects: Sequence[Reject], now: datetime) -> None:
+        """Notes the rejects of this answer; those of the one before that it no longer has count 0."""
+        place = (self.lease.feed, self.lease.partition.key)
+        self.sql.execute("UPDATE _reject SET count = 0 WHERE feed = ? AND partition = ?", place)
+        self.sql.executemany(
+            "INSERT INTO _reject"
+            " (feed, partition, digest, key, reason, path, raw, count, first_attempt, last_attempt, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)"
+            " ON CONFLICT (feed, partition, digest) DO UPDATE SET"
+            " count = count + 1, last_attempt = excluded.last_attempt, reason = excluded.reason, path = excluded.path",
+            [
+                (
+                    *(*place, hashlib.sha256(item.raw).hexdigest(), item.key, item.reason, item.path, item.raw),
+                    *(self.lease.attempt, self.lease.attempt, render_moment(now)),
+                )
+                for item in rejects
+            ],
+        )
+
+    def _own(self, key: str, entry: Entry, origin: int, version: int) -> tuple[object, ...]:
+        """The values of `OWN`, in its order."""
+        said = self.origins[origin]
+        return (
+            *(key, self.lease.partition.key, entry.hash, entry.raw, version),
+            *(render_moment(said.said_at), self.revision, self.lease.attempt, said.exchange),
+        )
+
+    @staticmethod
+    def _waiting(changes: Sequence[Change], stage: Stage) -> Iterator[tuple[Change, tuple[Entry, int]]]:
+        return zip(changes, stage.read([change.slot for change in changes]), strict=True)
+
+    def _all(self, done: sqlite3.Cursor, expected: int) -> None:
+        if expected and done.rowcount != expected:
+            raise MergeOutdated(f"{self.lease.label}: {expected - done.rowcount} rows changed meanwhile")
+
+
+def _doc(change: Change, entry: Entry) -> str:
+    """The finished answer text. The key needs no escaping: it is percent-encoded."""
+    return f'{{"_key":"{change.key}",{entry.doc}'
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while some := list(itertools.islice(rest, LOOKUP)):
+        yield some

@@ -1,0 +1,103 @@
+"""The store: one database, opened for collecting."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ..app import App
+from ..errors import SchemaTooNew, UsageError
+from ..settings import Settings
+from .archive import Archive
+from .budgets import Budgets
+from .ledger import Ledger
+from .records import Records
+from .sqlite import create, open_database, path_of, transaction
+from .tables import LEDGER, SCHEMA_VERSION, Collection, current_table, version_table
+from .workers import Workers
+
+__all__ = ["Store", "prepare"]
+
+
+class Store:
+    """The parts of one database that a collector uses. Closed by `close`.
+
+    Two connections: `paid` writes what was paid for (archive, budgets) while `derived` merges and keeps the ledger,
+    so that a merge holds up no request for longer than its transaction. Each is used by one thread at a time.
+    """
+
+    def __init__(self, settings: Settings, apps: Sequence[App]) -> None:
+        path = path_of(settings.database)
+        prepare(path, apps)
+        self.path = path
+        self.workers = Workers(path.parent / "workers")
+        self._paid = open_database(path)
+        self._derived = open_database(path)
+        self.archive = Archive(self._paid)
+        self.budgets = Budgets(self._paid)
+        self.ledger = Ledger(self._derived, self.workers)
+
+    def records(self, collection: Collection) -> Records:
+        return Records(self._derived, collection)
+
+    def close(self) -> None:
+        self._paid.close()
+        self._derived.close()
+        self.workers.close()
+
+
+def prepare(path: Path, apps: Sequence[App]) -> None:
+    """Makes what is missing in the database: the ledger, and the tables of every collection of these apps.
+
+    Raises:
+        SchemaTooNew: a newer catchment wrote it.
+        UsageError: a collection's declaration no longer fits its tables.
+    """
+    connection = open_database(path)
+    try:
+        with transaction(connection, durable=True) as sql:
+            create(sql, list(LEDGER.sorted_tables))
+            _check_version(sql, path)
+            for app in apps:
+                for feed in app.feeds:
+                    _prepare_collection(sql, Collection(app.name, feed))
+    finally:
+        connection.close()
+
+
+def _check_version(sql: sqlite3.Connection, path: Path) -> None:
+    sql.execute("INSERT OR IGNORE INTO _meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+    sql.execute("INSERT OR IGNORE INTO _meta VALUES ('cursor-key', ?)", (secrets.token_hex(32),))
+    found = int(sql.execute("SELECT value FROM _meta WHERE name = 'schema'").fetchone()[0])
+    if found > SCHEMA_VERSION:
+        raise SchemaTooNew(
+            f"{path} has schema {found}, this catchment knows {SCHEMA_VERSION}", hint="use a newer catchment"
+        )
+
+
+def _prepare_collection(sql: sqlite3.Connection, collection: Collection) -> None:
+    metadata = sa.MetaData()
+    tables = [current_table(collection, metadata), version_table(collection, metadata)]
+    for table in tables:
+        _check_columns(sql, collection, table)
+    create(sql, tables)
+    sql.execute(
+        "INSERT OR IGNORE INTO _collection (name, generation, revision, horizon, model) VALUES (?, 1, 0, 0, '')",
+        (collection.name,),
+    )
+
+
+def _check_columns(sql: sqlite3.Connection, collection: Collection, table: sa.Table) -> None:
+    """A stored table that has other columns than the declaration is left alone and said."""
+    stored = [row[1] for row in sql.execute(f'PRAGMA table_info("{table.name}")')]
+    declared = [column.name for column in table.columns]
+    if stored and stored != declared:
+        differing = sorted(set(stored) ^ set(declared))
+        raise UsageError(
+            f"collection {collection.name}: the stored fields are not the declared ones ({', '.join(differing)})",
+            hint="take the declaration back, or collect into another folder by --data",
+        )

@@ -1,0 +1,262 @@
+"""The tables: one set of ledger tables, and two tables a collection.
+
+Moments are texts in UTC of fixed width, so that their order as text is their order in time. Ledger tables are named
+with a leading underscore; a collection's are `<app>_<name>` (what holds now) and `<app>_<name>_version` (what held
+before).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ..app import App
+from ..feed import Feed
+from ..record import Column, Kind
+
+__all__ = ["LEDGER", "OWN", "SCHEMA_VERSION", "Collection", "collection_of", "current_table", "version_table"]
+
+SCHEMA_VERSION = 1
+
+LEDGER = sa.MetaData()
+
+
+def _ledger(name: str, *parts: sa.Column[object] | sa.Constraint | sa.Index) -> sa.Table:
+    return sa.Table(name, LEDGER, *parts)
+
+
+def _text(name: str, **options: object) -> sa.Column[object]:
+    return sa.Column(name, sa.Text, **options)  # type: ignore[arg-type]  # passed through as given
+
+
+def _integer(name: str, **options: object) -> sa.Column[object]:
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer, "sqlite"), **options)  # type: ignore[arg-type]
+
+
+_ledger("_meta", _text("name", primary_key=True), _text("value", nullable=False))
+
+_ledger(
+    "_collection",
+    _text("name", primary_key=True),  # app/feed
+    _integer("generation", nullable=False),
+    _integer("revision", nullable=False),
+    _integer("horizon", nullable=False),  # the oldest revision that can still be read
+    _text("model", nullable=False),  # digest of the declaration that derived the rows
+    _text("changed_at"),
+)
+
+_ledger(
+    "_partition",
+    _text("feed", primary_key=True),  # app/feed
+    _text("key", primary_key=True),  # force=leicestershire,month=2024-03
+    _text("params", nullable=False),  # the same as JSON
+    _text("verdict"),  # of the last attempt; null while there was none
+    _text("reason", nullable=False, server_default=""),
+    _text("checked_at"),  # end of the last attempt
+    _text("collected_at"),  # end of the last attempt that was complete or unchanged
+    _text("first_collected_at"),
+    _text("retry_at"),  # not before, after a failure
+    _integer("failures", nullable=False, server_default="0"),  # in a row
+    _integer("pass", nullable=False, server_default="1"),
+    _text("etag", nullable=False, server_default=""),
+    _text("last_modified", nullable=False, server_default=""),
+    _text("digest", nullable=False, server_default=""),  # of the answers that were last merged
+    _text("model", nullable=False, server_default=""),  # of the declaration that merged them
+    _integer("records", nullable=False, server_default="0"),
+    _text("lease_owner"),
+    _integer("lease_token", nullable=False, server_default="0"),
+    _text("lease_until"),
+)
+
+_ledger(
+    "_run",
+    _integer("id", primary_key=True),
+    _text("app", nullable=False),
+    _text("owner", nullable=False),
+    _text("started_at", nullable=False),
+    _text("ended_at"),
+)
+
+_ledger(
+    "_attempt",
+    _integer("id", primary_key=True),
+    _integer("run", nullable=False),
+    _text("feed", nullable=False),
+    _text("partition", nullable=False),
+    _integer("pass", nullable=False),
+    _text("started_at", nullable=False),
+    _text("ended_at"),
+    _text("verdict"),
+    _text("reason", nullable=False, server_default=""),
+    *(
+        _integer(name, nullable=False, server_default="0")
+        for name in (
+            *("requests", "bytes", "received", "new", "changed", "back", "same"),
+            *("duplicate", "conflict", "rejected", "gone", "revision"),
+        )
+    ),
+    sa.Index("_attempt_of", "feed", "partition", "id"),
+)
+
+_ledger(
+    "_exchange",
+    _integer("id", primary_key=True),
+    _text("feed", nullable=False),
+    _text("partition", nullable=False),
+    _integer("pass", nullable=False),
+    _integer("attempt", nullable=False),
+    _text("fingerprint", nullable=False),
+    _text("method", nullable=False),
+    _text("url", nullable=False),  # without secrets
+    _integer("status", nullable=False),
+    _text("headers", nullable=False),  # chosen ones, JSON
+    _text("digest", nullable=False),  # of the body; "" for none
+    _integer("size", nullable=False),
+    _integer("wire", nullable=False),
+    _text("at", nullable=False),  # when the answer was complete
+    sa.Index("_exchange_of", "feed", "partition", "pass"),
+)
+
+_ledger(
+    "_body",
+    _text("digest", primary_key=True),  # sha256 of the decoded body, hex
+    _integer("chunk", primary_key=True),
+    _integer("size", nullable=False),  # of the chunk, decoded
+    sa.Column("data", sa.LargeBinary, nullable=False),  # zstd
+)
+
+_ledger(
+    "_reject",
+    _integer("id", primary_key=True),
+    _text("feed", nullable=False),
+    _text("partition", nullable=False),
+    _text("digest", nullable=False),  # of the raw record
+    _text("key"),  # where it could be read
+    _text("reason", nullable=False),
+    _text("path", nullable=False, server_default=""),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    _integer("count", nullable=False),  # how many equal ones the last answer had; 0: no longer there
+    _integer("first_attempt", nullable=False),
+    _integer("last_attempt", nullable=False),
+    _text("at", nullable=False),
+    sa.UniqueConstraint("feed", "partition", "digest"),
+)
+
+_ledger(
+    "_budget",
+    _text("upstream", primary_key=True),
+    _text("name", primary_key=True),  # second, minute, hour, day; or pause
+    _text("period", nullable=False, server_default=""),  # the day that is counted
+    _integer("used", nullable=False, server_default="0"),
+    _text("until"),  # theoretical arrival time of the next request; or the pause's end
+    _text("reason", nullable=False, server_default=""),
+)
+
+_ledger(
+    "_commit",
+    _text("collection", primary_key=True),
+    _integer("generation", primary_key=True),
+    _integer("revision", primary_key=True),
+    _text("at", nullable=False),
+    _text("partition", nullable=False),
+    _integer("attempt", nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection as the store sees it: its name, its tables and its fields."""
+
+    app: str
+    feed: Feed
+
+    @property
+    def name(self) -> str:
+        return f"{self.app}/{self.feed.name}"
+
+    @property
+    def table(self) -> str:
+        return f"{self.app}_{self.feed.name}"
+
+    @property
+    def versions(self) -> str:
+        return f"{self.table}_version"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.feed.columns
+
+
+def collection_of(app: App, feed: Feed) -> Collection:
+    """The collection that a feed of this app fills."""
+    return Collection(app.name, feed)
+
+
+_TYPES: dict[Kind, sa.types.TypeEngine[object]] = {
+    "text": sa.Text(),  # type: ignore[dict-item]  # the type of its values does not matter here
+    "integer": sa.BigInteger().with_variant(sa.Integer, "sqlite"),  # type: ignore[dict-item]
+    "number": sa.Double(),  # type: ignore[dict-item]
+    "decimal": sa.Text(),  # type: ignore[dict-item]  # the sorting text of `record.decimal_key`
+    "boolean": sa.SmallInteger().with_variant(sa.Integer, "sqlite"),  # type: ignore[dict-item]
+    "date": sa.Text(),  # type: ignore[dict-item]
+    "datetime": sa.Text(),  # type: ignore[dict-item]
+    "json": sa.Text(),  # type: ignore[dict-item]
+}
+
+OWN = ("_key", "_partition", "_hash", "_raw", "_version", "_said_at", "_revision", "_attempt", "_exchange")
+"""catchment's own columns of a row, in their order; the record's fields and `_doc` follow."""
+
+
+def _own(*, unique_key: bool) -> list[sa.Column[object]]:
+    return [
+        _integer("_id", primary_key=True),
+        _text("_key", nullable=False, unique=unique_key),
+        _text("_partition", nullable=False),
+        sa.Column("_hash", sa.LargeBinary, nullable=False),  # of the typed values
+        sa.Column("_raw", sa.LargeBinary, nullable=False),  # of the bytes that they came from
+        _integer("_version", nullable=False),  # 1, 2, … of the key
+        _text("_said_at", nullable=False),  # when the upstream said it
+        _integer("_revision", nullable=False),  # when we committed it
+        _integer("_attempt", nullable=False),
+        _integer("_exchange", nullable=False),
+    ]
+
+
+def _fields(collection: Collection) -> list[sa.Column[object]]:
+    return [sa.Column(column.name, _TYPES[column.kind]) for column in collection.columns]
+
+
+def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
+    """The table of what holds now: one row a key."""
+    table = sa.Table(
+        collection.table, metadata, *_own(unique_key=True), *_fields(collection), _text("_doc", nullable=False)
+    )
+    sa.Index(f"{collection.table}__partition", table.c["_partition"])
+    for number, names in enumerate(_orders(collection.feed)):
+        fields = [table.c[name.removeprefix("-")] for name in names]
+        sa.Index(f"{collection.table}__order_{number}", *fields, table.c["_key"])
+    return table
+
+
+def _orders(feed: Feed) -> list[tuple[str, ...]]:
+    """The orders that have an index: the feed's own, unless the key is in that order anyway, and the declared ones."""
+    orders = [tuple(feed.sort), *map(tuple, feed.indexes)]
+    return [order for order in dict.fromkeys(orders) if order]
+
+
+def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
+    """The table of what held before: from `_said_at` until `_until`, from `_revision` until `_until_revision`."""
+    table = sa.Table(
+        collection.versions,
+        metadata,
+        *_own(unique_key=False),
+        *_fields(collection),
+        _text("_doc", nullable=False),
+        _text("_until", nullable=False),
+        _integer("_until_revision", nullable=False),
+        _integer("_gone", nullable=False),  # 1: it ended because the upstream no longer had it
+    )
+    sa.Index(f"{collection.versions}__key", table.c["_key"], table.c["_version"], unique=True)
+    sa.Index(f"{collection.versions}__until", table.c["_until_revision"])
+    return table
