@@ -11,7 +11,7 @@ from catchment.clock import FakeClock
 from catchment.errors import UsageError
 from catchment.standin import serve_in_thread
 
-from .conftest import START, Echo, ask, connect
+from .conftest import START, Echo, ask, connect, read_to_end
 
 
 def test_switches_change_answers_and_come_back_with_reset(echo):
@@ -114,6 +114,7 @@ def test_a_held_answer_whose_peer_leaves_is_logged_as_cut(echo):
         echo.control.wait_for(1)
     entry = until(echo, lambda log: log[0]["end"] != "open")
     assert (entry["end"], entry["sent"]) == ("cut", 0)
+    assert echo.control.state()["held"] == 0
 
 
 def test_a_reader_who_leaves_in_the_middle_is_logged_as_cut(echo):
@@ -190,3 +191,29 @@ def test_as_a_process_it_says_where_and_ends_quietly(number):
         process.send_signal(number)
         assert process.communicate(timeout=10) == (b"", b"")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("order", [{"faults": [{"fault": "hang"}]}, {"hold": {}}], ids=["hang", "hold"])
+def test_it_ends_although_a_peer_still_waits(order):
+    with serve_in_thread(Echo()) as running:
+        running.control.post(**order)
+        peer = connect(running.url)
+        peer.sendall(b"GET /x HTTP/1.1\r\nHost: u\r\n\r\n")
+        running.control.wait_for(1)
+    with peer:
+        assert peer.recv(1) == b""
+
+
+def test_many_peers_at_once_are_all_answered(echo):
+    echo.control.hold("/x")
+    peers = [connect(echo.url) for _ in range(60)]
+    for peer in peers:
+        peer.sendall(b"GET /x HTTP/1.1\r\nHost: u\r\nConnection: close\r\n\r\n")
+    echo.control.wait_for(60)
+    assert echo.control.max_open() == 60
+    echo.control.release()
+    numbers = set()
+    for peer in peers:
+        with peer:
+            numbers.add(read_to_end(peer).json()["number"])
+    assert numbers == set(range(1, 61))

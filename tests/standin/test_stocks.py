@@ -11,6 +11,7 @@ import pytest
 
 from catchment.apps.stocks.standin import ERRORS, Stocks, Switches, service, sessions
 from catchment.clock import FakeClock
+from catchment.errors import UsageError
 from catchment.standin import Request, serve_in_thread
 
 from .conftest import START, ask, options
@@ -365,3 +366,9 @@ def test_generated_sessions_are_those_of_the_exchange(samples):
     stocks = service(options(samples=samples))
     recorded = bars(stocks, symbol="AAPL", outputsize="full")
     assert [day.isoformat() for day in sessions(date(2022, 4, 12))] == sorted(recorded)
+
+
+@pytest.mark.parametrize("said", [{"as_of": "2026-02-30"}, {"day_zone": "Mars/Base"}, {"error": "brust"}])
+def test_a_switch_that_makes_no_sense_is_refused(said):
+    with serve_in_thread(service(options())) as running, pytest.raises(UsageError):
+        running.control.set(**said)

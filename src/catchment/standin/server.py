@@ -134,6 +134,7 @@ class Server:
         answer = self.state.service.answer(request, self.state.switches)
         fault = fault or answer.fault
         if gate is not None and not await opened(gate, reader):
+            self.state.leave(gate)
             return False
         wire = apply(reply_to(request, answer), fault)
         entry.fault = fault.name if fault else ""

@@ -180,6 +180,11 @@ class State:
         self._gates.append(gate)
         return gate
 
+    def leave(self, gate: asyncio.Event) -> None:
+        """Forgets a gate whose peer has gone."""
+        if gate in self._gates:
+            self._gates.remove(gate)
+
     def release(self) -> None:
         """Lets every held answer go, and holds no more."""
         self.holds = ()

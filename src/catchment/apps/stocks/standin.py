@@ -19,7 +19,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from catchment.standin import Answer, Daily, Fault, Limit, Meter, Options, Request, Sliding
 
@@ -128,6 +128,12 @@ class Switches:
     renamed_field: bool = False
     other_symbol: str = ""
     lower_echo: bool = False
+
+    def __post_init__(self) -> None:
+        if self.as_of:
+            date.fromisoformat(self.as_of)
+        if self.day_zone not in available_timezones():
+            raise ValueError(f"day_zone: {self.day_zone} is no zone")
 
 
 @dataclass(frozen=True, slots=True)
