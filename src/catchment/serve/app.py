@@ -9,14 +9,16 @@ from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from .. import __version__
 from ..app import App
 from ..clock import Clock
 from ..settings import Settings
 from ..store.reader import Reader
-from ..store.tables import collection_of
-from . import collections, problems, status
+from ..store.tables import Collection, collection_of
+from . import collections, docs, problems, status
 from .data import Data
 from .front import DATA, Front
+from .openapi import describe
 
 __all__ = ["build"]
 
@@ -29,7 +31,11 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
     The database need not be there yet: until it is, what needs it answers 503.
     """
     reader = Reader.of(settings, [collection_of(app, feed) for app in apps for feed in app.feeds])
-    handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS]
+
+    def description(visible: Sequence[Collection]) -> dict[str, Any]:
+        return describe(apps, visible, version=__version__)
+
+    handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
     framework = Litestar(
         [*handlers, *(_own_routes(app) for app in apps)],
         openapi_config=None,

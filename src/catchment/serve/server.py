@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -80,11 +78,5 @@ class _Loader:
 
         if self._folder not in sys.path:
             sys.path.insert(0, self._folder)
-        # The terminal sends Ctrl+C to the whole group: the parent tells the worker when to stop.
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return build([load_app(target) for target in self._targets], self._settings, open_clock(_clock(self._settings)))
-
-
-def _clock(settings: Settings) -> str:
-    return settings.get("CATCHMENT_CLOCK")
+        clock = self._settings.get("CATCHMENT_CLOCK")
+        return build([load_app(target) for target in self._targets], self._settings, open_clock(clock))

@@ -1,0 +1,301 @@
+"""The API's description, OpenAPI 3.1: made from the operator table, the record types and the apps' own handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+
+from ..app import App
+from ..record import Column, Kind
+from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
+from ..store.tables import Collection
+
+__all__ = ["describe"]
+
+Json = dict[str, Any]
+
+_EXAMPLES: Mapping[Kind, Any] = {
+    "text": "text",
+    "integer": 12,
+    "number": 1.5,
+    "decimal": "139.78",
+    "boolean": True,
+    "date": "2024-03-31",
+    "datetime": "2024-03-31T12:00:00Z",
+    "json": [],
+}
+_SCHEMAS: Mapping[Kind, Json] = {
+    "text": {"type": "string", "maxLength": 4096},
+    "integer": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
+    "number": {"type": "number"},
+    "decimal": {"type": "string", "format": "decimal", "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "description": "RFC 3339 with a zone, or a date"},
+    "json": {},
+}
+_TEXT: Json = {"type": "string"}
+_MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
+_AGE_HEADERS: Json = {
+    "ETag": {"description": "Strong; for `If-None-Match`.", "schema": _TEXT},
+    "X-Collected-At": {"description": "When the oldest partition was last collected.", "schema": _TEXT},
+    "X-Age": {"description": "Seconds since then.", "schema": {"type": "integer", "minimum": 0}},
+    "X-Stale": {"description": "Whether a whole round of the schedule was missed.", "schema": {"type": "boolean"}},
+    "X-Missing-Partitions": {"description": "Partitions never collected.", "schema": {"type": "integer", "minimum": 0}},
+}
+
+
+def describe(apps: Sequence[App], collections: Sequence[Collection], *, version: str) -> Json:
+    """The document for a reader who may see these collections; an app's own routes are in it if any of its are."""
+    schemas = _record_schemas(collections)
+    paths: Json = dict(_SERVICE_PATHS)
+    for collection in collections:
+        paths |= _paths(collection)
+    names = {collection.app for collection in collections}
+    for app in apps:
+        if app.name in names:
+            own = _own_routes(app)
+            paths |= own.get("paths", {})
+            schemas |= own.get("components", {}).get("schemas", {})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "catchment", "version": version, "description": "Other people's APIs, as your own."},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in sorted(names)] + [{"name": "service"}],
+        "paths": paths,
+        "components": {"schemas": schemas | {"Problem": _PROBLEM}, "responses": {"Problem": _PROBLEM_ANSWER}},
+    }
+
+
+def _own_routes(app: App) -> Json:
+    """What the framework says of the app's handlers."""
+    framework = Litestar(
+        list(app.handlers()), openapi_config=OpenAPIConfig(app.name, "1", path="/_schema"), logging_config=None
+    )
+    document: Json = framework.openapi_schema.to_schema()
+    for operations in document.get("paths", {}).values():
+        for operation in operations.values():
+            operation["operationId"] = f"{app.name}_{operation['operationId']}"
+            operation["tags"] = [app.name]
+    return document
+
+
+# -- a collection --------------------------------------------------------------------------------------------------
+
+
+def _record_schemas(collections: Sequence[Collection]) -> Json:
+    """The record types' schemas, those of nested types, and one by the collection's name with `_key`."""
+    types = list(dict.fromkeys(collection.feed.record for collection in collections))
+    references, found = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    named: Json = dict(found)
+    for collection in collections:
+        reference = references[types.index(collection.feed.record)]["$ref"].rpartition("/")[2]
+        fields = found[reference]["properties"]
+        named[collection.table] = {
+            "type": "object",
+            "description": found[reference].get("description", ""),
+            # Only `_key` is always there: `fields=` chooses the others.
+            "required": ["_key"],
+            "properties": {"_key": {"type": "string", "description": "What `/{key}` takes."}, **fields},
+            "examples": [{"_key": "…", **{column.name: _EXAMPLES[column.kind] for column in collection.columns}}],
+        }
+    return named
+
+
+def _paths(collection: Collection) -> Json:
+    root, record = f"/v1/{collection.name}", {"$ref": f"#/components/schemas/{collection.table}"}
+    key, as_of, fields = _key_parameter(), _plain("as_of"), _plain("fields")
+    version = _query("version", "Which version; without it the newest.", {"type": "integer", "minimum": 1}, 2)
+    raw = _query("raw", "`true`: the bytes themselves.", {"type": "boolean", "default": False}, example=True)
+    item_meta = _meta(version={"type": "integer"}, said_at=_TEXT)
+
+    def operation(name: str, words: str, parameters: Sequence[Json], answer: Json, **options: Any) -> Json:
+        return {"get": _operation(collection, name, words, parameters, answer, **options)}
+
+    return {
+        root: operation("list", "One page of records", _list_parameters(collection), _list_answer(record), link=True),
+        f"{root}/{{key}}": operation("get", "One record", [key, as_of, fields], _envelope(record, item_meta)),
+        f"{root}/{{key}}/history": operation(
+            "history", "Every version of a record, newest first", [key], _envelope(_versions(record), _meta())
+        ),
+        f"{root}/{{key}}/source": operation(
+            "source", "The exchange that a version came from", [key, version, raw], _envelope(_EXCHANGE, _meta())
+        ),
+        f"{root}/{{key}}/source/body": operation(
+            "body", "The bytes that a version came from", [key, version], {}, media_type="application/octet-stream"
+        ),
+    }
+
+
+def _operation(
+    collection: Collection,
+    name: str,
+    words: str,
+    parameters: Sequence[Json],
+    answer: Json,
+    *,
+    media_type: str = "application/json",
+    link: bool = False,
+) -> Json:
+    headers = _AGE_HEADERS | (
+        {"Link": {"description": 'The next page: `rel="next"`.', "schema": _TEXT}} if link else {}
+    )
+    content = {media_type: {"schema": answer} if answer else {}}
+    return {
+        "operationId": f"{collection.table}_{name}",
+        "tags": [collection.app],
+        "summary": f"{collection.feed.name}: {words}",
+        "parameters": [*parameters, _IF_NONE_MATCH],
+        "responses": {
+            "200": {"description": words, "headers": headers, "content": content},
+            "304": {"description": "The client has it already", "headers": _AGE_HEADERS},
+            **_errors(400, 401, 404, 406, 410, 503),
+        },
+    }
+
+
+def _list_parameters(collection: Collection) -> list[Json]:
+    filters = [_filter(column, operator) for column in collection.columns for operator in fits(column)]
+    return [*map(_plain, PARAMETERS), *filters]
+
+
+def _filter(column: Column, operator: Operator) -> Json:
+    words = f"`{column.name}` {operator.words}."
+    if operator.takes == "flag":
+        words = f"Whether `{column.name}` has no value."
+        return _query(f"{column.name}{operator.suffix}", words, {"type": "boolean"}, example=True)
+    schema, example = dict(_SCHEMAS[column.kind]), _EXAMPLES[column.kind]
+    if operator.takes == "list":
+        several = {"type": "array", "items": schema, "minItems": 1, "maxItems": 200}
+        return _query(f"{column.name}{operator.suffix}", words, several, example=[example]) | {
+            "style": "form",
+            "explode": False,
+        }
+    return _query(f"{column.name}{operator.suffix}", words, schema, example)
+
+
+_PLAIN_SCHEMAS: Mapping[str, tuple[Json, Any]] = {
+    "limit": ({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, 10),
+    "count": ({"type": "string", "enum": ["none", "exact", "capped"], "default": "capped"}, "exact"),
+    "as_of": (_TEXT, "2024-03-31T12:00:00Z"),
+}
+
+
+def _plain(name: str) -> Json:
+    schema, example = _PLAIN_SCHEMAS.get(name, (_TEXT, None))
+    return _query(name, PARAMETERS[name], dict(schema), example)
+
+
+def _query(name: str, words: str, schema: Json, example: Any = None) -> Json:
+    shown = {} if example is None else {"example": example}
+    return {"name": name, "in": "query", "required": False, "description": words, "schema": schema, **shown}
+
+
+def _key_parameter() -> Json:
+    words = "The record's `_key`: its key fields, each percent-encoded, joined by commas."
+    return {"name": "key", "in": "path", "required": True, "description": words, "schema": _TEXT}
+
+
+# -- answers -------------------------------------------------------------------------------------------------------
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _meta(**more: Json) -> Json:
+    return _object(revision={"type": "integer"}, changed_at=_MOMENT, **more)
+
+
+def _envelope(data: Json, meta: Json) -> Json:
+    return _object(data=data, meta=meta)
+
+
+def _list_answer(record: Json) -> Json:
+    meta = _meta(
+        count={"type": ["integer", "null"]},
+        count_exact={"type": "boolean"},
+        next={"type": ["string", "null"], "description": "The cursor of the next page."},
+    )
+    return _envelope({"type": "array", "items": record}, meta)
+
+
+def _versions(record: Json) -> Json:
+    number: Json = {"type": "integer"}
+    optional: Json = {"type": ["integer", "null"]}
+    entry = _object(
+        version=number,
+        said_at=_TEXT,
+        until=_MOMENT,
+        revision=number,
+        until_revision=optional,
+        gone={"type": "boolean"},
+        run=optional,
+        attempt=number,
+        record=record,
+    )
+    return {"type": "array", "items": entry}
+
+
+_EXCHANGE = _object(
+    **{name: {"type": "integer"} for name in ("version", "id", "attempt", "status", "size", "wire")},
+    **dict.fromkeys(("partition", "method", "url", "digest", "at", "body"), _TEXT),
+    headers={"type": "object"},
+)
+_PROBLEM = {
+    "description": "RFC 9457",
+    **_object(
+        type=_TEXT,
+        title=_TEXT,
+        status={"type": "integer"},
+        detail=_TEXT,
+        instance=_TEXT,
+        errors={"type": "array", "items": _object(parameter=_TEXT, detail=_TEXT)},
+    ),
+}
+_PROBLEM_ANSWER = {
+    "description": "What is wrong",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags that the client has.",
+    "schema": _TEXT,
+}
+
+
+def _errors(*statuses: int) -> Json:
+    return {str(status): {"$ref": "#/components/responses/Problem"} for status in statuses}
+
+
+def _service(name: str, words: str, parameters: Sequence[Json] = ()) -> Json:
+    answer = {"description": words, "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {
+        "get": {
+            "operationId": name,
+            "tags": ["service"],
+            "summary": words,
+            "parameters": list(parameters),
+            "responses": {"200": answer, **_errors(400, 401, 404, 406, 503)},
+        }
+    }
+
+
+_SERVICE_PATHS: Json = {
+    "/v1": _service("index", "The apps and their collections"),
+    "/v1/_/feeds": _service("feeds", "What is collected, from where and when"),
+    "/v1/_/partitions": _service(
+        "partitions",
+        "The partitions of a collection and their last verdicts",
+        [_query("collection", "`app/name`.", _TEXT, "stocks/bars") | {"required": True}],
+    ),
+    "/health/live": _service("live", "Whether the process answers"),
+    "/health/ready": _service("ready", "Whether the data can be read"),
+    "/health/data": _service("data_health", "How old each collection is"),
+}
