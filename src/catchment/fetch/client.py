@@ -380,8 +380,6 @@ async def _read(response: aiohttp.ClientResponse, limits: Limits) -> tuple[bytes
         encoding_of(response.headers.getall("Content-Encoding", [])), Caps(limits.decoded_bytes, limits.ratio)
     )
     body = b"".join([piece async for piece in _pieces(response, inflater, limits.wire_bytes)])
-    if announced is not None and inflater.wire != announced:
-        raise Incomplete("the body is not as long as announced")
     if inflater.wire or not framed:  # some servers label even a body of no bytes as gzip
         inflater.close()
     proved = framed or inflater.ended or limits.open_ended or response.status >= _FIRST_ERROR
