@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from enum import Enum
+from functools import lru_cache
 from http import HTTPStatus
 
 __all__ = ["FAULTS", "End", "Fault", "Reply", "Wire", "apply", "http_date", "plain"]
@@ -244,10 +246,19 @@ def gzip_members(reply: Reply, fault: Fault) -> Wire:
 
 
 def gzip_bomb(reply: Reply, fault: Fault) -> Wire:
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    spaces = b" " * MIB
-    payload = b"".join(squeezer.compress(spaces) for _ in range(fault.mib)) + squeezer.flush()
-    return coded(reply, "gzip", payload)
+    return coded(reply, "gzip", squeezed_spaces(fault.mib))
+
+
+@lru_cache(maxsize=4)
+def squeezed_spaces(mib: int) -> bytes:
+    """gzip of so many MiB of spaces, from one block said again and again: nobody should wait for a bomb."""
+    squeezer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = squeezer.compress(b" " * MIB) + squeezer.flush(zlib.Z_FULL_FLUSH)
+    check = 0
+    for _ in range(mib):
+        check = zlib.crc32(b" " * MIB, check)
+    head, last = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff", b"\x03\0"
+    return head + block * mib + last + struct.pack("<II", check, mib * MIB % 2**32)
 
 
 def encoding_unknown(reply: Reply, fault: Fault) -> Wire:
