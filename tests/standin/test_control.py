@@ -4,12 +4,13 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 
 import pytest
 
 from catchment.clock import FakeClock
 from catchment.errors import UsageError
-from catchment.standin import serve_in_thread
+from catchment.standin import clock_from, serve_in_thread
 
 from .conftest import START, Echo, ask, connect, read_to_end
 
@@ -70,6 +71,12 @@ def test_the_clock_can_be_set_and_advanced():
         assert ask(running.url, "/x").header("Date") == "Thu, 31 Jan 2030 04:01:30 GMT"
         running.control.reset()
         assert running.control.state()["clock"] == "2026-03-10T12:00:00.000000Z"
+
+
+def test_a_clock_may_begin_at_a_moment_and_run_on():
+    clock = clock_from(START)
+    assert START <= clock.now() <= START + timedelta(minutes=5)
+    assert clock.now() <= clock.now()
 
 
 def test_the_log_tells_each_request(echo):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from catchment.standin import FAULTS, Fault
+from catchment.standin.faults import Reply, apply
 
-from .conftest import ask, connect, read_to_end
+from .conftest import START, ask, connect, read_to_end
 
 GZIP = "Accept-Encoding: gzip"
 
@@ -59,13 +60,24 @@ def test_drop_closes_without_a_byte(echo):
 
 @pytest.mark.parametrize("fault", ["drip", "drip-headers"])
 def test_drip_sends_byte_by_byte_and_whole(echo, fault):
-    echo.control.set(size=1)
-    echo.control.faults({"fault": fault, "pause_s": 0.0005})
+    reply = Reply(200, b'{"a": 1}', (), START)
+    first, *rest = apply(reply, Fault(fault)).pieces
+    assert {len(piece) for piece in rest} == {1}
+    assert (first + b"".join(rest)).endswith(b'{"a": 1}')
+    assert spoiled(echo, fault, pause_s=0.0001).json()["path"] == "/x"
+
+
+@pytest.mark.parametrize(("fault", "at_first"), [("drip", "whole head"), ("drip-headers", "HTTP/1.1 200")])
+def test_drip_pauses_after_each_piece(echo, fault, at_first):
+    echo.control.faults({"path": "/x", "fault": fault, "pause_s": 60})
     with connect(echo.url) as peer:
-        peer.sendall(b"GET /x HTTP/1.1\r\nHost: u\r\nConnection: close\r\n\r\n")
-        pieces = list(iter(lambda: peer.recv(1 << 16), b""))
-    assert len(pieces) > 40
-    assert json.loads(b"".join(pieces).partition(b"\r\n\r\n")[2])["path"] == "/x"
+        peer.sendall(b"GET /x HTTP/1.1\r\nHost: u\r\n\r\n")
+        first = peer.recv(1 << 16)
+        assert first.endswith(b"\r\n\r\n") if at_first == "whole head" else first == at_first.encode()
+        peer.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            peer.recv(1)
+    assert echo.control.log()[0]["sent"] == len(first)
 
 
 @pytest.mark.parametrize("after", [0, 1, 40, 250])
@@ -161,6 +173,7 @@ def test_redirects(echo, told, location):
     raw = spoiled(echo, "redirect", **told)
     assert (raw.status, raw.header("Location")) == (302, location)
     assert spoiled(echo, "redirect", status=308).status == 308
+    assert spoiled(echo, "status", status=799).data.startswith(b"HTTP/1.1 799 Odd\r\n")
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,17 @@ def test_one_record_of_a_wrong_type(tiny):
     assert [record["involved_person"] for record in stops(tiny, switch_wrong_type=True)].count("yes") == 1
 
 
+def test_a_force_has_a_page_of_its_own(tiny):
+    detail = json.loads(get(tiny, "/forces/leicestershire").body)
+    assert (detail["id"], detail["name"]) == ("leicestershire", "Leicestershire Police")
+
+
+@pytest.mark.parametrize(("switch", "fault"), [("slow", "drip"), ("hang", "hang"), ("html", "html")])
+def test_misbehaviour_by_switch_is_a_fault(tiny, switch, fault):
+    answer = get(tiny, "/stops-force", force="leicestershire", date=NEWEST, **{f"switch_{switch}": True})
+    assert answer.fault.name == fault
+
+
 @pytest.mark.parametrize(
     ("form", "value"),
     [("none", ""), ("seconds", "2"), ("date", "Tue, 10 Mar 2026 12:00:02 GMT")],
