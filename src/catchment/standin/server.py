@@ -264,8 +264,12 @@ def status_of(piece: bytes) -> int:
 
 async def pause(seconds: float, reader: Reader) -> None:
     """Waits that long; ConnectionError as soon as the peer has gone."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(reader.gone.wait(), seconds)
+    leaving = asyncio.ensure_future(reader.gone.wait())
+    try:
+        left, _ = await asyncio.wait([leaving], timeout=seconds)
+    finally:
+        leaving.cancel()
+    if left:
         raise ConnectionAbortedError("the peer gave up reading")
 
 
