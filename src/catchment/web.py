@@ -1,21 +1,28 @@
 """What an app's own routes may use.
 
-A handler takes `data: Data` and reads inside `with data.open() as now:`. Its answer needs no care of its own: ETag,
+A handler takes `store: Data` and reads inside `with store.open() as now:`. Its answer needs no care of its own: ETag,
 304, `X-Collected-At`, `X-Age`, `X-Stale` and caching follow from what was read.
 
-    @get("/api/latest", sync_to_thread=True)
-    def latest(data: Data) -> Response[bytes]:
-        with data.open() as now:
-            return respond({"data": now.rows("bars", sort=["-date"], limit=1)})
+    @get("/api/latest")
+    async def latest(store: Data) -> Response[bytes]:
+        return respond({"data": await asyncio.to_thread(newest, store)})
+
+    def newest(store: Data) -> list[dict[str, Any]]:
+        with store.open() as now:
+            return now.rows("bars", sort=["-date"], limit=1)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.openapi.spec import OpenAPIType, Operation, Schema
+from litestar.openapi.spec import Parameter as OpenAPIParameter
 
 from .errors import QueryError, StoreUnavailable
 from .serve.data import Data, View
@@ -27,14 +34,15 @@ from .store.reader import Total
 __all__ = [
     "AsOf",
     "Data",
-    "Parameter",
     "QueryError",
     "Request",
     "Response",
     "StoreUnavailable",
     "Total",
     "View",
+    "described",
     "get",
+    "number",
     "parameters",
     "parse_as_of",
     "post",
@@ -49,6 +57,27 @@ def respond(content: Any, status: int = 200, *, headers: dict[str, str] | None =
     """The content as JSON; bytes are taken to be JSON already."""
     body = content if isinstance(content, bytes) else msgspec.json.encode(content)
     return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def number(value: Decimal) -> msgspec.Raw:
+    """The value as a JSON number, digit for digit; without this a Decimal is text."""
+    return msgspec.Raw(format(value, "f").encode())
+
+
+def described(summary: str, parameters: Mapping[str, str]) -> type[Operation]:
+    """What the API's description says of a handler that reads its parameters itself: `operation_class=`."""
+    shown = [
+        OpenAPIParameter(name, "query", description=words, schema=Schema(type=OpenAPIType.STRING), required=False)
+        for name, words in parameters.items()
+    ]
+
+    @dataclass
+    class Described(Operation):
+        def __post_init__(self) -> None:
+            self.summary = summary
+            self.parameters = [*shown]
+
+    return Described
 
 
 def problem(status: int, detail: str, *, instance: str = "") -> Response[bytes]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Response, Router
-from litestar.di import Provide
+from litestar import Litestar, Request, Response
 from litestar.types import ControllerRouterHandler
 
 from .. import __version__
@@ -16,9 +15,9 @@ from ..settings import Settings
 from ..store.reader import Reader
 from ..store.tables import Collection, collection_of
 from . import collections, docs, problems, status
-from .data import Data
-from .front import DATA, Front
+from .front import Front
 from .openapi import describe
+from .own import own_routes
 
 __all__ = ["build"]
 
@@ -37,7 +36,7 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
 
     handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
     framework = Litestar(
-        [*handlers, *(_own_routes(app) for app in apps)],
+        [*handlers, *(own_routes(app) for app in apps)],
         openapi_config=None,
         exception_handlers={Exception: _problem},
         request_max_body_size=MAX_BODY,
@@ -45,17 +44,6 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
         debug=False,
     )
     return Front(framework, reader, settings, clock)
-
-
-def _own_routes(app: App) -> Router:
-    """The app's own handlers; `data` in their arguments is what the request may read of its collections."""
-
-    def data(request: Request[Any, Any, Any]) -> Data:
-        found: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
-        found.app = app.name
-        return found
-
-    return Router("/", route_handlers=list(app.handlers()), dependencies={"data": Provide(data, sync_to_thread=False)})
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -25,7 +25,7 @@ class Data:
     """
 
     reader: Reader
-    settings: Settings
+    settings: Settings = field(repr=False)
     now: datetime
     inside: bool
     app: str = ""

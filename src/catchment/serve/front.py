@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..clock import Clock
+from ..errors import StoreUnavailable
 from ..settings import Settings
 from ..store.reader import Freshness, Reader, State
 from . import gate, problems
@@ -125,9 +126,10 @@ class Front:
         )
 
     def _kept(self, key: tuple[str, bytes], data: Data) -> Answer | None:
-        if not len(self._cache):
-            return None
-        answer = self._cache.get(key, self._reader.states())
+        try:
+            answer = self._cache.get(key, self._reader.states())
+        except StoreUnavailable:
+            return None  # the handler finds out too, and an app's own says it in its own form
         if answer is None or not all(data.may_read(self._reader.collections[name]) for name in answer.states):
             return None
         data.seen.update(answer.states)

@@ -13,6 +13,7 @@ from ..app import App
 from ..record import Column, Kind
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
+from .own import own_routes
 
 __all__ = ["describe"]
 
@@ -74,7 +75,7 @@ def describe(apps: Sequence[App], collections: Sequence[Collection], *, version:
 def _own_routes(app: App) -> Json:
     """What the framework says of the app's handlers."""
     framework = Litestar(
-        list(app.handlers()), openapi_config=OpenAPIConfig(app.name, "1", path="/_schema"), logging_config=None
+        [own_routes(app)], openapi_config=OpenAPIConfig(app.name, "1", path="/_schema"), logging_config=None
     )
     document: Json = framework.openapi_schema.to_schema()
     for operations in document.get("paths", {}).values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -83,5 +84,6 @@ def of_error(error: Exception) -> Problem:
         )
         return Problem(error.status_code, _KINDS.get(error.status_code, "error"), detail, headers=headers)
     incident = uuid.uuid4().hex[:12]
-    _log.error("unexpected error", incident=incident, exc_info=error)
+    # As text: a renderer that shows local variables would show settings, and so secrets.
+    _log.error("unexpected error", incident=incident, traceback="".join(traceback.format_exception(error)))
     return of_status(500, f"Something went wrong here; it is noted as incident {incident}.")
