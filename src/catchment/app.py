@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,14 @@ class App:
 
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
+    demo: settings with which the stand-in is asked, e.g. a key that it takes.
     """
 
     name: str
     feeds: Sequence[Feed]
     routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
+    demo: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         where = f"app {self.name}"

@@ -7,12 +7,12 @@ what was answered is in the archive, and is taken from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import structlog
 
@@ -23,6 +23,7 @@ from .decode import model_digest
 from .derive import derive
 from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, UsageError
 from .feed import Feed, MeaningKind
+from .fetch.ask import PATIENCE
 from .partitions import Surroundings
 from .passes import Fetched, Passes
 from .plan import Plan, Task, Verdict, forecast, only, plan
@@ -35,8 +36,6 @@ from .store.tables import Collection
 __all__ = ["Collector"]
 
 log = structlog.get_logger("catchment.collect")
-
-T = TypeVar("T")
 
 RENEW_S = 10.0
 """How often a lease is renewed: it holds for three times as long."""
@@ -57,7 +56,6 @@ class Collector:
         self._clock = clock
         self._tell = on_event
         self._passes = Passes(store, settings, clock, on_event)
-        self._thread = ThreadPoolExecutor(1, "catchment-derived")
         self._shut: dict[str, Result] = {}
         self._draining = False
 
@@ -69,7 +67,6 @@ class Collector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._passes.__aexit__(kind, error, trace)
-        self._thread.shutdown()
 
     def drain(self) -> None:
         """Begins no new partition; those under way come to their end."""
@@ -85,7 +82,7 @@ class Collector:
 
     async def run(self, scope: Scope) -> Summary:
         """One pass over everything due, feed by feed in the order of their dependence."""
-        run = await self._stored(self._store.ledger.begin_run, self._app.name, self._clock.now())
+        run = await self._store.derived(self._store.ledger.begin_run, self._app.name, self._clock.now())
         self._shut.clear()
         results: list[Result] = []
         fresh: dict[str, int] = {}
@@ -93,14 +90,14 @@ class Collector:
             todo = await self.plan(feed, scope)
             fresh[feed.name] = todo.good
             results += await self._run_feed(run, todo)
-        await self._stored(self._store.ledger.end_run, run, self._clock.now())
+        await self._store.derived(self._store.ledger.end_run, run, self._clock.now())
         return Summary(tuple(results), fresh)
 
     async def _run_feed(self, run: int, todo: Plan) -> list[Result]:
         name = self._app.collection(todo.feed)
         self._tell(Event("planned", name, total=len(todo.due)))
         held = [(item.partition, item.reason) for item in todo.held]
-        await self._stored(self._store.ledger.expect, name, held, self._clock.now())
+        await self._store.derived(self._store.ledger.expect, name, held, self._clock.now())
         results = [Result(name, partition.key, "pending", reason) for partition, reason in held]
         work = [self._in_turn(run, todo.feed, task) for task in todo.due]
         return results + [result for result in await asyncio.gather(*work) if result is not None]
@@ -111,6 +108,8 @@ class Collector:
             shut = self._shut.get(feed.upstream.name) or self._shut.get(name)
             if self._draining:
                 shut = Result(name, "", None, "stopped")
+            elif not shut and (await self._passes.open_at(feed.upstream)) - self._clock.now() > PATIENCE:
+                shut = self._spent(feed, await self._passes.open_at(feed.upstream))
             if shut:
                 return replace(shut, feed=name, partition=task.partition.key)
             return await self._partition(run, feed, task)
@@ -118,14 +117,14 @@ class Collector:
     async def _partition(self, run: int, feed: Feed, task: Task) -> Result | None:
         """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""
         name, key = self._app.collection(feed), task.partition.key
-        lease = await self._stored(self._store.ledger.claim, run, name, task.state, self._clock.now())
+        lease = await self._store.derived(self._store.ledger.claim, run, name, task.state, self._clock.now())
         if lease is None:
             return None
         self._tell(Event("started", name, key))
         renewing = asyncio.create_task(self._renew(lease))
         try:
             fetched = await self._passes.fetch(feed, lease)
-            outcome = await self._stored(self._conclude, feed, lease, fetched)
+            outcome = await self._store.derived(self._conclude, feed, lease, fetched)
         except BudgetSpent as spent:
             return await self._untouched(feed, lease, spent)
         except (LeaseLost, StoreError) as error:
@@ -159,7 +158,7 @@ class Collector:
 
     async def plan(self, feed: Feed, scope: Scope) -> Plan:
         """What a feed has to do now."""
-        return await self._stored(self._plan, feed, scope)
+        return await self._store.derived(self._plan, feed, scope)
 
     def _plan(self, feed: Feed, scope: Scope) -> Plan:
         now = self._clock.now()
@@ -174,6 +173,17 @@ class Collector:
         found = next(item for item in self._app.feeds if item.name == feed)
         return self._store.records(Collection(self._app.name, found)).rows(fields)
 
+    async def next_due(self, scope: Scope) -> datetime | None:
+        """When there is something to ask: now or earlier, later, or (None) not as far as is known."""
+        moments: list[datetime] = []
+        for feed in self._feeds(scope):
+            todo = await self.plan(feed, scope)
+            if todo.due:
+                moments.append(await self._passes.open_at(feed.upstream))
+            elif todo.next:
+                moments.append(todo.next)
+        return min(moments, default=None)
+
     async def forecast(self, scope: Scope) -> list[Forecast]:
         """Per feed: what is due, what it costs and when it will be done, by the arithmetic by which it is sent."""
         found: list[Forecast] = []
@@ -181,7 +191,7 @@ class Collector:
         for feed in self._feeds(scope):
             todo = await self.plan(feed, scope)
             budget = feed.upstream.budget_now(self._settings)
-            counts = await self._stored(self._store.budgets.counts, feed.upstream.name)
+            counts = await self._store.derived(self._store.budgets.counts, feed.upstream.name)
             owed[feed.upstream.name] = owed.get(feed.upstream.name, 0) + len(todo.due)
             now = self._clock.now()
             done = forecast(owed[feed.upstream.name], budget, counts, now)
@@ -211,10 +221,14 @@ class Collector:
 
     async def _untouched(self, feed: Feed, lease: Lease, spent: BudgetSpent) -> Result:
         """The budget is used up: the partition stays due, and so do the others of this upstream."""
-        await self._stored(self._store.ledger.release, lease, "budget")
+        await self._store.derived(self._store.ledger.release, lease, "budget")
+        return replace(self._spent(feed, spent.until), partition=lease.partition.key)
+
+    def _spent(self, feed: Feed, until: datetime) -> Result:
+        """Shuts the upstream for this run: its budget has no place before `until`."""
         name = self._app.collection(feed)
-        self._shut[feed.upstream.name] = Result(name, lease.partition.key, None, "budget", until=spent.until)
-        self._tell(Event("waiting", name, lease.partition.key, until=spent.until, reason="budget"))
+        self._shut[feed.upstream.name] = Result(name, "", None, "budget", until=until)
+        self._tell(Event("waiting", name, until=until, reason="budget"))
         return self._shut[feed.upstream.name]
 
     async def _broken(self, lease: Lease, error: Exception) -> Outcome:
@@ -222,16 +236,13 @@ class Collector:
         log.error("partition failed", feed=lease.feed, partition=lease.partition.key, exc_info=error)
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")
         with suppress(LeaseLost):
-            await self._stored(self._store.ledger.finish, lease, outcome, self._clock.now())
+            await self._store.derived(self._store.ledger.finish, lease, outcome, self._clock.now())
         return outcome
 
     async def _renew(self, lease: Lease) -> None:
         while True:
             await heartbeat(RENEW_S)
-            await self._stored(self._store.ledger.renew, lease, self._clock.now())
-
-    async def _stored(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args))
+            await self._store.derived(self._store.ledger.renew, lease, self._clock.now())
 
 
 _VERDICTS: dict[MeaningKind, Verdict] = {

@@ -214,7 +214,7 @@ def model_digest(feed: Feed) -> str:
     functions. Another digest means: what is stored was derived by another declaration.
     """
     schema = msgspec.json.encode(msgspec.json.schema(feed.record), order="deterministic")
-    key = "CONTENT" if feed.key is CONTENT else ",".join(feed.key)  # type: ignore[arg-type]  # CONTENT is not iterated
+    key = "CONTENT" if feed.key is CONTENT else ",".join(feed.key)
     parts = [schema.decode(), key, feed.missing.value, feed.conflict.value, repr(feed.strict), *feed.volatile]
     parts += [_code_of(function) for function in (feed.rows, feed.shape, feed.refuse) if function is not None]
     return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())

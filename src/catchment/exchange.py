@@ -15,7 +15,7 @@ __all__ = ["Answer", "Request"]
 class Request:
     """What is asked, without secrets: those are added at sending and kept nowhere.
 
-    query: pairs in the order in which they are sent. path: begins with `/`, not yet percent-encoded.
+    query: pairs in the order in which they are sent. path: begins with `/`; percent-encoded sequences stay.
     """
 
     path: str
@@ -26,7 +26,7 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query as sent, percent-encoded."""
-        path = quote(self.path, safe="/:@!$&'()*+,;=~-._")
+        path = quote(self.path, safe="/%:@!$&'()*+,;=~-._")
         return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
 
     @property

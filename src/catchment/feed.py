@@ -10,10 +10,9 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from .auth import Auth, NoAuth
@@ -290,8 +289,8 @@ class Get:
             (name, value.text(settings) if isinstance(value, Setting) else value.format_map(values))
             for name, value in self.query
         ]
-        # A value is never a path of its own: a slash in it is data.
-        path = self.path.format_map({name: value.replace("/", "%2F") for name, value in values.items()})
+        # A value is one segment of the path, whatever is in it.
+        path = self.path.format_map({name: quote(value, safe="") for name, value in values.items()})
         return Request(path, tuple(query), self.headers)
 
 
@@ -439,7 +438,7 @@ class Feed:
     def _check_key(self, where: str) -> None:
         if isinstance(self.key, Content):
             return
-        if not isinstance(self.key, tuple) or not self.key:
+        if type(self.key) is not tuple or not self.key:
             raise DeclarationError(f"{where}: key", "is a tuple of field names, or CONTENT", hint='e.g. key=("id",)')
         optional = {column.name for column in self.columns if column.nullable or column.kind in ("json", "number")}
         if loose := [name for name in self.key if name in optional or name in self.volatile]:
@@ -459,8 +458,3 @@ class Feed:
     def order(self) -> tuple[str, ...]:
         """The fields by which lists are sorted when nobody asks otherwise; the key comes after them."""
         return tuple(self.sort) or (self.key if isinstance(self.key, tuple) else ())
-
-
-def plain(value: Decimal) -> str:
-    """A number as people write it: without an exponent."""
-    return format(value, "f")

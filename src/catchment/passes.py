@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from .budget import Wait
+from .budget import Wait, take
 from .clock import Clock
 from .decode import model_digest
 from .exchange import Request
@@ -25,8 +23,6 @@ from .store.ledger import Lease
 from .store.store import Store
 
 __all__ = ["Fetched", "Passes"]
-
-T = TypeVar("T")
 
 _ASK_AGAIN = frozenset({"throttled", "transient"})
 """What an archived answer may say without being the end of it."""
@@ -62,8 +58,7 @@ class Fetched:
 class Passes:
     """Fetches passes of one app's feeds. An async context manager.
 
-    It owns the connections to upstreams, the places in their concurrency, and the thread that writes what was paid
-    for.
+    It owns the connections to upstreams and the places in their concurrency.
     """
 
     def __init__(self, store: Store, settings: Settings, clock: Clock, tell: OnEvent) -> None:
@@ -72,7 +67,6 @@ class Passes:
         self._clock = clock
         self._tell = tell
         self._client = Client(clock=clock, allow_private=settings.allow_private)
-        self._thread = ThreadPoolExecutor(1, "catchment-paid")
         self._askers: dict[str, Asker] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
 
@@ -84,12 +78,18 @@ class Passes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
-        self._thread.shutdown()
 
     def slot(self, upstream: Upstream) -> asyncio.Semaphore:
         """A place among the requests that may be open at a time."""
         concurrency = upstream.budget_now(self._settings).concurrency
         return self._slots.setdefault(upstream.name, asyncio.Semaphore(concurrency))
+
+    async def open_at(self, upstream: Upstream) -> datetime:
+        """When the upstream's budget has a place: now, or the moment of the next one. Nothing is spent."""
+        now = self._clock.now()
+        counts = await self._store.paid(self._store.budgets.counts, upstream.name)
+        step = take(upstream.budget_now(self._settings), counts, now)
+        return step.until if isinstance(step, Wait) else now
 
     async def fetch(self, feed: Feed, lease: Lease) -> Fetched:
         """The answers of this partition's pass. What a crash left in the archive is not asked for again.
@@ -98,7 +98,9 @@ class Passes:
             BudgetSpent: the rest has to wait for longer than we do; what was answered stays archived.
         """
         since = self._clock.now() - feed.pass_max_age
-        kept = await self._paid(self._store.archive.answered, lease.feed, lease.partition.key, lease.number, since)
+        kept = await self._store.paid(
+            self._store.archive.answered, lease.feed, lease.partition.key, lease.number, since
+        )
         answered = {exchange.fingerprint: exchange for exchange in kept}
         pager = feed.pages(self._first(feed, lease))
         fetched = Fetched(Meaning.data())
@@ -137,7 +139,7 @@ class Passes:
         asked = await self._asker(feed.upstream).ask(
             request,
             read=lambda answer: feed.reader(answer, lease.partition),
-            keep=lambda answer: self._paid(self._store.archive.put, place, request, url, answer),
+            keep=lambda answer: self._store.paid(self._store.archive.put, place, request, url, answer),
             waiting=waiting,
         )
         return Fetched(
@@ -154,29 +156,26 @@ class Passes:
                 upstream,
                 upstream.base_url(self._settings),
                 self._client,
-                _SharedPurse(self, upstream.name, upstream.budget_now(self._settings)),
+                _SharedPurse(self._store, upstream.name, upstream.budget_now(self._settings)),
                 clock=self._clock,
                 reveal=lambda secret: secret.reveal(self._settings),
             )
         return self._askers[upstream.name]
-
-    async def _paid(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args))
 
 
 @dataclass(frozen=True)
 class _SharedPurse:
     """The store's budget of one upstream, spent off the event loop."""
 
-    passes: Passes
+    store: Store
     upstream: str
     budget: Budget
 
     async def take(self, now: datetime) -> Wait | None:
-        return await self.passes._paid(self.passes._store.budgets.take, self.upstream, self.budget, now)
+        return await self.store.paid(self.store.budgets.take, self.upstream, self.budget, now)
 
     async def pause(self, until: datetime, reason: str) -> None:
-        await self.passes._paid(self.passes._store.budgets.pause, self.upstream, until, reason)
+        await self.store.paid(self.store.budgets.pause, self.upstream, until, reason)
 
     async def pause_for_quota(self, now: datetime) -> datetime:
-        return await self.passes._paid(self.passes._store.budgets.pause_for_quota, self.upstream, self.budget, now)
+        return await self.store.paid(self.store.budgets.pause_for_quota, self.upstream, self.budget, now)

@@ -1,4 +1,4 @@
-"""When a request is tried again, and when not."""
+"""When to try again: the rule, as tables."""
 
 from __future__ import annotations
 
@@ -8,94 +8,63 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment.errors import DeadlineExceeded, Incomplete, Refused, TooLarge, Unreachable
-from catchment.exchange import Answer
-from catchment.fetch import Retry, next_wait, retry_after
+from catchment import Meaning
+from catchment.fetch import next_wait, retry_after
 
-NOW = datetime(2026, 1, 31, 4, tzinfo=UTC)
-BROKEN = Unreachable("gone")
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def waits(policy: Retry, **options) -> list[float]:
-    found = (next_wait(BROKEN, attempt, policy, **options) for attempt in range(1, policy.attempts + 1))
-    return [wait.total_seconds() for wait in found if wait is not None]
+def seconds(meaning: Meaning, attempts: int, waits: tuple[float, ...], draw: float = 0.0) -> list[float | None]:
+    found = (next_wait(meaning, attempt, waits, random=lambda: draw) for attempt in range(1, attempts + 1))
+    return [wait.total_seconds() if wait is not None else None for wait in found]
+
+
+def test_a_passing_fault_is_tried_as_often_as_there_are_waits():
+    assert seconds(Meaning.transient("503"), 5, (1, 2, 4, 8)) == [1, 2, 4, 8, None]
+
+
+def test_waits_are_stretched_by_up_to_a_quarter():
+    assert seconds(Meaning.transient("503"), 2, (4, 8), draw=0.5) == [4.5, 9]
+
+
+def test_throttling_waits_longer_and_longer_and_is_no_failed_try():
+    assert seconds(Meaning.throttled("429"), 8, ()) == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 @pytest.mark.parametrize(
-    ("policy", "expected"),
+    ("meaning", "first"),
     [
-        (Retry(jitter=False), [1, 2, 4, 8]),
-        (Retry(), [0.5, 1, 2, 4]),
-        (Retry(attempts=1), []),
-        (Retry(attempts=4, waits=(1, 10)), [1, 10, 10]),
-        (Retry(attempts=5, base_s=100, cap_s=300, jitter=False), [100, 200, 300, 300]),
+        pytest.param(Meaning.throttled("429", timedelta(seconds=7)), 7, id="throttled"),
+        pytest.param(Meaning.transient("503", timedelta(seconds=30)), 30, id="transient-longer"),
+        pytest.param(Meaning.transient("503", timedelta(seconds=1)), 2, id="transient-shorter"),
     ],
 )
-def test_worked_sequences(policy, expected):
-    assert waits(policy, random=lambda: 0.5) == expected
+def test_what_the_upstream_asks_for_is_never_undercut(meaning, first):
+    assert seconds(meaning, 1, (2,)) == [first]
 
 
-def test_never_earlier_than_the_upstream_asked():
-    assert waits(Retry(), retry_after=timedelta(seconds=30), random=lambda: 0.5) == [30, 30, 30, 30]
-    assert waits(Retry(), retry_after=timedelta(0), random=lambda: 0.5) == [0.5, 1, 2, 4]
+@pytest.mark.parametrize("kind", ["data", "pending", "quota", "auth", "stop", "refused", "failed"])
+def test_nothing_else_is_tried_again(kind):
+    assert next_wait(Meaning(kind), 1, (1, 2)) is None
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_passing_statuses_are_tried_again(status):
-    assert next_wait(Answer(status, b"", NOW), 1, Retry()) is not None
-
-
-@pytest.mark.parametrize("status", [200, 204, 301, 304, 400, 401, 403, 404, 410, 501])
-def test_other_statuses_are_not(status):
-    assert next_wait(Answer(status, b"", NOW), 1, Retry()) is None
+@given(attempt=st.integers(1, 10_000), draw=st.floats(0, 1, exclude_max=True))
+def test_a_wait_is_never_negative_and_never_over_its_bound(attempt, draw):
+    throttled = next_wait(Meaning.throttled("429"), attempt, (), random=lambda: draw)
+    assert timedelta(0) < throttled <= timedelta(seconds=60)
 
 
 @pytest.mark.parametrize(
-    ("error", "again"),
+    ("header", "wait"),
     [
-        (Unreachable("x"), True),
-        (DeadlineExceeded("x"), True),
-        (Incomplete("x"), True),
-        (Unreachable("x", cause="tls", retry=False), False),
-        (Refused("x"), False),
-        (TooLarge("x"), False),
+        ("120", timedelta(minutes=2)),
+        ("0", timedelta(0)),
+        (" 5 ", timedelta(seconds=5)),
+        ("Sun, 01 Mar 2026 12:01:00 GMT", timedelta(minutes=1)),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", timedelta(0)),
+        ("315360000", timedelta(days=3650)),
+        *((text, None) for text in ("", "-5", "soon", "1.5", "٥", "99999999999", "Sun, 99 Foo 2026")),
     ],
 )
-def test_errors_say_themselves(error, again):
-    assert (next_wait(error, 1, Retry()) is not None) is again
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_waits_stay_within_the_cap(attempt, draw):
-    wait = next_wait(BROKEN, attempt, Retry(attempts=20_000), random=lambda: draw)
-    assert wait is not None
-    assert timedelta(0) <= wait <= timedelta(seconds=300)
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("0", 0),
-        (" 120 ", 120),
-        ("315360000", 315_360_000),
-        ("Sat, 31 Jan 2026 04:01:30 GMT", 90),
-        ("Saturday, 31-Jan-26 04:01:30 GMT", 90),
-        ("Sat Jan 31 04:01:30 2026", 90),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-    ],
-)
-def test_retry_after_is_understood(header, seconds):
-    assert retry_after(header, NOW) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize(
-    "header", ["", "-5", "+5", "1.5", "soon", "1e3", "١٢", "9" * 30, "Wed, 99 Oct 2015 07:28:00 GMT", "\x00"]
-)
-def test_garbage_is_no_waiting_time(header):
-    assert retry_after(header, NOW) is None
-
-
-@given(st.text(max_size=60))
-def test_retry_after_never_fails(header):
-    found = retry_after(header, NOW)
-    assert found is None or found >= timedelta(0)
+def test_retry_after_is_seconds_or_a_date_or_nothing(header, wait):
+    assert retry_after(header, NOW) == wait

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from .addresses import Resolver, SystemResolver
+from .ask import PATIENCE, Asked, Asker, Purse
 from .client import Client, Limits
 from .redact import redact
-from .retry import Retry, next_wait, retry_after
+from .retry import next_wait, retry_after
 
-__all__ = ["Client", "Limits", "Resolver", "Retry", "SystemResolver", "next_wait", "redact", "retry_after"]
+__all__ = [
+    "PATIENCE",
+    "Asked",
+    "Asker",
+    "Client",
+    "Limits",
+    "Purse",
+    "Resolver",
+    "SystemResolver",
+    "next_wait",
+    "redact",
+    "retry_after",
+]

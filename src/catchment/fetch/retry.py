@@ -3,82 +3,42 @@
 from __future__ import annotations
 
 import random as chance
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from ..errors import FetchError
-from ..exchange import Answer
+from ..feed import Meaning
 
-__all__ = ["Retry", "next_wait", "retry_after"]
+__all__ = ["next_wait", "retry_after"]
 
-# 408 and 425 ask for it, 429 and 503 promise it, the others are a server's or a gateway's bad moment.
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_NUMBER = 10  # digits of seconds: more is no waiting time
-
-
-@dataclass(frozen=True)
-class Retry:
-    """How often and how long apart one request is tried.
-
-    attempts: tries in all. base_s, factor, cap_s: the n-th wait is at most base_s * factor ** (n - 1), never over
-    cap_s. jitter: the wait is drawn evenly between 0 and that.
-    waits: seconds to wait instead, exactly; the last one repeats.
-
-    Source: reliability figures in use elsewhere: 5 attempts, factor 2, cap 300 s; full jitter spreads workers best.
-    """
-
-    attempts: int = 5
-    base_s: float = 1.0
-    factor: float = 2.0
-    cap_s: float = 300.0
-    jitter: bool = True
-    waits: tuple[float, ...] = ()
-
-    def longest(self, attempt: int) -> float:
-        """Seconds to wait at most after the `attempt`-th try (from 1), before jitter."""
-        if self.waits:
-            return self.waits[min(attempt, len(self.waits)) - 1]
-        wait = self.base_s
-        for _ in range(attempt - 1):  # not a power: that overflows after a thousand tries
-            if wait >= self.cap_s:
-                break
-            wait *= self.factor
-        return min(wait, self.cap_s)
+_LONGEST_THROTTLE_S = 60.0
 
 
 def next_wait(
-    outcome: Answer | FetchError,
+    meaning: Meaning,
     attempt: int,
-    policy: Retry,
+    waits: Sequence[float],
     *,
-    retry_after: timedelta | None = None,
     random: Callable[[], float] = chance.random,
 ) -> timedelta | None:
-    """How long to wait before the next try; None: do not try again.
+    """How long to wait before the same request is sent again; None: it is not.
 
-    Without jitter the default policy waits 1 s, 2 s, 4 s, 8 s and gives up after the fifth try; with `random` always
-    0.5 it waits 0.5 s, 1 s, 2 s, 4 s. `Retry(attempts=4, waits=(1, 10))` waits 1 s, 10 s, 10 s.
-    `retry_after=30 s` makes each of these waits 30 s; a `retry_after` of 0 leaves them as they are.
+    With `waits=(1, 2, 4, 8)` a fault that may pass is tried five times, 1, 2, 4 and 8 s apart, each stretched by up
+    to a quarter so that workers do not come back together. Throttling waits 1, 2, 4 … 60 s for as long as it is
+    asked for: it is no failed try. What the upstream says (`meaning.wait`) is never undercut.
 
     Args:
-        attempt: the number of tries made, from 1.
-        retry_after: what the upstream asked for; never waits less. Over an hour is the caller's to reschedule.
+        attempt: how many answers of this kind there were, from 1.
+        waits: seconds after the first, second … try.
         random: an even draw from 0 (included) to 1.
     """
-    if attempt >= policy.attempts or not _passing(outcome):
+    asked = meaning.wait or timedelta(0)
+    if meaning.kind == "throttled":
+        return asked or timedelta(seconds=min(2.0 ** min(attempt - 1, 10), _LONGEST_THROTTLE_S))
+    if meaning.kind != "transient" or attempt > len(waits):
         return None
-    wait = policy.longest(attempt)
-    if policy.jitter and not policy.waits:
-        wait *= random()
-    return max(timedelta(seconds=wait), retry_after or timedelta(0))
-
-
-def _passing(outcome: Answer | FetchError) -> bool:
-    if isinstance(outcome, FetchError):
-        return outcome.retry
-    return outcome.status in PASSING
+    return max(asked, timedelta(seconds=waits[attempt - 1] * (1 + random() / 4)))
 
 
 def retry_after(header: str, now: datetime) -> timedelta | None:

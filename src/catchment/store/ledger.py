@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -86,14 +88,7 @@ class Ledger:
             " records FROM _partition WHERE feed = ?",
             (feed,),
         ).fetchall()
-        return {
-            key: State(
-                *(_partition(params), verdict, reason),
-                *(parse_moment(at) if at else None for at in (checked, collected, first, retry)),
-                *(failures, records),
-            )
-            for key, params, verdict, reason, checked, collected, first, retry, failures, records in rows
-        }
+        return {row[0]: _state(row) for row in rows}
 
     def begin_run(self, app: str, now: datetime) -> int:
         with transaction(self._connection, durable=False) as sql:
@@ -242,6 +237,25 @@ class Ledger:
                 *(counts.duplicate, counts.conflict, counts.rejected, counts.gone, revision, lease.attempt),
             ),
         )
+
+
+def _state(row: Sequence[Any]) -> State:
+    _, params, verdict, reason, checked, collected, first, retry, failures, records = row
+    return State(
+        _partition(params),
+        verdict,
+        reason,
+        checked_at=_moment(checked),
+        collected_at=_moment(collected),
+        first_collected_at=_moment(first),
+        retry_at=_moment(retry),
+        failures=failures,
+        records=records,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return parse_moment(text) if text else None
 
 
 def _params(partition: Partition) -> str:

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
 from ..app import App
 from ..errors import SchemaTooNew, UsageError
+from ..feed import Feed
 from ..settings import Settings
 from .archive import Archive
 from .budgets import Budgets
 from .ledger import Ledger
 from .records import Records
-from .sqlite import create, open_database, path_of, transaction
+from .sqlite import create, mapped, open_database, path_of, transaction
 from .tables import LEDGER, SCHEMA_VERSION, Collection, current_table, version_table
 from .workers import Workers
 
 __all__ = ["Store", "prepare"]
 
 
-class Store:
-    """The parts of one database that a collector uses. Closed by `close`.
+T = TypeVar("T")
 
-    Two connections: `paid` writes what was paid for (archive, budgets) while `derived` merges and keeps the ledger,
-    so that a merge holds up no request for longer than its transaction. Each is used by one thread at a time.
+
+class Store:
+    """The parts of one database that a collector uses. A context manager.
+
+    Two connections, each with a thread of its own: `paid` writes what was paid for (archive, budgets) while `derived`
+    merges and keeps the ledger, so that a merge holds up no request for longer than its transaction.
     """
 
     def __init__(self, settings: Settings, apps: Sequence[App]) -> None:
         path = path_of(settings.database)
         prepare(path, apps)
         self.path = path
+        self._paid_thread = ThreadPoolExecutor(1, "catchment-paid")
+        self._derived_thread = ThreadPoolExecutor(1, "catchment-derived")
         self.workers = Workers(path.parent / "workers")
         self._paid = open_database(path)
         self._derived = open_database(path)
@@ -44,7 +54,35 @@ class Store:
     def records(self, collection: Collection) -> Records:
         return Records(self._derived, collection)
 
+    async def paid(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a method of the archive or the budgets, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._paid_thread, lambda: function(*args))
+
+    async def derived(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls what uses the ledger or the records, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._derived_thread, lambda: function(*args))
+
+    def extent(self, app: App, feed: Feed) -> tuple[int, int]:
+        """How many records a feed's collection holds, and its revision."""
+        collection = Collection(app.name, feed)
+        with mapped():
+            records = self._derived.execute(f'SELECT count(*) FROM "{collection.table}"').fetchone()[0]  # noqa: S608
+            revision = self._derived.execute(
+                "SELECT revision FROM _collection WHERE name = ?", (collection.name,)
+            ).fetchone()[0]
+        return int(records), int(revision)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def close(self) -> None:
+        self._paid_thread.shutdown()
+        self._derived_thread.shutdown()
         self._paid.close()
         self._derived.close()
         self.workers.close()

@@ -8,6 +8,7 @@ before).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -193,15 +194,15 @@ def collection_of(app: App, feed: Feed) -> Collection:
     return Collection(app.name, feed)
 
 
-_TYPES: dict[Kind, sa.types.TypeEngine[object]] = {
-    "text": sa.Text(),  # type: ignore[dict-item]  # the type of its values does not matter here
-    "integer": sa.BigInteger().with_variant(sa.Integer, "sqlite"),  # type: ignore[dict-item]
-    "number": sa.Double(),  # type: ignore[dict-item]
-    "decimal": sa.Text(),  # type: ignore[dict-item]  # the sorting text of `record.decimal_key`
-    "boolean": sa.SmallInteger().with_variant(sa.Integer, "sqlite"),  # type: ignore[dict-item]
-    "date": sa.Text(),  # type: ignore[dict-item]
-    "datetime": sa.Text(),  # type: ignore[dict-item]
-    "json": sa.Text(),  # type: ignore[dict-item]
+_TYPES: dict[Kind, Any] = {
+    "text": sa.Text(),
+    "integer": sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+    "number": sa.Double(),
+    "decimal": sa.Text(),  # the sorting text of `record.decimal_key`
+    "boolean": sa.SmallInteger().with_variant(sa.Integer, "sqlite"),
+    "date": sa.Text(),
+    "datetime": sa.Text(),
+    "json": sa.Text(),
 }
 
 OWN = ("_key", "_partition", "_hash", "_raw", "_version", "_said_at", "_revision", "_attempt", "_exchange")

@@ -155,4 +155,4 @@ bars = Feed(
     public=True,
 )
 
-app = App("stocks", feeds=[bars], routes=routes, standin=standin)
+app = App("stocks", feeds=[bars], routes=routes, standin=standin, demo={"ALPHAVANTAGE_API_KEY": "stand-in"})

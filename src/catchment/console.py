@@ -1,0 +1,205 @@
+"""What a person sees of collecting: progress while it runs, tables of what came and what is missing.
+
+A terminal gets bars; anything else gets plain lines.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .operate import Standing
+from .plan import GOOD
+from .runs import Event, Forecast, Result, Summary
+
+__all__ = ["Reporter", "plan_table", "result_lines", "status_table", "summary_table"]
+
+_STYLES = {"complete": "green", "unchanged": "green", "pending": "yellow", "partial": "yellow", "": "yellow"}
+_LISTED = 8
+"""Incomplete partitions named one by one; the rest is counted."""
+
+
+class Reporter:
+    """Shows the events of a run as progress. A context manager; `tell` takes the events."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._bars: dict[str, TaskID] = {}
+        self._counts: dict[str, Counter[str]] = {}
+        self._progress = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+            console=console,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def tell(self, event: Event) -> None:
+        """Takes one event."""
+        if event.kind == "planned":
+            self._planned(event)
+        elif event.kind == "waiting" and event.until:
+            self._note(event, f"waiting for {event.reason} until {event.until:%H:%M:%S} UTC")
+        elif event.kind == "ended" and event.outcome:
+            self._ended(event, event.outcome.verdict, event.outcome.counts.new + event.outcome.counts.changed)
+
+    def _planned(self, event: Event) -> None:
+        if not event.total:
+            return
+        self._counts[event.feed] = Counter()
+        if self._live:
+            self._bars[event.feed] = self._progress.add_task(event.feed, total=event.total, note="")
+        else:
+            self._console.print(f"{event.feed}: {event.total} to collect", highlight=False)
+
+    def _note(self, event: Event, note: str) -> None:
+        if self._live and event.feed in self._bars:
+            self._progress.update(self._bars[event.feed], note=note)
+
+    def _ended(self, event: Event, verdict: str, written: int) -> None:
+        counts = self._counts.setdefault(event.feed, Counter())
+        counts.update({verdict: 1, "records": written})
+        if self._live and event.feed in self._bars:
+            bad = sum(number for name, number in counts.items() if name not in GOOD and name != "records")
+            note = f"{counts['records']:,} records" + (f", {bad} incomplete" if bad else "")
+            self._progress.update(self._bars[event.feed], advance=1, note=note)
+
+
+@dataclass
+class _Line:
+    """One feed's row of the summary."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    received: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    rejected: int = 0
+
+
+def summary_table(summaries: Mapping[str, Summary], stored: Mapping[str, int]) -> Table:
+    """What came: a row a feed.
+
+    Args:
+        summaries: app -> what its run brought. stored: collection -> records it holds now.
+    """
+    lines: dict[str, _Line] = {name: _Line() for name in stored}
+    for app, summary in summaries.items():
+        for name, number in summary.fresh.items():
+            lines[f"{app}/{name}"].verdicts["not due"] += number
+        for result in summary.results:
+            _add(lines[result.feed], result)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("collection")
+    for name in ("stored", "received", "new", "changed", "gone", "rejects"):
+        table.add_column(name, justify="right")
+    table.add_column("partitions")
+    for name, line in lines.items():
+        numbers = (stored[name], line.received, line.new, line.changed, line.gone, line.rejected)
+        table.add_row(name, *(f"{number:,}" for number in numbers), _verdicts(line.verdicts))
+    return table
+
+
+def _add(line: _Line, result: Result) -> None:
+    line.verdicts[result.verdict or result.reason] += 1
+    line.received += result.counts.received
+    line.new += result.counts.new + result.counts.back
+    line.changed += result.counts.changed
+    line.gone += result.counts.gone
+    line.rejected += result.counts.rejected
+
+
+def _verdicts(counts: Counter[str]) -> str:
+    shown = [(name, number) for name, number in counts.items() if number]
+    if not shown:
+        return "[dim]none expected[/dim]"
+    return ", ".join(f"[{_style(name)}]{number:,} {name}[/{_style(name)}]" for name, number in shown)
+
+
+def _style(verdict: str) -> str:
+    return "dim" if verdict == "not due" else _STYLES.get(verdict, "red")
+
+
+def result_lines(results: Iterable[Result]) -> list[str]:
+    """What is incomplete, why, and when it is tried again; equal ones together."""
+    groups: dict[tuple[str, str, datetime | None], list[Result]] = {}
+    for result in results:
+        if result.verdict not in GOOD:
+            said = f"{result.verdict or 'not asked'}: {result.reason}" if result.reason else f"{result.verdict}"
+            groups.setdefault((result.feed, said, result.until), []).append(result)
+    return [_group(feed, said, until, members) for (feed, said, until), members in groups.items()]
+
+
+def _group(feed: str, said: str, until: datetime | None, members: Sequence[Result]) -> str:
+    names = " ".join(result.partition for result in members[:_LISTED] if result.partition)
+    more = f" and {len(members) - _LISTED} more" if len(members) > _LISTED else ""
+    when = f", not before {until:%Y-%m-%d %H:%M} UTC" if until else ""
+    return f"{feed}: {len(members)} {said}{when}{f': {names}{more}' if names else ''}"
+
+
+def status_table(standings: Sequence[Standing], now: datetime) -> Table:
+    """How every collection stands: a row a collection."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("collection")
+    for name in ("records", "revision"):
+        table.add_column(name, justify="right")
+    for name in ("partitions", "oldest", "left today", "paused until (UTC)"):
+        table.add_column(name)
+    for item in standings:
+        table.add_row(
+            *(item.collection, f"{item.records:,}", f"{item.revision:,}", _verdicts(Counter(item.verdicts))),
+            _age(now - item.oldest) if item.oldest else "never collected",
+            "unlimited" if item.left_today is None else f"{item.left_today:,}",
+            f"{item.paused_until:%Y-%m-%d %H:%M}" if item.paused_until else "",
+        )
+    return table
+
+
+def _age(span: timedelta) -> str:
+    """A span in its largest whole unit."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
+    """What is due, what it costs and when it will be done: a row a feed. forecasts: app -> its feeds."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("collection")
+    for name in ("due", "held", "not due", "calls", "left today"):
+        table.add_column(name, justify="right")
+    table.add_column("done by (UTC)")
+    table.add_column("next due (UTC)")
+    for app, feeds in forecasts.items():
+        for item in feeds:
+            due, plan = len(item.plan.due), item.plan
+            table.add_row(
+                f"{app}/{plan.feed.name}",
+                *(f"{number:,}" for number in (due, len(plan.held), plan.good, due)),
+                "unlimited" if item.left is None else f"{item.left:,}",
+                f"{item.done:%Y-%m-%d %H:%M:%S}" if due else "",
+                "now" if due else f"{plan.next:%Y-%m-%d %H:%M}" if plan.next else "",
+            )
+    return table

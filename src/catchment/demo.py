@@ -1,0 +1,44 @@
+"""The demo: stand-in upstreams beside us, everything collected from them, and a table of what came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .app import App
+from .processes import Children
+from .settings import Settings
+
+__all__ = ["demo_settings", "start_standins"]
+
+
+def demo_settings(settings: Settings, size: str) -> Settings:
+    """The settings of a demo: a data folder of its own, beside whatever was collected for real."""
+    return settings.with_values(
+        "demo", {"CATCHMENT_DATA": str(Path(settings.data) / f"demo-{size}"), "CATCHMENT_DATABASE": ""}
+    )
+
+
+def start_standins(apps: Sequence[App], children: Children, settings: Settings, size: str) -> Settings:
+    """Starts a stand-in for every upstream of these apps, and gives the settings with which it is asked.
+
+    What a client of a stand-in has to set besides (a key, symbols that it knows) the app's stand-in says itself; what
+    a person has set stays.
+    """
+    values: dict[str, str] = {"CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8"}
+    for app in apps:
+        if app.standin is None:
+            continue
+        line = children.first_line(["standin", app.name, "--port", "0", "--size", size], {})
+        values |= _upstream_urls(app, line.rpartition(" ")[2])
+        values |= {name: text for name, text in app.demo.items() if not settings.get(name)}
+    return settings.with_values("demo", values)
+
+
+def _upstream_urls(app: App, url: str) -> Mapping[str, str]:
+    """The stand-in's address as base URL of each of the app's upstreams, with the path that it has for real."""
+    return {
+        f"CATCHMENT_UPSTREAM_{feed.upstream.name.upper().replace('-', '_')}": url + urlsplit(feed.upstream.url).path
+        for feed in app.feeds
+    }

@@ -1,0 +1,155 @@
+"""One request until it is answered: in its budget, archived before it is read, and again while that may help.
+
+The budget and the archive are arguments: what sends does not know what stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from ..auth import Reveal
+from ..budget import Wait
+from ..clock import Clock
+from ..errors import BudgetSpent, FetchError, Refused
+from ..exchange import Answer, Request
+from ..feed import Meaning, Upstream
+from .client import Client, Limits
+from .retry import next_wait, retry_after
+
+__all__ = ["PATIENCE", "Asked", "Asker", "Purse"]
+
+Kept = TypeVar("Kept")
+
+PATIENCE = timedelta(minutes=10)
+"""How long a free place in the budget, or the end of a throttling, is waited for. Longer waits are the plan's."""
+
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+
+
+class Purse(Protocol):
+    """The budget of one upstream, shared with every other worker."""
+
+    async def take(self, now: datetime) -> Wait | None:
+        """Spends one request, or says until when to wait."""
+        ...
+
+    async def pause(self, until: datetime, reason: str) -> None:
+        """Nobody asks this upstream before then."""
+        ...
+
+    async def pause_for_quota(self, now: datetime) -> datetime:
+        """Nobody asks before the allowance is there again; gives that moment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Kept]):
+    """How asking ended. kept: the archived answer, None when none came. until: when to ask again, where that is known.
+
+    requests, bytes: sent and received for it, all tries together.
+    """
+
+    meaning: Meaning
+    kept: Kept | None = None
+    until: datetime | None = None
+    requests: int = 0
+    bytes: int = 0
+
+
+class Asker:
+    """Asks one upstream."""
+
+    def __init__(
+        self, upstream: Upstream, base_url: str, client: Client, purse: Purse, *, clock: Clock, reveal: Reveal
+    ) -> None:
+        self._upstream = upstream
+        self._base_url = base_url
+        self._client = client
+        self._purse = purse
+        self._clock = clock
+        self._reveal = reveal
+        self._limits = Limits(
+            deadline_s=upstream.deadline.total_seconds(),
+            header_s=upstream.deadline.total_seconds(),
+            decoded_bytes=upstream.max_body,
+        )
+
+    async def ask(
+        self,
+        request: Request,
+        *,
+        read: Callable[[Answer], Meaning],
+        keep: Callable[[Answer], Awaitable[Kept]],
+        waiting: Callable[[datetime, str], Awaitable[None]],
+    ) -> Asked[Kept]:
+        """The answer to a request, or why there is none.
+
+        Args:
+            read: what an answer means. keep: archives it, before it is read.
+            waiting: told (until, why) before each wait.
+        Raises:
+            BudgetSpent: no place in the budget for longer than `PATIENCE`. Nothing was sent by this call, or what
+                was sent is archived.
+        """
+        asked: Asked[Kept] = Asked(Meaning.data())
+        tries = throttled = 0
+        patient_until = self._clock.now() + PATIENCE
+        while True:
+            await self._take(waiting)
+            asked = await self._once(request, asked, read, keep)
+            meaning = asked.meaning
+            tries += meaning.kind == "transient"
+            throttled += meaning.kind == "throttled"
+            wait = next_wait(meaning, throttled if meaning.kind == "throttled" else tries, self._upstream.tries)
+            now = self._clock.now()
+            if wait is None or wait > LONGEST_RETRY_AFTER or (throttled and now + wait > patient_until):
+                return await self._end(asked, wait, now)
+            if meaning.kind == "throttled":
+                await self._purse.pause(now + wait, "throttled")
+            else:
+                await waiting(now + wait, meaning.reason)
+                await self._clock.sleep(wait.total_seconds())
+
+    async def _take(self, waiting: Callable[[datetime, str], Awaitable[None]]) -> None:
+        """Returns when one request may be sent. It is spent then, whatever happens after."""
+        while (wait := await self._purse.take(self._clock.now())) is not None:
+            now = self._clock.now()
+            if wait.until - now > PATIENCE:
+                raise BudgetSpent(self._upstream.name, wait.until, wait.reason)
+            await waiting(wait.until, wait.reason)
+            await self._clock.sleep((wait.until - now).total_seconds())
+
+    async def _once(
+        self,
+        request: Request,
+        before: Asked[Kept],
+        read: Callable[[Answer], Meaning],
+        keep: Callable[[Answer], Awaitable[Kept]],
+    ) -> Asked[Kept]:
+        asked = replace(before, requests=before.requests + 1, kept=None)
+        try:
+            answer = await self._client.send(
+                self._base_url, request, auth=self._upstream.auth, reveal=self._reveal, limits=self._limits
+            )
+        except FetchError as error:
+            return replace(asked, meaning=_meaning_of(error))
+        kept = await keep(answer)
+        meaning = read(answer)
+        after = retry_after(answer.header("retry-after"), answer.at)
+        if meaning.kind in ("throttled", "transient") and after is not None:
+            meaning = replace(meaning, wait=max(after, meaning.wait or after))
+        return replace(asked, meaning=meaning, kept=kept, bytes=before.bytes + answer.wire_bytes)
+
+    async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime) -> Asked[Kept]:
+        if asked.meaning.kind == "quota":
+            return replace(asked, until=await self._purse.pause_for_quota(now))
+        return replace(asked, until=now + wait if wait else None)
+
+
+def _meaning_of(error: FetchError) -> Meaning:
+    if isinstance(error, Refused):
+        return Meaning.refused(error.cause)
+    return Meaning.transient(error.cause) if error.retry else Meaning.failed(error.cause)

@@ -1,0 +1,155 @@
+"""Collecting as a command does it: once, or for as long as the process lives; and how things stand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .app import App
+from .budget import left_today
+from .clock import Clock, heartbeat
+from .collect import Collector
+from .plan import GOOD
+from .processes import on_stop
+from .runs import Forecast, OnEvent, Scope, Summary
+from .settings import Settings
+from .store.store import Store
+
+__all__ = ["Standing", "collect_once", "forecasts", "keep_collecting", "standings"]
+
+DRAIN_S = 8.0
+"""How long partitions under way may take after the first signal: the whole end takes less than 10 s."""
+
+LOOK_S = 60.0
+"""At least this often a waiting collector looks again: another process may have changed what is due."""
+
+
+async def collect_once(
+    scopes: Sequence[tuple[App, Scope]], store: Store, settings: Settings, clock: Clock, tell: OnEvent
+) -> dict[str, Summary]:
+    """One run of each app, side by side; ends when nothing is due. Gives app -> summary.
+
+    The first signal drains; what was not reached is in the summary as `stopped`.
+    """
+    async with AsyncExitStack() as stack:
+        collectors = [await _collector(stack, app, store, settings, clock, tell) for app, _ in scopes]
+        work = asyncio.gather(*(collector.run(scope) for collector, (_, scope) in zip(collectors, scopes, strict=True)))
+        with on_stop(lambda: _drain(collectors, work)):
+            summaries = await work
+    return {app.name: summary for (app, _), summary in zip(scopes, summaries, strict=True)}
+
+
+async def _collector(
+    stack: AsyncExitStack, app: App, store: Store, settings: Settings, clock: Clock, tell: OnEvent
+) -> Collector:
+    collector = Collector(app, store, settings, clock, tell)
+    collector.check()
+    return await stack.enter_async_context(collector)
+
+
+def _drain(collectors: Sequence[Collector], work: asyncio.Future[Any]) -> None:
+    """No new partition from now on; what still runs after `DRAIN_S` is cut off, and goes on from the archive later."""
+    for collector in collectors:
+        collector.drain()
+    asyncio.get_running_loop().call_later(DRAIN_S, work.cancel)
+
+
+async def keep_collecting(
+    apps: Sequence[App],
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    tell: OnEvent,
+    *,
+    watch: Callable[[], None] = lambda: None,
+) -> None:
+    """Collects whatever becomes due, until the first signal.
+
+    watch: called about once a second; what it raises ends collecting.
+    """
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        collectors = [await _collector(stack, app, store, settings, clock, tell) for app in apps]
+        loops = asyncio.gather(*(_keep(collector, clock, stop) for collector in collectors), _watch(watch, stop))
+
+        def end() -> None:
+            stop.set()
+            _drain(collectors, loops)
+
+        with on_stop(end), suppress(asyncio.CancelledError):
+            await loops
+
+
+async def _keep(collector: Collector, clock: Clock, stop: asyncio.Event) -> None:
+    scope = Scope(retry=False)
+    while not stop.is_set():
+        due = await collector.next_due(scope)
+        now = clock.now()
+        if due is not None and due <= now:
+            await collector.run(scope)
+            continue
+        seconds = min(LOOK_S, (due - now).total_seconds()) if due else LOOK_S
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _watch(watch: Callable[[], None], stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        watch()
+        await heartbeat(1.0)
+
+
+async def forecasts(
+    scopes: Sequence[tuple[App, Scope]], store: Store, settings: Settings, clock: Clock
+) -> dict[str, list[Forecast]]:
+    """What is due, at what cost. App -> its feeds. Nothing is asked."""
+    async with AsyncExitStack() as stack:
+        return {
+            app.name: await (await stack.enter_async_context(Collector(app, store, settings, clock))).forecast(scope)
+            for app, scope in scopes
+        }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one collection stands. oldest: of its good partitions, when the longest unread one was collected."""
+
+    collection: str
+    records: int
+    revision: int
+    verdicts: Mapping[str, int]
+    oldest: datetime | None
+    left_today: int | None
+    paused_until: datetime | None
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.verdicts) and set(self.verdicts) <= GOOD
+
+
+def standings(apps: Sequence[App], store: Store, settings: Settings, now: datetime) -> list[Standing]:
+    """How every collection stands."""
+    return [_standing(app, name, store, settings, now) for app in apps for name in (feed.name for feed in app.feeds)]
+
+
+def _standing(app: App, name: str, store: Store, settings: Settings, now: datetime) -> Standing:
+    feed = next(feed for feed in app.feeds if feed.name == name)
+    collection = app.collection(feed)
+    states = store.ledger.states(collection).values()
+    records, revision = store.extent(app, feed)
+    counts = store.budgets.counts(feed.upstream.name)
+    pause = counts.get("pause")
+    return Standing(
+        collection,
+        records,
+        revision,
+        Counter(state.verdict or state.reason or "due" for state in states),
+        min((state.collected_at for state in states if state.collected_at), default=None),
+        left_today(feed.upstream.budget_now(settings), counts, now),
+        pause.until if pause and pause.until and pause.until > now else None,
+    )

@@ -1,0 +1,93 @@
+"""Child processes of a command, and the signals that end it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from .errors import CatchmentError
+
+__all__ = ["Children", "on_stop"]
+
+STOP_S = 9.0
+
+
+class Children:
+    """Other catchment commands that run beside this one, and end with it. A context manager."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._children: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            try:
+                child.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            if child.stdout:
+                child.stdout.close()
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, piped: bool = False
+    ) -> subprocess.Popen[str]:
+        """A catchment command as a child. Secrets go to it in the environment only: arguments can be seen by all."""
+        child = subprocess.Popen(  # noqa: S603 (our own command)
+            [sys.executable, "-m", "catchment", *arguments],
+            env={**self._environment, **environment},
+            stdout=subprocess.PIPE if piped else None,
+            text=True,
+            # Ctrl+C reaches the parent alone, which then ends its children in order.
+            start_new_session=True,
+        )
+        self._children.append(child)
+        return child
+
+    def first_line(self, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+        """Starts a child and gives the first line that it prints: it is ready then."""
+        child = self.start(arguments, environment, piped=True)
+        assert child.stdout is not None
+        if not (line := child.stdout.readline()):
+            raise CatchmentError(f"catchment {' '.join(arguments)} did not start", hint="its error is above")
+        return line.strip()
+
+
+@contextmanager
+def on_stop(stop: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process at once.
+
+    Ending at once is safe: nothing that was committed depends on what would come after.
+    """
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def handle() -> None:
+        nonlocal asked
+        if asked:
+            os._exit(130)
+        asked = True
+        stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
