@@ -118,7 +118,7 @@ def open_clock(where: str) -> Clock:
 
 def render_moment(moment: datetime) -> str:
     """RFC 3339 in UTC, always with six decimals, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_moment(text: str) -> datetime:

@@ -87,6 +87,7 @@ async def keep_collecting(
 
 async def _keep(collector: Collector, clock: Clock, stop: asyncio.Event) -> None:
     scope = Scope(retry=False)
+    stopped = asyncio.ensure_future(stop.wait())
     while not stop.is_set():
         due = await collector.next_due(scope)
         now = clock.now()
@@ -94,8 +95,7 @@ async def _keep(collector: Collector, clock: Clock, stop: asyncio.Event) -> None
             await collector.run(scope)
             continue
         seconds = min(LOOK_S, (due - now).total_seconds()) if due else LOOK_S
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), seconds)
+        await asyncio.wait([stopped], timeout=seconds)
 
 
 async def _watch(watch: Callable[[], None], stop: asyncio.Event) -> None:

@@ -122,20 +122,20 @@ def decimal_key(value: Decimal) -> str:
     then four digits of exponent, then the digits. An exact number has no other form in SQLite, whose REAL keeps
     15 digits.
     """
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise ValueError(f"{value} is no finite number")
-    text = "".join(map(str, digits)).lstrip("0")
-    power = len(text) + exponent
-    text = text.rstrip("0")
-    if not text:
+    text = format(value, "f") if abs(value.adjusted()) < LONGEST_POWER else ""
+    if not text or not value.is_finite():
+        raise ValueError("number not finite or out of bounds")
+    whole, _, fraction = text.lstrip("-").partition(".")
+    whole = whole.lstrip("0")
+    digits = (whole + fraction).lstrip("0").rstrip("0")
+    if not digits:
         return "o"
-    if not -5000 < power < 5000:
-        raise ValueError("number out of bounds")
-    key = f"{power + 5000:04d}{text}"
-    return f"n{key.translate(_COMPLEMENT)}~" if sign else f"p{key}"
+    power = len(whole) or len(fraction.lstrip("0")) - len(fraction)
+    key = f"{power + LONGEST_POWER:04d}{digits}"
+    return f"n{key.translate(_COMPLEMENT)}~" if text[0] == "-" else f"p{key}"
 
 
+LONGEST_POWER = 5000
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 
@@ -145,7 +145,7 @@ def from_decimal_key(key: str) -> Decimal:
         return Decimal(0)
     text = key[1:] if key[0] == "p" else key[1:-1].translate(_COMPLEMENT)
     digits = text[4:]
-    return Decimal((int(key[0] == "n"), tuple(map(int, digits)), int(text[:4]) - 5000 - len(digits)))
+    return Decimal((int(key[0] == "n"), tuple(map(int, digits)), int(text[:4]) - LONGEST_POWER - len(digits)))
 
 
 def _int64(value: int) -> int:

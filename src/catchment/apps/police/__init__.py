@@ -111,7 +111,7 @@ def read_stops(answer: Answer, partition: Partition) -> Meaning:
     return read_http(answer, partition)
 
 
-def standin(options: Any) -> Any:
+def stand_in(options: Any) -> Any:
     from .standin import service
 
     return service(options)
@@ -164,4 +164,4 @@ stops = Feed(
     public=True,
 )
 
-app = App("police", feeds=[forces, availability, stops], standin=standin)
+app = App("police", feeds=[forces, availability, stops], standin=stand_in)

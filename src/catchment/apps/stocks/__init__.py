@@ -117,7 +117,7 @@ def routes() -> Sequence[Any]:
     return ROUTES
 
 
-def standin(options: Any) -> Any:
+def stand_in(options: Any) -> Any:
     from .standin import service
 
     return service(options)
@@ -155,4 +155,4 @@ bars = Feed(
     public=True,
 )
 
-app = App("stocks", feeds=[bars], routes=routes, standin=standin, demo={"ALPHAVANTAGE_API_KEY": "stand-in"})
+app = App("stocks", feeds=[bars], routes=routes, standin=stand_in, demo={"ALPHAVANTAGE_API_KEY": "stand-in"})
