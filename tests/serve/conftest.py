@@ -1,160 +1,29 @@
-"""A real SQLite file with the real tables, filled by plain SQL, and real clients for what is served from it."""
-
-import json
-import sqlite3
-from datetime import UTC, date, datetime
-from decimal import Decimal
+import sys
 from pathlib import Path
-from urllib.parse import quote
 
-import httpx
 import pytest
-import sqlalchemy as sa
-import zstandard
 
-from catchment.app import App
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
+
+from asgi_client import Client
+from demo_feeds import BARS, NOTES, app
+from filled_store import NOW, FilledStore
+
 from catchment.clock import FakeClock
-from catchment.feed import CONTENT, Every, Feed, Get, Upstream
-from catchment.record import Record, stored_values, to_stored
 from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.store.reader import Reader
-from catchment.store.tables import LEDGER, OWN, Collection, collection_of, current_table, version_table
-
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-COLLECTED = "2026-01-31T04:00:00.000000Z"
-
-
-class Bar(Record):
-    """One trading day of one symbol."""
-
-    symbol: str
-    date: date
-    open: Decimal
-    close: Decimal | None
-    volume: int
-
-
-class Note(Record):
-    """One of everything."""
-
-    text: str | None
-    score: float | None
-    ok: bool | None
-    at: datetime | None
-    tags: list[str]
-
-
-somewhere = Upstream("somewhere", "https://api.example.org")
-bars = Feed("bars", Bar, somewhere, request=Get("/bars"), key=("symbol", "date"), sort=("date", "symbol"), public=True)
-notes = Feed("notes", Note, somewhere, request=Get("/notes"), key=CONTENT, schedule=Every(hours=12))
-demo = App("demo", feeds=[bars, notes])
-BARS, NOTES = collection_of(demo, bars), collection_of(demo, notes)
-
-
-class Fixture:
-    """The store as a collector would leave it, one statement at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        engine = sa.create_engine(f"sqlite:///{path}")
-        metadata = sa.MetaData()
-        for collection in (BARS, NOTES):
-            current_table(collection, metadata)
-            version_table(collection, metadata)
-        LEDGER.create_all(engine)
-        metadata.create_all(engine)
-        engine.dispose()
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("INSERT INTO _meta VALUES ('cursor-key', ?)", ("ab" * 32,))
-        for collection in (BARS, NOTES):
-            self.db.execute("INSERT INTO _collection VALUES (?, 1, 1, 0, 'm', ?)", (collection.name, COLLECTED))
-            self.partition(collection, "all=1")
-        self.body(b'[{"symbol": "IBM"}]', "d" * 64)
-
-    def close(self) -> None:
-        self.db.close()
-
-    def partition(self, collection: Collection, key: str, **values: object) -> None:
-        row = {"verdict": "complete", "collected_at": COLLECTED, "first_collected_at": COLLECTED} | values
-        row |= {"feed": collection.name, "key": key, "params": json.dumps(dict([key.split("=")])), "digest": ""}
-        row |= {"checked_at": COLLECTED}
-        marks = ", ".join("?" * len(row))
-        self.db.execute(f"INSERT OR REPLACE INTO _partition ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
-
-    def body(self, content: bytes, digest: str) -> None:
-        half = len(content) // 2
-        for chunk, data in enumerate((content[:half], content[half:])):
-            packed = zstandard.compress(data)
-            self.db.execute("INSERT INTO _body VALUES (?, ?, ?, ?)", (digest, chunk, len(data), packed))
-        values = ("demo/bars", "all=1", 1, 1, "f", "GET", "/bars", 200, '{"etag":"x"}', digest, len(content), 9, COLLECTED)
-        self.db.execute(
-            "INSERT INTO _exchange (feed, partition, pass, attempt, fingerprint, method, url, status, headers, digest,"
-            f" size, wire, at) VALUES ({', '.join('?' * 13)})",
-            values,
-        )
-        self.db.execute(
-            "INSERT INTO _attempt (id, run, feed, partition, pass, started_at) VALUES (1, 7, 'demo/bars', 'all=1', 1, '')"
-        )
-
-    def put(self, collection: Collection, record: Record, *, revision: int = 1, said_at: str = COLLECTED, nr: int = 1) -> str:
-        """Stores a record as the current version of its key, moving the one before it to the versions."""
-        feed = collection.feed
-        if feed.key is CONTENT:
-            key = f"{nr:032x}-1"
-        else:
-            texts = [str(to_stored("text", getattr(record, name))) for name in feed.key]
-            key = ",".join(quote(text, safe=":") for text in texts)
-        version = self._retire(collection, key, said_at, revision, gone=0) + 1
-        document = '{"_key":' + json.dumps(key) + "," + _json(record)[1:]
-        own = (key, "all=1", b"", b"", version, said_at, revision, 1, 1)
-        values = (*own, *stored_values(type(record))(record), document)
-        names = [*OWN, *(column.name for column in collection.columns), "_doc"]
-        quoted = ", ".join(f'"{name}"' for name in names)
-        self.db.execute(f"INSERT INTO {collection.table} ({quoted}) VALUES ({', '.join('?' * len(names))})", values)
-        self.commit(collection, revision)
-        return key
-
-    def _retire(self, collection: Collection, key: str, until: str, revision: int, *, gone: int) -> int:
-        names = ", ".join(f'"{name}"' for name in [*OWN, *(column.name for column in collection.columns), "_doc"])
-        self.db.execute(
-            f"INSERT INTO {collection.versions} ({names}, _until, _until_revision, _gone)"
-            f" SELECT {names}, ?, ?, ? FROM {collection.table} WHERE _key = ?",
-            (until, revision, gone, key),
-        )
-        self.db.execute(f"DELETE FROM {collection.table} WHERE _key = ?", (key,))
-        found = self.db.execute(f"SELECT max(_version) FROM {collection.versions} WHERE _key = ?", (key,)).fetchone()
-        return found[0] or 0
-
-    def retire(self, collection: Collection, key: str, *, until: str, revision: int) -> None:
-        self._retire(collection, key, until, revision, gone=1)
-        self.commit(collection, revision)
-
-    def commit(self, collection: Collection, revision: int) -> None:
-        self.db.execute("UPDATE _collection SET revision = ? WHERE name = ?", (revision, collection.name))
-        self.db.execute("INSERT OR REPLACE INTO _commit VALUES (?, 1, ?, ?, '', 1)", (collection.name, revision, COLLECTED))
-
-
-def _json(record: Record) -> str:
-    import msgspec
-
-    return msgspec.json.encode(record).decode()
-
-
-def bar(symbol: str, day: str, price: str = "133.25", close: str | None = "134", volume: int = 1000) -> Bar:
-    return Bar(symbol, date.fromisoformat(day), Decimal(price), None if close is None else Decimal(close), volume)
 
 
 @pytest.fixture
 def store(tmp_path: Path):
-    fixture = Fixture(tmp_path / "catchment.sqlite")
+    fixture = FilledStore(tmp_path / "catchment.sqlite")
     yield fixture
     fixture.close()
 
 
 @pytest.fixture
-def reader(store: Fixture):
+def reader(store: FilledStore):
     reader = Reader(store.path, [BARS, NOTES])
     yield reader
     reader.close()
@@ -166,43 +35,25 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def settings(store: Fixture) -> Settings:
+def settings(store: FilledStore) -> Settings:
     return Settings().with_values("test", {"CATCHMENT_DATA": str(store.path.parent)})
 
 
 @pytest.fixture
-def asgi(store: Fixture, settings: Settings, clock: FakeClock):
-    return build([demo], settings, clock)
+def asgi(store: FilledStore, settings: Settings, clock: FakeClock):
+    front = build([app], settings, clock)
+    yield front
+    front.close()
 
 
 @pytest.fixture
 def connect(asgi):
     """A client of the application in this process, from a peer of choice."""
 
-    def connect(peer: str = "127.0.0.1", app=None) -> "Client":
-        return Client(app or asgi, peer)
+    def connect(peer: str = "127.0.0.1") -> Client:
+        return Client(asgi, peer)
 
     return connect
-
-
-class Client:
-    """Requests to an ASGI application, one event loop each."""
-
-    def __init__(self, app, peer: str) -> None:
-        self._app, self._peer = app, peer
-
-    def request(self, method: str, url: str, **options) -> httpx.Response:
-        import asyncio
-
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, client=(self._peer, 5000))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-                return await client.request(method, url, **options)
-
-        return asyncio.run(send())
-
-    def get(self, url: str, **options) -> httpx.Response:
-        return self.request("GET", url, **options)
 
 
 @pytest.fixture

@@ -27,9 +27,10 @@ Ask = Request[Any, Any, Any]
 T = TypeVar("T")
 
 
-def _data(request: Ask) -> Data:
+def _asked(request: Ask) -> tuple[Data, Collection]:
+    """What the request may read, and the collection that its path names."""
     data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
-    return data
+    return data, data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
 
 
 def _pairs(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -73,10 +74,9 @@ def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Resp
 
 
 @get("/v1/{app:str}/{name:str}")
-async def records(request: Ask, app: str, name: str) -> Response[bytes]:
+async def records(request: Ask) -> Response[bytes]:
     """One page of a collection."""
-    data = _data(request)
-    collection = data.collection(f"{app}/{name}")
+    data, collection = _asked(request)
     query = parse(_pairs(request), collection.columns, collection.feed.sort)
     state = data.reader.states().get(collection.name)
     if state is not None:
@@ -129,12 +129,11 @@ def _next_link(request: Ask, cursor: str) -> str:
 
 
 @get("/v1/{app:str}/{name:str}/{key:str}")
-async def record(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+async def record(request: Ask) -> Response[bytes]:
     """One record. Its ETag is its version, so it stands when only others change."""
-    data = _data(request)
-    collection = data.collection(f"{app}/{name}")
+    data, collection = _asked(request)
     query = parse(_pairs(request, ("as_of", "fields")), collection.columns)
-    wanted = canonical_key(key)
+    wanted = canonical_key(request.path_params["key"])
     item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
     etag = digest("item", collection.name, wanted, str(item.state.generation), str(item.version), repr(query.fields))
     return _known(data, etag) or _json(_item_body(item), etag)
@@ -164,13 +163,12 @@ def _item_body(item: Item) -> bytes:
 
 
 @get("/v1/{app:str}/{name:str}/{key:str}/history")
-async def history(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+async def history(request: Ask) -> Response[bytes]:
     """Every version of one record that is kept, newest first."""
-    data = _data(request)
-    collection = data.collection(f"{app}/{name}")
+    data, collection = _asked(request)
     if _pairs(request):
         raise QueryError("history takes no parameters", kind="unknown-parameter")
-    wanted = canonical_key(key)
+    wanted = canonical_key(request.path_params["key"])
 
     def question() -> tuple[State, list[Version]]:
         with data.reader.snapshot() as snapshot:
@@ -194,12 +192,11 @@ def _version_body(version: Version) -> bytes:
 
 
 @get("/v1/{app:str}/{name:str}/{key:str}/source")
-async def source(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+async def source(request: Ask) -> Response[bytes]:
     """The exchange that a version came from; with `raw=true` the bytes of its body."""
-    data = _data(request)
-    collection = data.collection(f"{app}/{name}")
+    data, collection = _asked(request)
     pairs = dict(_pairs(request, ("version", "raw")))
-    version, wanted = _version_number(pairs.get("version", "")), canonical_key(key)
+    version, wanted = _version_number(pairs.get("version", "")), canonical_key(request.path_params["key"])
     if pairs.get("raw", "false") not in ("true", "false"):
         raise QueryError("raw: is true or false", parameter="raw")
     if pairs.get("raw") == "true":
@@ -213,12 +210,13 @@ async def source(request: Ask, app: str, name: str, key: str) -> Response[bytes]
 
 
 @get("/v1/{app:str}/{name:str}/{key:str}/source/body")
-async def source_body(request: Ask, app: str, name: str, key: str) -> Response[bytes]:
+async def source_body(request: Ask) -> Response[bytes]:
     """The bytes that a version came from, as they were archived."""
-    data = _data(request)
-    collection = data.collection(f"{app}/{name}")
+    data, collection = _asked(request)
     pairs = dict(_pairs(request, ("version",)))
-    return await _raw_body(data, collection, canonical_key(key), _version_number(pairs.get("version", "")))
+    return await _raw_body(
+        data, collection, canonical_key(request.path_params["key"]), _version_number(pairs.get("version", ""))
+    )
 
 
 def _version_number(text: str) -> int | None:

@@ -83,6 +83,10 @@ class Front:
         self._cache = cache or Cache()
         self._fresh: dict[str, tuple[Mapping[str, State], int, Freshness]] = {}
 
+    def close(self) -> None:
+        """Returns when no database connection is open any more."""
+        self._reader.close()
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -15,6 +15,7 @@ __all__ = ["accepts", "allowed_hosts", "is_loopback", "matches", "pairs", "raw_p
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
 MAX_PARAMETERS = 200
+_BODILESS = ("GET", "HEAD", "OPTIONS")
 
 Scope = Mapping[str, Any]
 
@@ -42,6 +43,9 @@ def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
         return of_status(414, f"The URL is longer than {MAX_URL} bytes.")
     if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEADERS:
         return of_status(431, f"The headers are longer than {MAX_HEADERS} bytes.", Connection="close")
+    if header(scope, b"transfer-encoding") and (scope["method"] in _BODILESS or header(scope, b"content-length")):
+        # Two lengths for one body, or a body where none belongs: what one server skips the next takes for a request.
+        return of_status(400, "A body of two lengths, or where none belongs.", Connection="close")
     host = header(scope, b"host").lower()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name not in hosts:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,10 +61,22 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=_BUFFER),
         workers_kill_timeout=STOP_TIMEOUT_S,
     )
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    server.on_startup(lambda: say(f"serving on http://{host}:{settings.port}"))
-    server.serve(target_loader=_Loader(tuple(targets), settings, str(Path.cwd())), wrap_loader=False)
+    ended = threading.Event()
+    threading.Thread(target=_announce, args=(settings, ended, say), daemon=True).start()
+    try:
+        server.serve(target_loader=_Loader(tuple(targets), settings, str(Path.cwd())), wrap_loader=False)
+    finally:
+        ended.set()
     say("stopped")
+
+
+def _announce(settings: Settings, ended: threading.Event, say: Callable[[str], None]) -> None:
+    """Says where we serve as soon as that is true: granian tells of its start before its worker listens."""
+    while not ended.wait(0.02):
+        with contextlib.suppress(OSError), socket.create_connection((settings.host, settings.port), timeout=1):
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            say(f"serving on http://{host}:{settings.port}")
+            return
 
 
 class _Loader:

@@ -1,0 +1,132 @@
+"""A real SQLite file with the real tables, filled by plain SQL as a collector would leave it."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import sqlalchemy as sa
+import zstandard
+from demo_feeds import BARS, NOTES, Bar
+
+from catchment.feed import CONTENT
+from catchment.record import Record, stored_values, to_stored
+from catchment.store.tables import LEDGER, OWN, Collection, current_table, version_table
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+COLLECTED = "2026-01-31T04:00:00.000000Z"
+
+
+class FilledStore:
+    """The store as a collector would leave it, one statement at a time."""
+
+    def __init__(self, path: Path, collections: Sequence[Collection] = (BARS, NOTES)) -> None:
+        self.path = path
+        engine = sa.create_engine(f"sqlite:///{path}")
+        metadata = sa.MetaData()
+        for collection in collections:
+            current_table(collection, metadata)
+            version_table(collection, metadata)
+        LEDGER.create_all(engine)
+        metadata.create_all(engine)
+        engine.dispose()
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("INSERT INTO _meta VALUES ('cursor-key', ?)", ("ab" * 32,))
+        for collection in collections:
+            self.db.execute("INSERT INTO _collection VALUES (?, 1, 1, 0, 'm', ?)", (collection.name, COLLECTED))
+            self.partition(collection, "all=1")
+        self.body(b'[{"symbol": "IBM"}]', "d" * 64)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def partition(self, collection: Collection, key: str, **values: object) -> None:
+        row = {"verdict": "complete", "collected_at": COLLECTED, "first_collected_at": COLLECTED} | values
+        row |= {"feed": collection.name, "key": key, "params": json.dumps(dict([key.split("=")])), "digest": ""}
+        row |= {"checked_at": COLLECTED}
+        marks = ", ".join("?" * len(row))
+        self.db.execute(f"INSERT OR REPLACE INTO _partition ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
+    def body(self, content: bytes, digest: str) -> None:
+        half = len(content) // 2
+        for chunk, data in enumerate((content[:half], content[half:])):
+            packed = zstandard.compress(data)
+            self.db.execute("INSERT INTO _body VALUES (?, ?, ?, ?)", (digest, chunk, len(data), packed))
+        values = (
+            "demo/bars",
+            "all=1",
+            1,
+            1,
+            "f",
+            "GET",
+            "/bars",
+            200,
+            '{"etag":"x"}',
+            digest,
+            len(content),
+            9,
+            COLLECTED,
+        )
+        self.db.execute(
+            "INSERT INTO _exchange (feed, partition, pass, attempt, fingerprint, method, url, status, headers, digest,"
+            f" size, wire, at) VALUES ({', '.join('?' * 13)})",
+            values,
+        )
+        self.db.execute(
+            "INSERT INTO _attempt (id, run, feed, partition, pass, started_at)"
+            " VALUES (1, 7, 'demo/bars', 'all=1', 1, '')"
+        )
+
+    def put(
+        self, collection: Collection, record: Record, *, revision: int = 1, said_at: str = COLLECTED, nr: int = 1
+    ) -> str:
+        """Stores a record as the current version of its key, moving the one before it to the versions."""
+        feed = collection.feed
+        if feed.key is CONTENT:
+            key = f"{nr:032x}-1"
+        else:
+            texts = [str(to_stored("text", getattr(record, name))) for name in feed.key]
+            key = ",".join(quote(text, safe=":") for text in texts)
+        version = self._retire(collection, key, said_at, revision, gone=0) + 1
+        document = '{"_key":' + json.dumps(key) + "," + _json(record)[1:]
+        own = (key, "all=1", b"", b"", version, said_at, revision, 1, 1)
+        values = (*own, *stored_values(type(record))(record), document)
+        names = [*OWN, *(column.name for column in collection.columns), "_doc"]
+        quoted = ", ".join(f'"{name}"' for name in names)
+        self.db.execute(f"INSERT INTO {collection.table} ({quoted}) VALUES ({', '.join('?' * len(names))})", values)
+        self.commit(collection, revision)
+        return key
+
+    def _retire(self, collection: Collection, key: str, until: str, revision: int, *, gone: int) -> int:
+        names = ", ".join(f'"{name}"' for name in [*OWN, *(column.name for column in collection.columns), "_doc"])
+        self.db.execute(
+            f"INSERT INTO {collection.versions} ({names}, _until, _until_revision, _gone)"
+            f" SELECT {names}, ?, ?, ? FROM {collection.table} WHERE _key = ?",
+            (until, revision, gone, key),
+        )
+        self.db.execute(f"DELETE FROM {collection.table} WHERE _key = ?", (key,))
+        found = self.db.execute(f"SELECT max(_version) FROM {collection.versions} WHERE _key = ?", (key,)).fetchone()
+        return found[0] or 0
+
+    def retire(self, collection: Collection, key: str, *, until: str, revision: int) -> None:
+        self._retire(collection, key, until, revision, gone=1)
+        self.commit(collection, revision)
+
+    def commit(self, collection: Collection, revision: int) -> None:
+        self.db.execute("UPDATE _collection SET revision = ? WHERE name = ?", (revision, collection.name))
+        self.db.execute(
+            "INSERT OR REPLACE INTO _commit VALUES (?, 1, ?, ?, '', 1)", (collection.name, revision, COLLECTED)
+        )
+
+
+def _json(record: Record) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def bar(symbol: str, day: str, price: str = "133.25", close: str | None = "134", volume: int = 1000) -> Bar:
+    return Bar(symbol, date.fromisoformat(day), Decimal(price), None if close is None else Decimal(close), volume)

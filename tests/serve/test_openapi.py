@@ -1,0 +1,76 @@
+"""The description is valid, complete and true."""
+
+import re
+
+import pytest
+from demo_feeds import BARS, NOTES
+from filled_store import bar
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from catchment.store.query import OPERATORS, PARAMETERS, parse
+
+
+@pytest.fixture
+def document(client):
+    return client.get("/openapi.json").json()
+
+
+def test_the_document_is_valid(document):
+    assert document["openapi"].startswith("3.1")
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("collection", [BARS, NOTES], ids=lambda item: item.name)
+def test_the_parser_takes_every_example_and_knows_no_more(document, collection):
+    listed = [
+        item for item in document["paths"][f"/v1/{collection.name}"]["get"]["parameters"] if item["in"] == "query"
+    ]
+    expected = {f"{c.name}{op.suffix}" for c in collection.columns for op in OPERATORS if c.kind in op.kinds}
+    assert {item["name"] for item in listed} == expected | set(PARAMETERS)
+    for item in listed:
+        if "example" in item:
+            parse([(item["name"], written(item["example"]))], collection.columns)
+    assert all(item["description"] for item in listed)
+
+
+def written(example) -> str:
+    if isinstance(example, list):
+        return ",".join(map(written, example))
+    return str(example).lower() if isinstance(example, bool) else str(example)
+
+
+def test_an_answer_is_as_described(document, store, client):
+    store.put(BARS, bar("IBM", "2026-01-02"))
+    operation = document["paths"]["/v1/demo/bars"]["get"]["responses"]["200"]
+    answer = client.get("/v1/demo/bars")
+    meta = operation["content"]["application/json"]["schema"]["properties"]["meta"]
+    assert set(answer.json()["meta"]) == set(meta["required"])
+    fields = document["components"]["schemas"]["demo_bars"]["properties"]
+    assert set(answer.json()["data"][0]) == set(fields)
+    described = {name.lower() for name in operation["headers"]} - {"link"}
+    assert described <= set(answer.headers)
+
+
+def test_every_path_answers(document, store, client):
+    key = store.put(BARS, bar("IBM", "2026-01-02"))
+    for path in document["paths"]:
+        if "notes/{key}" in path:
+            continue
+        target = path.replace("{key}", key) + ("?collection=demo/bars" if path.endswith("partitions") else "")
+        assert client.get(target).status_code == 200, path
+
+
+def test_the_page_needs_nothing_from_elsewhere(document, client):
+    page = client.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<script" not in page.text
+    assert " style=" not in page.text
+    assert re.findall(r'(?:src|href)="([^"]*)"', page.text) == ["/docs.css", "/openapi.json"]
+    assert "script-src" not in page.headers["content-security-policy"]
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in page.text
+    style = client.get("/docs.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert "light dark" in style.text
