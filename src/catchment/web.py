@@ -1,10 +1,10 @@
 """What an app's own routes may use.
 
-A handler takes `store: Data` and reads inside `with store.open() as now:`. Its answer needs no care of its own: ETag,
+A handler takes `store: Store` and reads inside `with store.open() as now:`. Its answer needs no care of its own: ETag,
 304, `X-Collected-At`, `X-Age`, `X-Stale` and caching follow from what was read.
 
     @get("/api/latest")
-    async def latest(store: Data) -> Response[bytes]:
+    async def latest(store: Store) -> Response[bytes]:
         return respond({"data": await asyncio.to_thread(newest, store)})
 
     def newest(store: Data) -> list[dict[str, Any]]:
@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIType, Operation, Schema
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 
@@ -37,6 +38,7 @@ __all__ = [
     "QueryError",
     "Request",
     "Response",
+    "Store",
     "StoreUnavailable",
     "Total",
     "View",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 Ask = Request[Any, Any, Any]
+Store = NamedDependency[Data]
+"""What a handler's argument `store` is: the `Data` that its request may read."""
 
 
 def respond(content: Any, status: int = 200, *, headers: dict[str, str] | None = None) -> Response[bytes]:

@@ -20,6 +20,7 @@ from catchment.web import (
     QueryError,
     Request,
     Response,
+    Store,
     StoreUnavailable,
     View,
     described,
@@ -250,7 +251,7 @@ def _pairs(request: Ask) -> Pairs:
     ["/api/financial_data", "/api/v1/financial_data"],
     operation_class=described("Daily bars as rows of text", {name: MEANINGS[name] for name in ROW_PARAMETERS}),
 )
-async def financial_data(request: Ask, store: Data) -> Response[bytes]:
+async def financial_data(request: Ask, store: Store) -> Response[bytes]:
     """Rows in ascending order of date, then symbol."""
     return await asyncio.to_thread(_financial_data, _pairs(request), store)
 
@@ -296,7 +297,7 @@ def _pagination(asked: Asked, count: int) -> dict[str, int]:
         {name: MEANINGS[name] for name in STATISTICS_PARAMETERS},
     ),
 )
-async def statistics(request: Ask, store: Data) -> Response[bytes]:
+async def statistics(request: Ask, store: Store) -> Response[bytes]:
     """Averages computed in decimals, rounded half-even; null where there are no bars."""
     return await asyncio.to_thread(_statistics, _pairs(request), store)
 
