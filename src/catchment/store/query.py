@@ -441,19 +441,26 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
-    """`FROM …`: the rows that hold now, or held then."""
+def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
+    """`FROM … WHERE …` for each table that holds rows of then: what holds now, and what held before."""
     current, versions = _quoted(collection.table), _quoted(collection.versions)
     if as_of is None:
-        return Statement(f" FROM {current}")
+        return [Statement(f" FROM {current} WHERE 1")]
     since, until = ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
     point: Stored = as_of.revision if as_of.by_revision else as_of.moment
-    wanted = ", ".join(map(_quoted, dict.fromkeys(columns)))
-    return Statement(
-        f" FROM (SELECT {wanted} FROM {current} WHERE {since} <= ?"  # noqa: S608 (names are declared ones)
-        f" UNION ALL SELECT {wanted} FROM {versions} WHERE {since} <= ? AND {until} > ?)",
-        (point, point, point),
-    )
+    return [
+        Statement(f" FROM {current} WHERE {since} <= ?", (point,)),
+        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ?", (point, point)),
+    ]
+
+
+def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
+    """`FROM …`: the rows that hold now, or held then."""
+    if as_of is None:
+        return Statement(f" FROM {_quoted(collection.table)}")
+    select = Statement(f"SELECT {', '.join(map(_quoted, dict.fromkeys(columns)))}")
+    left, right = _sides(collection, as_of)
+    return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(")")
 
 
 def condition(terms: Sequence[Term]) -> Statement:
@@ -470,14 +477,14 @@ def _condition(item: Term) -> Statement:
     return Statement(sql, item.values * sql.count("?"))
 
 
-def order_by(order: Sequence[Order]) -> str:
+def order_by(order: Sequence[Order], *, key: str = "_key") -> str:
     """`ORDER BY …`, made unique by the key, which runs as the last field does: an index then serves both ways."""
-    parts = [f"{_quoted(item.column)}{' DESC' if item.descending else ''}" for item in _with_key(order)]
+    parts = [f"{_quoted(item.column)}{' DESC' if item.descending else ''}" for item in _with_key(order, key)]
     return f" ORDER BY {', '.join(parts)}"
 
 
-def _with_key(order: Sequence[Order]) -> list[Order]:
-    return [*order, Order("_key", bool(order) and order[-1].descending)]
+def _with_key(order: Sequence[Order], key: str = "_key") -> list[Order]:
+    return [*order, Order(key, bool(order) and order[-1].descending)]
 
 
 def after(order: Sequence[Order], position: Position, nullable: frozenset[str]) -> Statement:
@@ -517,26 +524,38 @@ def page_statement(collection: Collection, query: Query, position: Position | No
     The records are joined by commas; limit + 1 rows found means that there are more; the values are those of the
     walk's order.
     """
-    names = [item.column for item in query.order]
-    used = ["_key", "_doc", *names, *(item.column for item in query.terms)]
+    last = "".join(f", max(CASE WHEN n = ? THEN o{index} END)" for index in range(len(query.order) + 1))
+    head = Statement(
+        f"SELECT group_concat(d, ',') FILTER (WHERE n <= ?), count(*){last}"  # noqa: S608 (numbers and our own names)
+        " FROM (SELECT *, row_number() OVER () AS n FROM (",
+        (query.limit,) * (len(query.order) + 2),
+    )
+    return head + _page_rows(collection, query, position) + Statement("))")
+
+
+def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
+    """The page's rows and one more: `d` is the document, `o0` the key, `o1` … the values in the walk's order."""
     where = condition(query.terms)
     if position is not None:
         nullable = frozenset(column.name for column in collection.columns if column.nullable)
         where = Statement(f"({where.sql}) AND ", where.values) + after(query.order, position, nullable)
-    # Column names inside are by number: a field may be called as one of ours.
-    inner = ", ".join(f"{_quoted(name)} AS o{index}" for index, name in enumerate(["_key", *names]))
-    last = "".join(f", max(CASE WHEN n = ? THEN o{index} END)" for index in range(len(names) + 1))
-    return (
-        Statement(
-            f"SELECT group_concat(d, ',') FILTER (WHERE n <= ?), count(*){last}"  # noqa: S608 (declared names)
-            f" FROM (SELECT *, row_number() OVER () AS n FROM (SELECT {document(query.fields)} AS d, {inner}",
-            (query.limit,) * (len(names) + 2),
-        )
-        + rows_from(collection, query.as_of, used)
-        + Statement(" WHERE ")
+    # Numbered, because a field may be called as one of our columns.
+    names = ["_key", *(item.column for item in query.order)]
+    wanted = ", ".join(f"{_quoted(name)} AS o{index}" for index, name in enumerate(names))
+    sides = [
+        Statement(f"SELECT {document(query.fields)} AS d, {wanted}{side.sql} AND (", side.values)
         + where
-        + Statement(f"{order_by(query.order)} LIMIT ?))", (query.limit + 1,))
-    )
+        + Statement(f"){order_by(query.order)} LIMIT ?", (query.limit + 1,))
+        for side in _sides(collection, query.as_of)
+    ]
+    if len(sides) == 1:
+        return sides[0]
+    # Each side by its own index and no further than the page needs; ordering the union of all would read it all.
+    numbered = [Order(f"o{index}", item.descending) for index, item in enumerate(query.order, 1)]
+    together = Statement(f"{order_by(numbered, key='o0')} LIMIT ?", (query.limit + 1,))
+    left, right = sides
+    opening = Statement("SELECT * FROM (")
+    return opening + left + Statement(") UNION ALL SELECT * FROM (") + right + Statement(")") + together
 
 
 def count_statement(collection: Collection, query: Query, cap: int | None) -> Statement:
