@@ -26,14 +26,14 @@ class App:
 
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
-    demo: settings with which the stand-in is asked, e.g. a key that it takes.
+    demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
     """
 
     name: str
     feeds: Sequence[Feed]
     routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
-    demo: Mapping[str, str] = field(default_factory=dict, repr=False)
+    demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
 
     def __post_init__(self) -> None:
         where = f"app {self.name}"

@@ -312,7 +312,8 @@ def _check_port(settings: Settings) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    # Where nobody looks (a pipe, a log) lines are not broken at the 80 columns that are assumed then.
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _summary_json(summaries: Mapping[str, Summary]) -> Any:

@@ -110,7 +110,7 @@ def summary_table(summaries: Mapping[str, Summary], stored: Mapping[str, int]) -
         for result in summary.results:
             _add(lines[result.feed], result)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("collection")
+    table.add_column("collection", no_wrap=True)
     for name in ("stored", "received", "new", "changed", "gone", "rejects"):
         table.add_column(name, justify="right")
     table.add_column("partitions")
@@ -160,7 +160,7 @@ def _group(feed: str, said: str, until: datetime | None, members: Sequence[Resul
 def status_table(standings: Sequence[Standing], now: datetime) -> Table:
     """How every collection stands: a row a collection."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("collection")
+    table.add_column("collection", no_wrap=True)
     for name in ("records", "revision"):
         table.add_column(name, justify="right")
     for name in ("partitions", "oldest", "left today", "paused until (UTC)"):
@@ -187,7 +187,7 @@ def _age(span: timedelta) -> str:
 def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
     """What is due, what it costs and when it will be done: a row a feed. forecasts: app -> its feeds."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("collection")
+    table.add_column("collection", no_wrap=True)
     for name in ("due", "held", "not due", "calls", "left today"):
         table.add_column(name, justify="right")
     table.add_column("done by (UTC)")

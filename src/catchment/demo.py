@@ -32,7 +32,7 @@ def start_standins(apps: Sequence[App], children: Children, settings: Settings, 
             continue
         line = children.first_line(["standin", app.name, "--port", "0", "--size", size], {})
         values |= _upstream_urls(app, line.rpartition(" ")[2])
-        values |= {name: text for name, text in app.demo.items() if not settings.get(name)}
+        values |= {name: text for name, text in app.demo(size).items() if not settings.get(name)}
     return settings.with_values("demo", values)
 
 

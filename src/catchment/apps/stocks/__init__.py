@@ -123,6 +123,16 @@ def stand_in(options: Any) -> Any:
     return service(options)
 
 
+def demo(size: str) -> Mapping[str, str]:
+    """What a client of the stand-in sets. Above tiny there are more symbols than the day's calls: so it shows."""
+    settings = {"ALPHAVANTAGE_API_KEY": "stand-in"}
+    if size != "tiny":
+        from .standin import symbols
+
+        settings |= {"STOCK_SYMBOLS": ",".join(symbols(size)), "ALPHAVANTAGE_BUDGET": "1/second,6/day"}
+    return settings
+
+
 alphavantage = Upstream(
     "alphavantage",
     "https://www.alphavantage.co",
@@ -155,4 +165,4 @@ bars = Feed(
     public=True,
 )
 
-app = App("stocks", feeds=[bars], routes=routes, standin=stand_in, demo={"ALPHAVANTAGE_API_KEY": "stand-in"})
+app = App("stocks", feeds=[bars], routes=routes, standin=stand_in, demo=demo)

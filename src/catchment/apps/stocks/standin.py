@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from catchment.standin import Answer, Daily, Fault, Limit, Meter, Options, Request, Sliding
 
-__all__ = ["Stocks", "Switches", "service"]
+__all__ = ["Stocks", "Switches", "service", "symbols"]
 
 EASTERN = ZoneInfo("America/New_York")
 COMPACT = 100
@@ -189,7 +189,7 @@ class Stocks:
         self._world = SIZES[options.size]
         self._variant = options.variant
         self._recorded = Recorded.load(options.samples)
-        self._symbols = tuple(symbol_at(place) for place in range(self._world.symbols))
+        self._symbols = symbols(options.size)
         # Where the generated series begin is fixed here: they grow when the clock moves on.
         served = sessions(evening(options.clock.now()))[-self._world.sessions :]
         self._first, self._event = served[0], served[len(served) // 2]
@@ -477,6 +477,11 @@ class Plan:
 def symbol_at(place: int) -> str:
     """The symbol at this place of the list: known ones first, then made-up ones."""
     return NAMED[place] if place < len(NAMED) else f"S{place:03}"
+
+
+def symbols(size: str) -> tuple[str, ...]:
+    """The symbols that a stand-in of this size knows."""
+    return tuple(symbol_at(place) for place in range(SIZES[size].symbols))
 
 
 @lru_cache(maxsize=8)
