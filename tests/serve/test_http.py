@@ -8,6 +8,7 @@ from demo_feeds import BARS, NOTES, Note, app
 from filled_store import bar
 
 from catchment.app import App
+from catchment.errors import DeclarationError
 from catchment.serve.app import build
 from catchment.serve.cache import Answer, Cache
 from catchment.serve.gate import accepts
@@ -171,6 +172,12 @@ def test_what_is_kept_for_one_is_not_given_to_another(store, connect):
     assert outside.status_code == 401
 
 
+@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip", "via"])
+def test_a_gateway_on_this_machine_speaks_for_others(store, client, header):
+    assert client.get(PRIVATE).status_code == 200
+    assert client.get(PRIVATE, headers={header: "192.0.2.7"}).status_code == 401
+
+
 def test_what_is_not_public_is_not_named_outside(store, connect):
     outside = connect("192.0.2.7")
     for path in ("/v1", "/v1/_/feeds", "/health/data", "/openapi.json", "/docs"):
@@ -313,6 +320,21 @@ def test_an_unexpected_error_is_an_incident_and_no_more(store, settings, clock, 
     assert incident in logged
     assert "canary-secret" in logged
     front.close()
+
+
+def doubled_routes():
+    from catchment.web import get
+
+    @get("/v1")
+    async def doubled() -> None:
+        """Takes a path that is ours."""
+
+    return [doubled]
+
+
+def test_two_routes_of_one_path_are_refused_before_the_start(settings, clock):
+    with pytest.raises(DeclarationError, match="routes"):
+        build([App("doubled", feeds=[], routes=doubled_routes)], settings, clock)
 
 
 # -- small rules ---------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_repeated_parameters_are_refused():
         parse([("symbol", "IBM"), ("symbol", "IBM")], BARS.columns)
 
 
-def test_more_than_fifty_filters_are_refused(monkeypatch):
+def test_more_than_fifty_filters_are_refused():
     columns = [*BARS.columns, *NOTES.columns]
     pairs = [(f"{column.name}{op.suffix}", "1") for column in columns for op in query.fits(column)]
     pairs = [pair for pair in pairs if pair[0].partition("__")[0] in ("symbol", "text", "volume", "score", "open")]
@@ -203,3 +203,8 @@ def test_a_cursor_of_what_is_gone_names_the_oldest(place):
     with pytest.raises(QueryError, match="oldest usable revision is") as caught:
         opened(with_cursor(), **place)
     assert (caught.value.status, caught.value.kind) == (410, "history-gone")
+
+
+def test_lists_have_no_order():
+    with pytest.raises(QueryError, match="unknown field tags"):
+        parse([("sort", "tags")], NOTES.columns)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.types import ControllerRouterHandler
 
 from .. import __version__
 from ..app import App
 from ..clock import Clock
+from ..errors import DeclarationError
 from ..settings import Settings
 from ..store.reader import Reader
 from ..store.tables import Collection, collection_of
@@ -28,6 +30,9 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
     The database need not be there yet: until it is, what needs it answers 503.
+
+    Raises:
+        DeclarationError: two routes of one path.
     """
     reader = Reader.of(settings, [collection_of(app, feed) for app in apps for feed in app.feeds])
 
@@ -35,15 +40,22 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
         return describe(apps, visible, version=__version__)
 
     handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
-    framework = Litestar(
-        [*handlers, *(own_routes(app) for app in apps)],
-        openapi_config=None,
-        exception_handlers={Exception: _problem},
-        request_max_body_size=MAX_BODY,
-        logging_config=None,
-        debug=False,
-    )
+    framework = _framework([*handlers, *(own_routes(app) for app in apps)])
     return Front(framework, reader, settings, clock)
+
+
+def _framework(handlers: Sequence[ControllerRouterHandler]) -> Litestar:
+    try:
+        return Litestar(
+            handlers,
+            openapi_config=None,
+            exception_handlers={Exception: _problem},
+            request_max_body_size=MAX_BODY,
+            logging_config=None,
+            debug=False,
+        )
+    except ImproperlyConfiguredException as error:  # two routes of one path, a handler that cannot be called
+        raise DeclarationError("routes", error.detail) from error
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

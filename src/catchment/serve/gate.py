@@ -15,6 +15,7 @@ __all__ = ["accepts", "allowed_hosts", "is_loopback", "matches", "pairs", "raw_p
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
 MAX_PARAMETERS = 200
+_SPEAKS_FOR = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 
 Scope = Mapping[str, Any]
@@ -23,7 +24,8 @@ Scope = Mapping[str, Any]
 def allowed_hosts(settings: Settings) -> frozenset[str]:
     """The names under which this server answers: the loopback's, the one it listens on, and CATCHMENT_ALLOWED_HOSTS."""
     extra = Setting("CATCHMENT_ALLOWED_HOSTS").values(settings)
-    return frozenset(name.lower() for name in ("localhost", "127.0.0.1", "[::1]", settings.host, *extra))
+    own = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return frozenset(name.lower() for name in ("localhost", "127.0.0.1", "[::1]", own, *extra))
 
 
 def raw_path(scope: Scope) -> str:
@@ -54,8 +56,10 @@ def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
 
 
 def is_loopback(scope: Scope) -> bool:
-    """Whether the other side is this machine."""
+    """Whether the other side is this machine, and no gateway on it that speaks for somebody else."""
     client = scope.get("client")
+    if any(name in _SPEAKS_FOR for name, _ in scope["headers"]):
+        return False
     try:
         return client is not None and ipaddress.ip_address(client[0]).is_loopback
     except ValueError:

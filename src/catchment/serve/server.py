@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..app import load_app
-from ..clock import open_clock
-from ..errors import UsageError
+from ..clock import SystemClock, open_clock
+from ..errors import CatchmentError, UsageError
 from ..settings import Settings
 
 __all__ = ["check_port", "run"]
@@ -46,8 +46,9 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    for target in targets:
-        load_app(target)  # a wrong one is told here, not by a worker that dies
+    from .app import build
+
+    build([load_app(target) for target in targets], settings, SystemClock())  # what is wrong is told before the start
     check_port(settings.host, settings.port)
     server = Granian(
         "catchment",
@@ -65,6 +66,10 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
     threading.Thread(target=_announce, args=(settings, ended, say), daemon=True).start()
     try:
         server.serve(target_loader=_Loader(tuple(targets), settings, str(Path.cwd())), wrap_loader=False)
+    except SystemExit as error:
+        # Ctrl+C reaches the worker too: that it ends at once is no fault then.
+        if not server.interrupt_signal:
+            raise CatchmentError("the server's process died", hint="its error is above") from error
     finally:
         ended.set()
     say("stopped")

@@ -295,7 +295,8 @@ def _order(names: Sequence[str], known: dict[str, Column]) -> tuple[Order, ...]:
     order = tuple(Order(name.removeprefix("-"), name.startswith("-")) for name in names)
     if len(order) > MAX_SORT:
         raise QueryError(f"sort: more than {MAX_SORT} fields", parameter="sort")
-    _check_names("sort", [item.column for item in order], known)
+    sortable = {name: column for name, column in known.items() if column.kind != "json"}
+    _check_names("sort", [item.column for item in order], sortable)
     return order
 
 
