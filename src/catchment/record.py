@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +75,11 @@ def columns(record: type[Record]) -> tuple[Column, ...]:
     info = msgspec.inspect.type_info(record)
     if not isinstance(info, msgspec.inspect.StructType) or not info.fields:
         raise DeclarationError(where, "has no fields", hint="name at least one: `id: str`")
+    if info.array_like or info.tag is not None or record.__struct_config__.omit_defaults:
+        raise DeclarationError(where, "leaves names out or adds some", hint="no array_like, tag or omit_defaults")
+    for field in info.fields:
+        if field.name != field.encode_name:
+            raise DeclarationError(f"{where}: field {field.name}", "is renamed", hint="rename it in the feed's shape=")
     return tuple(_column(where, field.encode_name, field.type) for field in info.fields)
 
 
@@ -96,7 +102,6 @@ def _column(where: str, name: str, info: msgspec.inspect.Type) -> Column:
 
 _KINDS: tuple[tuple[type, Kind], ...] = (
     (msgspec.inspect.StrType, "text"),
-    (msgspec.inspect.UUIDType, "text"),
     (msgspec.inspect.BoolType, "boolean"),
     (msgspec.inspect.IntType, "integer"),
     (msgspec.inspect.FloatType, "number"),
@@ -122,14 +127,14 @@ def decimal_key(value: Decimal) -> str:
     then four digits of exponent, then the digits. An exact number has no other form in SQLite, whose REAL keeps
     15 digits.
     """
-    text = format(value, "f") if abs(value.adjusted()) < LONGEST_POWER else ""
+    if not value:
+        return "o"
+    text = format(value, "f") if abs(value.adjusted()) < LONGEST_POWER - 1 else ""
     if not text or not value.is_finite():
         raise ValueError("number not finite or out of bounds")
     whole, _, fraction = text.lstrip("-").partition(".")
     whole = whole.lstrip("0")
     digits = (whole + fraction).lstrip("0").rstrip("0")
-    if not digits:
-        return "o"
     power = len(whole) or len(fraction.lstrip("0")) - len(fraction)
     key = f"{power + LONGEST_POWER:04d}{digits}"
     return f"n{key.translate(_COMPLEMENT)}~" if text[0] == "-" else f"p{key}"
@@ -154,10 +159,19 @@ def _int64(value: int) -> int:
     return int(value)
 
 
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("number not finite")
+    return float(value) + 0.0  # -0.0 is 0.0
+
+
 def _moment(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueError("moment without a zone")
-    return render_moment(value)
+    try:
+        return render_moment(value)
+    except OverflowError as error:
+        raise ValueError("moment out of bounds in UTC") from error
 
 
 def _json_text(value: Any) -> str:
@@ -167,7 +181,7 @@ def _json_text(value: Any) -> str:
 _TO_STORED: dict[Kind, Callable[[Any], Stored]] = {
     "text": str,
     "integer": _int64,
-    "number": lambda value: float(value) + 0.0,  # -0.0 is 0.0
+    "number": _finite,
     "decimal": decimal_key,
     "boolean": int,
     "date": date.isoformat,
@@ -187,10 +201,15 @@ def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]
 
     It raises ValueError for a value that could not be stored the same on every engine.
     """
-    parts = [(column.name, _TO_STORED[column.kind]) for column in columns(record)]
+    # Most fields are stored as they are: only the others are looked at one by one.
+    parts = [(place, _TO_STORED[column.kind]) for place, column in enumerate(columns(record)) if column.kind != "text"]
 
     def values(item: Record) -> tuple[Stored, ...]:
-        return tuple([None if (value := getattr(item, name)) is None else store(value) for name, store in parts])
+        found = list(msgspec.structs.astuple(item))
+        for place, store in parts:
+            if (value := found[place]) is not None:
+                found[place] = store(value)
+        return tuple(found)
 
     return values
 
