@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -110,7 +111,8 @@ class Records:
         """What is stored for a partition."""
         with mapped():
             rows = self._connection.execute(self._sql.known, (partition,)).fetchall()
-        return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows})
+        times = Counter(raw for _, _, raw in rows)
+        return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows}, times)
 
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Key -> content hash of those keys that are stored, in whatever partition."""
@@ -145,11 +147,13 @@ class Records:
             LeaseLost: the partition is somebody else's by now.
             MergeOutdated: a row is not what it was when it was compared.
         """
-        versions = self._last_versions([change.key for change in changes.new])
         with transaction(self._connection, durable=False) as sql:
             Ledger.check(sql, lease)
+            # Read under the lock: a key may come and go by another partition between two transactions.
+            versions = self._last_versions([change.key for change in changes.new])
             revision = self._revision(sql, lease, changes, model, now)
-            writer = _Writer(sql, self._sql, lease, revision, origins)
+            said = [render_moment(origin.said_at) for origin in origins]
+            writer = _Writer(sql, self._sql, lease, revision, origins, said)
             writer.insert(changes.new, stage, versions)
             writer.update(changes.changed, stage, now)
             writer.retire(changes.gone, now)
@@ -210,6 +214,7 @@ class _Writer:
     lease: Lease
     revision: int
     origins: Sequence[Origin]
+    said: Sequence[str]
 
     def insert(self, changes: Sequence[Change], stage: Stage, versions: dict[str, int]) -> None:
         rows = (
@@ -271,10 +276,10 @@ class _Writer:
 
     def _own(self, key: str, entry: Entry, origin: int, version: int) -> tuple[object, ...]:
         """The values of `OWN`, in its order."""
-        said = self.origins[origin]
+        place, exchange = self.lease.partition.key, self.origins[origin].exchange
         return (
-            *(key, self.lease.partition.key, entry.hash, entry.raw, version),
-            *(render_moment(said.said_at), self.revision, self.lease.attempt, said.exchange),
+            *(key, place, entry.hash, entry.raw, version),
+            *(self.said[origin], self.revision, self.lease.attempt, exchange),
         )
 
     @staticmethod

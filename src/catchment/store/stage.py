@@ -14,18 +14,20 @@ from .sqlite import scratch
 
 __all__ = ["Stage"]
 
-IN_MEMORY = 4_000
-"""Records of about 2 kB each that wait in memory before the rest goes to the scratch file."""
+BATCH = 2_000
+"""Records of about 2 kB each that are kept, written and read together."""
 
 
 class Stage:
-    """Records by slot, in the order in which they came. Closed by `with`."""
+    """Records by slot, in the order in which they came. A context manager."""
 
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self, in_memory: int = 2 * BATCH) -> None:
         self._in_memory = in_memory
         self._memory: list[tuple[Entry, int]] = []
-        self._spilled = 0
+        self._batch: list[tuple[Entry, int]] = []
+        self._written = 0
         self._scratch: sqlite3.Connection | None = None
+        self._read: tuple[int, list[tuple[Entry, int]]] = (-1, [])
 
     def __enter__(self) -> Self:
         return self
@@ -41,28 +43,38 @@ class Stage:
         if len(self._memory) < self._in_memory:
             self._memory.append((entry, origin))
             return len(self._memory) - 1
-        self._spill(entry, origin)
-        return self._in_memory + self._spilled - 1
+        if len(self._batch) == BATCH:
+            self._spill()
+        self._batch.append((entry, origin))
+        return self._in_memory + self._written * BATCH + len(self._batch) - 1
 
-    def _spill(self, entry: Entry, origin: int) -> None:
+    def _spill(self) -> None:
         if self._scratch is None:
             self._scratch = scratch()
-            self._scratch.execute("CREATE TABLE stage (slot INTEGER PRIMARY KEY, origin INTEGER, entry BLOB)")
-            self._scratch.execute("BEGIN")
-        packed = msgspec.msgpack.encode((entry.key, entry.hash, entry.raw, entry.values, entry.doc))
-        self._scratch.execute("INSERT INTO stage VALUES (?, ?, ?)", (self._in_memory + self._spilled, origin, packed))
-        self._spilled += 1
+            self._scratch.execute("CREATE TABLE batch (number INTEGER PRIMARY KEY, entries BLOB)")
+        rows = [(entry.key, entry.hash, entry.raw, entry.values, entry.doc, origin) for entry, origin in self._batch]
+        self._scratch.execute("INSERT INTO batch VALUES (?, ?)", (self._written, msgspec.msgpack.encode(rows)))
+        self._written += 1
+        self._batch = []
 
     def read(self, slots: Sequence[int]) -> Iterator[tuple[Entry, int]]:
         """The records of these slots, one by one in the order asked, with their origins."""
         for slot in slots:
-            yield self._memory[slot] if slot < self._in_memory else self._unspill(slot)
+            if slot < self._in_memory:
+                yield self._memory[slot]
+            else:
+                number, place = divmod(slot - self._in_memory, BATCH)
+                yield (self._batch if number == self._written else self._unspill(number))[place]
 
-    def _unspill(self, slot: int) -> tuple[Entry, int]:
-        assert self._scratch is not None
-        origin, packed = self._scratch.execute("SELECT origin, entry FROM stage WHERE slot = ?", (slot,)).fetchone()
-        key, digest, raw, values, doc = _unpack(packed)
-        return Entry(key, digest, raw, tuple(values), doc), origin
+    def _unspill(self, number: int) -> list[tuple[Entry, int]]:
+        """A batch; the last one read is kept, since slots are mostly asked for in their order."""
+        if self._read[0] != number:
+            assert self._scratch is not None
+            (packed,) = self._scratch.execute("SELECT entries FROM batch WHERE number = ?", (number,)).fetchone()
+            rows = _unpack(packed)
+            self._read = (number, [(Entry(*row[:3], tuple(row[3]), row[4]), row[5]) for row in rows])
+        return self._read[1]
 
 
-_unpack = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, list[str | int | float | None], str]).decode
+_Packed = tuple[str, bytes, bytes, list[str | int | float | None], str, int]
+_unpack = msgspec.msgpack.Decoder(list[_Packed]).decode
