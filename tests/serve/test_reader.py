@@ -1,9 +1,11 @@
 """What is read equals a reference computed in Python."""
 
+import contextlib
 import functools
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from demo_feeds import BARS, NOTES, Bar, Note
@@ -11,9 +13,9 @@ from filled_store import COLLECTED, FilledStore, bar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catchment.errors import QueryError, StoreUnavailable
+from catchment.errors import QueryError, StoreError, StoreUnavailable, UsageError
 from catchment.store.query import AsOf, Query, parse
-from catchment.store.reader import Reader, Total
+from catchment.store.reader import Reader, Total, sqlite_path
 
 LIGHT = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -307,3 +309,38 @@ def test_the_archived_bytes_are_put_together_again(store, reader):
         assert snapshot.source(BARS, key, 2) is None
         assert snapshot.body("0" * 64) is None
     assert found["at"] == COLLECTED
+
+
+UNFINISHED = {
+    "no collection yet": ("DELETE FROM _collection", StoreUnavailable),
+    "no cursor key": ("DELETE FROM _meta", StoreUnavailable),
+    "no table": (f"DROP TABLE {BARS.table}", StoreError),
+}
+
+
+@pytest.mark.parametrize(("statement", "error"), UNFINISHED.values(), ids=UNFINISHED.keys())
+def test_an_unfinished_store_is_none(store, reader, statement, error):
+    store.db.execute(statement)
+    with pytest.raises(error) as caught, reader.snapshot() as snapshot:
+        snapshot.page(BARS, Query())
+    assert "SELECT" not in str(caught.value)
+
+
+def test_more_readers_than_are_kept_share_the_file(store, reader):
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(reader.snapshot()).count(BARS) for _ in range(12)]
+    assert found == [0] * 12
+    assert len(reader._idle) == 8
+
+
+def test_the_database_is_a_file():
+    assert sqlite_path("sqlite:////data/x.sqlite") == Path("/data/x.sqlite")
+    assert sqlite_path("sqlite:///./x.sqlite") == Path("x.sqlite")
+    for other in ("postgresql://localhost/x", "sqlite://", "sqlite:///", "x.sqlite"):
+        with pytest.raises(UsageError):
+            sqlite_path(other)
+
+
+def test_an_operator_that_a_field_has_not_is_a_mistake(store, reader):
+    with reader.snapshot() as snapshot, pytest.raises(ValueError, match="volume has no contains"):
+        snapshot.count(BARS, [("volume", "contains", "1")])

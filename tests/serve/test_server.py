@@ -67,6 +67,8 @@ def test_it_serves_and_ends_when_asked(server, store):
         assert (again.status_code, again.content) == (304, b"")
         store.put(BARS, bar("AAPL", "2026-01-01"), revision=2)
         assert client.get("/v1/demo/bars?limit=1").json()["data"][0]["symbol"] == "AAPL"
+        assert client.get("/v1/demo/notes").status_code == 200  # not public, and we are on this machine
+        assert client.get("/v1/demo/notes", headers={"x-forwarded-for": "127.0.0.1"}).status_code == 401
         assert client.head("/v1/demo/bars").headers["content-length"] != "0"
         assert client.get("/v1/demo/bars", headers={"x-large": "a" * 66000}).status_code == 431
         assert client.get(f"/v1?{'a' * 17000}").status_code == 414

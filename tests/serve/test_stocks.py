@@ -196,6 +196,7 @@ def test_odd_symbols_are_symbols(store, client, symbol):
 def test_adjusting_needs_data_that_is_not_there(week, client, way):
     assert client.get(f"{ROWS}?adjust={way}").status_code == 409
     assert client.get(f"{AVERAGES}?{YEAR}&symbol=IBM&adjust={way}").status_code == 409
+    assert client.get(f"{ROWS}?include=adjusted_close").status_code == 409
     assert client.get(f"{ROWS}?adjust=none").status_code == 200
 
 

@@ -79,10 +79,9 @@ async def records(request: Ask) -> Response[bytes]:
     data, collection = _asked(request)
     query = parse(_pairs(request), collection.columns, collection.feed.sort)
     state = data.reader.states().get(collection.name)
-    if state is not None:
+    if state is not None and (known := _known(data, _list_tag(collection, state, query))):
         data.seen[collection.name] = state
-        if known := _known(data, _list_tag(collection, state, query)):
-            return known
+        return known
     page = await _read(lambda: _page(data, collection, query), quick=_is_quick(query, collection))
     headers = {"link": f'<{_next_link(request, page.next)}>; rel="next"'} if page.next else {}
     return _json(_page_body(page), _list_tag(collection, page.state, query), headers)

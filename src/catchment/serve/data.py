@@ -22,6 +22,7 @@ class Data:
     """The collections as one request sees them.
 
     inside: the request comes from this machine, so it may read what is not public. seen: what was read, by name.
+    whole: whether every collection was read in one state alone; what mixes two is answered, and not kept.
     """
 
     reader: Reader
@@ -30,6 +31,7 @@ class Data:
     inside: bool
     app: str = ""
     seen: dict[str, State] = field(default_factory=dict)
+    whole: bool = True
     if_none_match: str = ""
 
     def may_read(self, collection: Collection) -> bool:
@@ -54,7 +56,8 @@ class Data:
 
     def note(self, snapshot: Snapshot, collection: Collection) -> State:
         """The collection's state in the snapshot, noted as read."""
-        state = self.seen[collection.name] = snapshot.state(collection)
+        state = snapshot.state(collection)
+        self.whole &= self.seen.setdefault(collection.name, state) == state
         return state
 
     @contextmanager

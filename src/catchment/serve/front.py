@@ -38,6 +38,21 @@ _PRIVATE = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization,
 
 
 @dataclass
+class _Out:
+    """The way to the client: whether anything went it, and no body for a HEAD."""
+
+    send: Send
+    bodiless: bool
+    started: bool = False
+
+    async def __call__(self, message: Message) -> None:
+        self.started = True
+        if self.bodiless and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self.send(message)
+
+
+@dataclass
 class _Caught:
     """The framework's answer. One that comes in several pieces goes on at once and is not kept."""
 
@@ -91,15 +106,17 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = gate.raw_path(scope)
+        path, out = gate.raw_path(scope), _Out(send, bodiless=scope["method"] == "HEAD")
         try:
             refused = gate.refusal(scope, self._hosts)
             if refused is None:
-                await self._answer(scope, path, receive, send)
+                await self._answer(scope, path, receive, out)
                 return
-        except Exception as error:  # noqa: BLE001 (the top of a request: logged with its number, answered as 500)
+        except Exception as error:
+            if out.started:
+                raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
             refused = problems.of_error(error)
-        await _send_problem(refused, path, scope, send)
+        await _send_problem(refused, path, out)
 
     async def _answer(self, scope: Message, path: str, receive: Receive, send: Send) -> None:
         asks = scope["method"] in ("GET", "HEAD")
@@ -114,7 +131,7 @@ class Front:
             return
         if asks and data.seen and caught.start["status"] == 200:
             answer = self._made(caught, data)
-            if b"no-store" not in dict(answer.headers).get(b"cache-control", b""):
+            if data.whole and b"no-store" not in dict(answer.headers).get(b"cache-control", b""):
                 self._cache.put(key, answer)
             await self._send_answer(answer, path, scope, data, send)
             return
@@ -161,14 +178,14 @@ class Front:
         media_type = dict(answer.headers).get(b"content-type", b"").decode("latin-1")
         if not gate.accepts(gate.header(scope, b"accept"), media_type):
             refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
-            await _send_problem(refused, path, scope, send)
+            await _send_problem(refused, path, send)
             return
         headers: Headers = [*answer.headers, (b"etag", answer.etag.encode()), *self._age(data).headers]
         if gate.matches(data.if_none_match, answer.etag):
             kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-disposition")]
-            await _send(304, kept, b"", scope, send)
+            await _send(304, kept, b"", send)
         else:
-            await _send(200, headers, answer.body, scope, send)
+            await _send(200, headers, answer.body, send)
 
     async def _send_other(self, caught: _Caught, path: str, scope: Message, data: Data, send: Send) -> None:
         """Sends what is not kept: errors, what is not about collections, and a 304 that a handler found itself."""
@@ -182,9 +199,9 @@ class Front:
         media_type = caught.header(b"content-type")
         if status == 200 and not gate.accepts(gate.header(scope, b"accept"), media_type):
             refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
-            await _send_problem(refused, path, scope, send)
+            await _send_problem(refused, path, send)
             return
-        await _send(status, headers, caught.body, scope, send)
+        await _send(status, headers, caught.body, send)
 
     def _age(self, data: Data) -> Age:
         return age([self._freshness(name, data) for name in data.seen], data.now)
@@ -207,14 +224,14 @@ def _with_head(allow: bytes) -> bytes:
     return ", ".join(sorted({*names, *(["HEAD"] if "GET" in names else [])})).encode()
 
 
-async def _send_problem(problem: problems.Problem, path: str, scope: Message, send: Send) -> None:
+async def _send_problem(problem: problems.Problem, path: str, send: Send) -> None:
     headers: Headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
     headers += [(name.encode(), value.encode()) for name, value in problem.headers]
-    await _send(problem.status, headers, problem.body(path), scope, send)
+    await _send(problem.status, headers, problem.body(path), send)
 
 
-async def _send(status: int, headers: Headers, body: bytes, scope: Message, send: Send) -> None:
+async def _send(status: int, headers: Headers, body: bytes, send: Send) -> None:
     if status not in (204, 304):
         headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": _complete(headers)})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" or status == 304 else body})
+    await send({"type": "http.response.body", "body": b"" if status == 304 else body})
