@@ -99,12 +99,27 @@ def _order(chance: random.Random, part: int, number: int) -> dict[str, object]:
         return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz ", k=length))
 
     return {
-        **{"id": number, "part": f"p{part}", "status": "shipped", "customer": text(24), "email": text(18)},
-        **{"city": text(14), "country": text(10), "street": text(28), "note": text(120), "product": text(30)},
-        **{"colour": text(8), "carrier": text(12), "tracking": text(20), "quantity": chance.randint(1, 99)},
-        **{"price": chance.random() * 100, "discount": chance.random(), "weight": chance.random() * 10},
-        **{"created": (START + timedelta(seconds=chance.randint(0, 10**7))).isoformat(), "paid": True, "gift": False},
-        **{"rating": chance.choice([None, 1, 2, 3, 4, 5])},
+        "id": number,
+        "part": f"p{part}",
+        "status": "shipped",
+        "customer": text(24),
+        "email": text(18),
+        "city": text(14),
+        "country": text(10),
+        "street": text(28),
+        "note": text(120),
+        "product": text(30),
+        "colour": text(8),
+        "carrier": text(12),
+        "tracking": text(20),
+        "quantity": chance.randint(1, 99),
+        "price": chance.random() * 100,
+        "discount": chance.random(),
+        "weight": chance.random() * 10,
+        "created": (START + timedelta(seconds=chance.randint(0, 10**7))).isoformat(),
+        "paid": True,
+        "gift": False,
+        "rating": chance.choice([None, 1, 2, 3, 4, 5]),
     }
 
 
@@ -142,7 +157,7 @@ def limit(folder: Path, parts: list[bytes]) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"CREATE TABLE orders (key TEXT PRIMARY KEY, hash BLOB, {', '.join(names)}, doc TEXT)")
     sets = ", ".join(f"{name} = excluded.{name}" for name in ("hash", *names, "doc"))
-    sql = f"INSERT INTO orders VALUES ({', '.join('?' * (len(names) + 3))}) ON CONFLICT (key) DO UPDATE SET {sets}"
+    sql = f"INSERT INTO orders VALUES ({', '.join('?' * (len(names) + 3))}) ON CONFLICT (key) DO UPDATE SET {sets}"  # noqa: S608
     decoder, split = msgspec.json.Decoder(Order), msgspec.json.Decoder(list[msgspec.Raw])
 
     def row(raw: msgspec.Raw) -> tuple[object, ...]:
@@ -190,7 +205,8 @@ def main() -> None:
     medians = {name: statistics.median(item[name] for item in rounds) for name in rounds[0]}
     first = medians["first load"]
     print(
-        f"{options.records:,} records of {len(data.first[0]) * PARTITIONS // options.records} bytes, {options.rounds} rounds"
+        f"{options.records:,} records of {len(data.first[0]) * PARTITIONS // options.records} bytes,"
+        f" {options.rounds} rounds"
     )
     for name, seconds in medians.items():
         per_record = seconds / options.records * 1e6
