@@ -192,7 +192,7 @@ def test_what_is_not_public_is_not_named_outside(store, connect):
 # -- what is wrong -------------------------------------------------------------------------------------------------
 
 WRONG = {
-    "unknown parameter": ("GET", f"{LIST}?symbl=IBM", {}, 400),
+    "unknown parameter": ("GET", f"{LIST}?symbool=IBM", {}, 400),
     "repeated parameter": ("GET", f"{LIST}?limit=1&limit=1", {}, 400),
     "bad integer": ("GET", f"{LIST}?volume=1_000", {}, 400),
     "65 bit": ("GET", f"{LIST}?volume=9223372036854775808", {}, 400),

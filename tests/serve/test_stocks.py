@@ -145,7 +145,7 @@ ROW_ERRORS = {
     "symbol=": "symbol",
     "symbol=" + "A" * 21: "symbol",
     "symbol=IBM&symbol=IBM": "symbol",
-    "simbol=IBM": "simbol",
+    "symbool=IBM": "symbool",
     "include=volume": "include",
     "adjust=some": "adjust",
     "as_of=never": "as_of",
