@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from .errors import DeclarationError
+from .errors import DeclarationError, UsageError
 from .settings import Setting, Settings
 
 __all__ = [
@@ -130,8 +130,16 @@ class _Each:
         return (self.name,)
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
-        for value in dict.fromkeys(map(self.form, _texts(self.values, around.settings))):
+        for value in dict.fromkeys(map(self._formed, _texts(self.values, around.settings))):
             yield Expected(Partition(((self.name, value),)))
+
+    def _formed(self, text: str) -> str:
+        """The value in its form. UsageError, with the setting that holds it, where it has none."""
+        try:
+            return self.form(text)
+        except ValueError as error:
+            where = self.values.name if isinstance(self.values, Setting) else self.name
+            raise UsageError(f"{where}: {error}") from error
 
 
 def each(form: Callable[[str], str] = str, **values: Values) -> Source:

@@ -1,0 +1,108 @@
+"""One data folder, one stand-in and one standing clock: an app collected in this process, and what became of it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from catchment.app import App, load_app
+from catchment.clock import FakeClock
+from catchment.collect import Collector
+from catchment.runs import Result, Scope, Summary
+from catchment.settings import load_settings
+from catchment.standin import Control, Options, serve_in_thread
+from catchment.store.store import Store
+
+KEY = "a-key-that-the-stand-in-takes"
+BASES = {"police": ("POLICE", "/api"), "stocks": ("ALPHAVANTAGE", "")}
+
+
+@dataclass
+class Collecting:
+    """What a person at one machine has. values: settings besides those that lead to the stand-in."""
+
+    app: App
+    folder: Path
+    url: str
+    control: Control
+    clock: FakeClock
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that a collector needs to find the stand-in."""
+        name, path = BASES[self.app.name]
+        return {
+            "CATCHMENT_DATA": str(self.folder),
+            "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
+            f"CATCHMENT_UPSTREAM_{name}": self.url + path,
+            "ALPHAVANTAGE_API_KEY": KEY,
+            **self.values,
+        }
+
+    def run(self, *, again: bool = False, only: Mapping[str, Sequence[str]] | None = None) -> Summary:
+        """One collection by a collector that starts and ends with it: what it remembers is in the data folder."""
+        return asyncio.run(self._run(Scope(only=only or {}, again=again)))
+
+    async def _run(self, scope: Scope) -> Summary:
+        settings = load_settings(self.environment, folder=self.folder, environ={})
+        with Store(settings, [self.app]) as store:
+            async with Collector(self.app, store, settings, self.clock) as collector:
+                collector.check()
+                return await collector.run(scope)
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the database says now."""
+        database = sqlite3.connect(f"file:{self.folder / 'catchment.sqlite'}?mode=ro", uri=True)
+        try:
+            return database.execute(statement, values).fetchall()
+        finally:
+            database.close()
+
+    def number(self, statement: str, *values: object) -> int:
+        return int(self.sql(statement, *values)[0][0])
+
+    def revision(self, feed: str) -> int:
+        return self.number("SELECT revision FROM _collection WHERE name = ?", f"{self.app.name}/{feed}")
+
+    def documents(self, table: str) -> list[str]:
+        """The current records as they are served, in the order of their keys."""
+        return [text for (text,) in self.sql(f'SELECT _doc FROM "{table}" ORDER BY _key')]
+
+    def asked(self, path: str) -> list[dict[str, Any]]:
+        """The requests for one path, oldest first."""
+        return [entry for entry in self.control.log() if entry["path"] == path]
+
+
+@contextmanager
+def collecting(
+    name: str,
+    folder: Path,
+    *,
+    now: datetime,
+    samples: Path | None = None,
+    size: str = "tiny",
+    switches: Mapping[str, object] | None = None,
+    **values: str,
+) -> Iterator[Collecting]:
+    """An app with an empty data folder and a stand-in upstream of its own, both on one clock."""
+    app, clock = load_app(name), FakeClock(now)
+    assert app.standin is not None
+    service = app.standin(Options(size=size, variant=1, samples=samples, clock=clock))
+    with serve_in_thread(service, clock=clock, switches=switches) as running:
+        yield Collecting(app, folder, running.url, running.control, clock, values)
+
+
+def by_partition(summary: Summary, feed: str) -> dict[str, Result]:
+    """Partition key -> its result, of one feed."""
+    return {result.partition: result for result in summary.results if result.feed == feed}
+
+
+def only_result(summary: Summary) -> Result:
+    """The result of a run that had one partition to ask."""
+    (result,) = summary.results
+    return result

@@ -1,0 +1,183 @@
+"""Every refusal that the upstream wraps in a 200, and what a whole answer may still be wrong in."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from collecting import collecting, only_result
+
+from catchment.errors import UsageError
+
+# A Saturday noon in New York: nothing becomes due by itself before Monday night.
+NOW = datetime(2026, 1, 31, 17, 0, tzinfo=UTC)
+
+# What the upstream says -> verdict, reason, requests for one symbol, at least how long it was waited.
+ERRORS = {
+    "burst": ("failed", "burst", 15, timedelta(minutes=9)),
+    "quota": ("failed", "quota", 1, timedelta(0)),
+    "throttle": ("failed", "throttle", 10, timedelta(minutes=9)),
+    "demo": ("refused", "demo key", 1, timedelta(0)),
+    "premium-size": ("refused", "premium size", 1, timedelta(0)),
+    "premium-function": ("refused", "premium function", 1, timedelta(0)),
+    "bad-key": ("refused", "key missing or bad", 1, timedelta(0)),
+    "unknown-function": ("refused", "unknown function", 1, timedelta(0)),
+    "bad-symbol": ("refused", "bad symbol", 1, timedelta(0)),
+    "other-information": ("failed", "no series", 4, timedelta(seconds=40)),
+    "other-note": ("failed", "no series", 4, timedelta(seconds=40)),
+    "other-error": ("failed", "no series", 4, timedelta(seconds=40)),
+    "empty": ("failed", "no series", 4, timedelta(seconds=40)),
+    "no-series": ("failed", "no series", 4, timedelta(seconds=40)),
+    "html": ("failed", "no series", 4, timedelta(seconds=40)),
+    "500": ("failed", "500", 4, timedelta(seconds=40)),
+    "502": ("failed", "502", 4, timedelta(seconds=40)),
+    "503": ("failed", "503", 4, timedelta(seconds=40)),
+    "truncated": ("failed", "incomplete", 4, timedelta(seconds=40)),
+}
+
+
+@pytest.mark.parametrize("datatype", ["json", "csv"])
+@pytest.mark.parametrize("error", ERRORS)
+def test_each_refusal_has_its_verdict_and_takes_nothing_away(tmp_path, error, datatype):
+    verdict, reason, requests, waited = ERRORS[error]
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE=datatype) as stocks:
+        assert stocks.run().complete
+        before = stocks.sql("SELECT * FROM stocks_bars ORDER BY _key")
+        assert len(before) == 30
+        stocks.control.set(error=error)
+        began = stocks.clock.now()
+        summary = stocks.run(again=True)
+        result = only_result(summary)
+        assert (result.verdict, result.reason) == (verdict, reason)
+        assert not summary.complete
+        assert len(stocks.control.log()) == 1 + requests
+        assert stocks.clock.now() - began >= waited
+        assert stocks.sql("SELECT * FROM stocks_bars ORDER BY _key") == before
+        assert stocks.number("SELECT count(*) FROM stocks_bars_version") == 0
+        assert stocks.revision("bars") == 1
+        # When the upstream is itself again, so is the collection: asked by name, whatever was said before.
+        stocks.control.set(error="none")
+        stocks.clock.advance(timedelta(days=1))
+        assert only_result(stocks.run(only={"symbol": ["IBM"]})).verdict in ("complete", "unchanged")
+
+
+# Who is not asked any more after the first symbol's answer.
+@pytest.mark.parametrize("error", ["demo", "bad-key", "premium-function", "unknown-function", "quota"])
+def test_a_word_about_all_symbols_stops_at_the_first(tmp_path, error):
+    with collecting("stocks", tmp_path, now=NOW, switches={"error": error}) as stocks:
+        summary = stocks.run()
+        assert len(stocks.control.log()) == 1
+        assert [result.verdict for result in summary.results] == [ERRORS[error][0], None]
+
+
+@pytest.mark.parametrize("error", ["bad-symbol", "premium-size", "other-note"])
+def test_a_word_about_one_symbol_leaves_the_others_alone(tmp_path, error):
+    requests = ERRORS[error][2]
+    with collecting("stocks", tmp_path, now=NOW, switches={"error": error, "error_calls": requests}) as stocks:
+        summary = stocks.run()
+        assert [result.verdict for result in summary.results] == [ERRORS[error][0], "complete"]
+        assert stocks.sql("SELECT DISTINCT symbol FROM stocks_bars") == [("AAPL",)]
+
+
+def test_a_bad_symbol_is_not_asked_again_for_a_month(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="NOSUCH") as stocks:
+        assert only_result(stocks.run()).reason == "bad symbol"
+        for _ in range(29):
+            stocks.clock.advance(timedelta(days=1))
+            assert stocks.run().results == ()
+        stocks.clock.advance(timedelta(days=1))
+        assert only_result(stocks.run()).reason == "bad symbol"
+        assert len(stocks.control.log()) == 2
+
+
+def test_a_burst_on_the_first_symbol_is_waited_for_and_nothing_is_lost(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, switches={"error": "burst", "error_calls": 3}) as stocks:
+        assert stocks.run().complete
+        symbols = [entry["query"]["symbol"] for entry in stocks.control.log()]
+        assert symbols == ["IBM", "IBM", "IBM", "IBM", "AAPL"]
+        assert sum(stocks.clock.slept) >= 1 + 2 + 4
+        assert stocks.sql("SELECT symbol, count(*) FROM stocks_bars GROUP BY symbol") == [("AAPL", 30), ("IBM", 30)]
+
+
+def test_the_upstreams_second_is_kept_so_that_it_never_complains(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, switches={"per_second": 1}) as stocks:
+        assert stocks.run().complete
+        assert len(stocks.control.log()) == 2
+
+
+def test_another_symbols_bars_are_told_by_the_answers_own_words(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
+        stocks.run()
+        before = stocks.documents("stocks_bars")
+        stocks.control.set(other_symbol="AAPL")
+        result = only_result(stocks.run(again=True))
+        assert result.verdict == "failed"
+        assert result.reason == "symbol: asked for IBM, answered AAPL"
+        assert stocks.documents("stocks_bars") == before
+
+
+def test_the_echo_of_a_symbol_may_be_spelled_as_it_likes(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, switches={"lower_echo": True}, STOCK_SYMBOLS="ibm") as stocks:
+        assert stocks.run().complete
+        assert stocks.control.log()[0]["query"]["symbol"] == "IBM"
+        assert stocks.sql("SELECT DISTINCT symbol FROM stocks_bars") == [("IBM",)]
+
+
+def test_a_volume_above_two_to_the_31_is_exact(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="AAPL") as stocks:
+        assert stocks.run().complete
+        assert stocks.number("SELECT max(volume) FROM stocks_bars") == 3_000_000_000
+        volumes = [json.loads(text)["volume"] for text in stocks.documents("stocks_bars")]
+        assert max(volumes) == 3_000_000_000
+
+
+@pytest.mark.parametrize("differs", [False, True], ids=["equal", "different"])
+def test_a_day_twice_in_one_answer_is_one_bar_and_the_first_counts(tmp_path, differs):
+    switches = {"doubled_bar": 2, "doubled_differs": differs}
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE="csv") as stocks:
+        stocks.run()
+        before = stocks.documents("stocks_bars")
+        stocks.control.set(**switches)
+        counts = only_result(stocks.run(again=True)).counts
+        assert (counts.received, counts.duplicate, counts.conflict) == (31, not differs, differs)
+        assert stocks.documents("stocks_bars") == before
+
+
+def test_a_day_that_is_no_longer_answered_stays(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
+        stocks.run()
+        stocks.control.set(missing_bar=5)
+        counts = only_result(stocks.run(again=True)).counts
+        assert (counts.received, counts.same, counts.gone) == (29, 29, 0)
+        assert stocks.number("SELECT count(*) FROM stocks_bars") == 30
+
+
+def test_a_renamed_member_makes_rejects_and_takes_nothing_away(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
+        stocks.run()
+        stocks.control.set(renamed_field=True)
+        counts = only_result(stocks.run(again=True)).counts
+        assert (counts.received, counts.rejected, counts.changed) == (30, 30, 0)
+        assert stocks.number("SELECT count(*) FROM stocks_bars") == 30
+
+
+def test_the_newest_bar_that_moves_is_one_version_a_reading(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", switches={"newest_changes": True}) as stocks:
+        for _ in range(4):
+            stocks.run(again=True)
+        assert stocks.sql("SELECT _key, _version FROM stocks_bars WHERE _version > 1") == [("IBM,2026-01-30", 4)]
+        assert stocks.revision("bars") == 4
+
+
+def test_symbols_of_every_form_reach_the_upstream_as_they_are(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="BRK.B,NYSE:LMT,ibm,^GSPC,EURUSD=X") as stocks:
+        stocks.run()
+        symbols = [entry["query"]["symbol"] for entry in stocks.control.log()]
+        assert symbols == ["BRK.B", "NYSE:LMT", "IBM", "^GSPC", "EURUSD=X"]
+
+
+@pytest.mark.parametrize("symbol", ["IBM';--", "A B", "Ä", "A" * 21, "IBM&apikey=x", "../x"])
+def test_what_is_no_symbol_is_refused_before_any_request(tmp_path, symbol):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS=f"IBM,{symbol}") as stocks:
+        with pytest.raises(UsageError, match="is no symbol"):
+            stocks.run()
+        assert stocks.control.log() == []
