@@ -5,10 +5,12 @@ A row whose bytes are known already is passed on by its digest alone, undecoded.
 
 from __future__ import annotations
 
+import functools
 import re
 import types
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -17,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 import xxhash
 
+from .clock import render_moment
 from .errors import DecodeError
 from .feed import CONTENT, Feed, Row, items
 from .partitions import Partition
@@ -67,7 +70,7 @@ def load_json(data: bytes) -> Any:
     """
     try:
         return _any_json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
         raise DecodeError(f"no JSON: {error}", reason="json") from error
     except RecursionError as error:
         raise DecodeError("nested too deeply", reason="json") from error
@@ -77,11 +80,14 @@ _any_json = msgspec.json.Decoder(float_hook=Decimal)
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def decode(feed: Feed, partition: Partition, body: bytes, *, known: Container[bytes], model: str) -> Iterator[Decoded]:
+def decode(
+    feed: Feed, partition: Partition, body: bytes, *, known: MutableMapping[bytes, int], model: str
+) -> Iterator[Decoded]:
     """What each row of a body is, in the body's order.
 
     Args:
-        known: digests of the rows that the store has for this partition.
+        known: digest of a row that the store has for this partition -> how many times; counted down, over all the
+            answers of a pass. One time more is decoded: where equal records are counted, it is a record not stored.
         model: the digest of the declaration (`model_digest`); rows of another model are never known.
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
@@ -91,7 +97,11 @@ def decode(feed: Feed, partition: Partition, body: bytes, *, known: Container[by
     read = _reader(feed, partition)
     for raw, row in _rows(feed, partition, body):
         digest = xxhash.xxh3_128_digest(raw, seed)
-        yield Seen(digest) if digest in known else read(raw, row, digest)
+        if times := known.get(digest, 0):
+            known[digest] = times - 1
+            yield Seen(digest)
+        else:
+            yield read(raw, row, digest)
 
 
 def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
@@ -147,34 +157,45 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
         return msgspec.convert(shaped, feed.record, strict=feed.strict)
 
     def read(raw: bytes, row: Row | None, digest: bytes) -> Decoded:
-        if b"\\u0000" in raw:
+        if b"\\u0000" in raw and _NUL.search(raw):
             return Reject(raw, "a text holds the NUL character", "", None)
         if len(raw) > MAX_RECORD_BYTES:
             return Reject(raw, f"longer than {MAX_RECORD_BYTES} bytes", "", None)
         try:
             record = record_of(raw, row)
             values = values_of(record)
-        except (
-            msgspec.ValidationError,
-            DecodeError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            IndexError,
-        ) as error:
+            key = key_of(record)
+            doc = encode(record)[1:].decode()
+            reason = feed.refuse(record) if feed.refuse else ""
+        except _WRONG as error:
             return _reject(raw, error)
-        key = key_of(record)
         if len(key) > MAX_KEY_BYTES:
             return Reject(raw, f"key longer than {MAX_KEY_BYTES} bytes", "", None)
-        if feed.refuse and (reason := feed.refuse(record)):
+        if not key and feed.key is not CONTENT:
+            return Reject(raw, "key is empty", "", None)
+        if reason:
             return Reject(raw, reason, "", key or None)
         content = values if steady is None else tuple([values[position] for position in steady])
         digest_of = content_hash((scope, *content) if feed.key is CONTENT else content)
-        return Entry(key, digest_of, digest, values, encode(record)[1:].decode())
+        return Entry(key, digest_of, digest, values, doc)
 
     return read
 
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape itself, not an escaped backslash with `u0000` after it."""
+
+_WRONG = (
+    msgspec.MsgspecError,
+    DecodeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What a record that cannot be read raises, in the decoder or in a function of the feed."""
 
 _AT = re.compile(r" - at `\$?\.?(.*)`\Z")
 
@@ -182,6 +203,8 @@ _AT = re.compile(r" - at `\$?\.?(.*)`\Z")
 def _reject(raw: bytes, error: Exception) -> Reject:
     """Why it was not acceptable, as the validator says it, with the path apart."""
     reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, ArithmeticError):
+        reason = f"no number: {type(error).__name__}"  # decimal's own message names classes
     at = _AT.search(reason)
     return Reject(raw, _AT.sub("", reason), at[1] if at else "", None)
 
@@ -198,8 +221,16 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~:-]*\Z")
 
 def render_key(parts: Iterable[Any]) -> str:
     """The key as it stands in a path: parts percent-encoded and joined by commas (`IBM,2023-01-03`)."""
-    texts = [format(part, "f") if isinstance(part, Decimal) else str(part) for part in parts]
+    texts = [_key_text(part) for part in parts]
     return ",".join(text if _PLAIN.match(text) else quote(text, safe=":") for text in texts)
+
+
+def _key_text(part: Any) -> str:
+    """Equal values give one text: 1.50 is 1.5, and a moment is one in every zone."""
+    if isinstance(part, Decimal):
+        text = format(part, "f")
+        return (text.rstrip("0").rstrip(".") if "." in text else text) if part else "0"
+    return render_moment(part) if isinstance(part, datetime) else str(part)
 
 
 def _key_maker(feed: Feed) -> Callable[[Record], str]:
@@ -221,12 +252,19 @@ def model_digest(feed: Feed) -> str:
 
 
 def _code_of(function: Any, seen: frozenset[str] = frozenset()) -> str:
-    """The function's bytecode and constants, with those of its own module's functions that it calls."""
+    """The function's bytecode and constants, what is bound to it, and the same of its own module's functions that it
+    calls.
+    """
+    if isinstance(function, functools.partial):
+        bound = [*function.args, *function.keywords.items()]
+        return "\n".join([_code_of(function.func, seen), *(_value_text(item, seen) for item in bound)])
     code = getattr(function, "__code__", None)
     if code is None:
         return repr(function)
-    texts = [_code_text(code)]
-    for name in code.co_names:
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    bound = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items(), *cells]
+    texts = [_code_text(code), *(_value_text(item, seen) for item in bound)]
+    for name in _names_in(code):
         other = function.__globals__.get(name)
         if (
             getattr(other, "__module__", None) == function.__module__
@@ -237,6 +275,23 @@ def _code_of(function: Any, seen: frozenset[str] = frozenset()) -> str:
     return "\n".join(texts)
 
 
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    """The names that code uses, with those of the comprehensions and functions inside it."""
+    yield from code.co_names
+    for item in code.co_consts:
+        if isinstance(item, types.CodeType):
+            yield from _names_in(item)
+
+
 def _code_text(code: types.CodeType) -> str:
-    constants = [_code_text(item) if isinstance(item, types.CodeType) else repr(item) for item in code.co_consts]
+    constants = [_code_text(item) if isinstance(item, types.CodeType) else _steady(item) for item in code.co_consts]
     return f"{code.co_code.hex()} {constants} {code.co_names}"
+
+
+def _value_text(value: Any, seen: frozenset[str]) -> str:
+    return _code_of(value, seen) if callable(value) and not isinstance(value, type) else _steady(value)
+
+
+def _steady(value: Any) -> str:
+    """The value's text, the same in every process: the order of a set is not."""
+    return f"{{{sorted(map(repr, value))}}}" if isinstance(value, set | frozenset) else repr(value)

@@ -48,7 +48,7 @@ def _once(
 ) -> Outcome:
     model = model_digest(feed)
     known = records.known(lease.partition.key)
-    seen = known.by_raw if lease.model == model else {}
+    seen = dict(known.times) if lease.model == model else {}
     fold, rejects = Fold(feed, known), list[Reject]()
     with Stage() as stage:
         for number, page in enumerate(pages):

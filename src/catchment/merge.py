@@ -20,10 +20,11 @@ STORED = -1
 
 @dataclass(frozen=True)
 class Known:
-    """What the store has of a partition: key -> content hash, and digest of a row's bytes -> key."""
+    """What the store has of a partition: key -> content hash; digest of a row's bytes -> key, and -> how many keys."""
 
     hashes: Mapping[str, bytes] = field(default_factory=dict)
     by_raw: Mapping[bytes, str] = field(default_factory=dict)
+    times: Mapping[bytes, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,9 @@ numbers = st.decimals(allow_nan=False, allow_infinity=False).filter(lambda value
 @example(Decimal("9E4998"), Decimal("-9E4998"))
 @example(Decimal("1E-4998"), Decimal(0))
 @example(Decimal("0.10"), Decimal("0.1"))
-@example(Decimal("-1"), Decimal("-1.5"))
+@example(Decimal(-1), Decimal("-1.5"))
 @example(Decimal("-0"), Decimal("0E+6000"))
-@example(Decimal("10"), Decimal("9.99"))
+@example(Decimal(10), Decimal("9.99"))
 def test_texts_of_numbers_sort_and_are_equal_as_the_numbers(one, other):
     assert (decimal_key(one) < decimal_key(other)) == (one < other)
     assert (decimal_key(one) == decimal_key(other)) == (one == other)

@@ -1,0 +1,251 @@
+"""Sources of partitions: what they expand to, in which order, and under which keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catchment import (
+    CONTENT,
+    DeclarationError,
+    Feed,
+    Get,
+    Partition,
+    Record,
+    Setting,
+    Upstream,
+    days,
+    each,
+    grid,
+    listed_by,
+    months,
+    rows_of,
+)
+from catchment.errors import UsageError
+from catchment.partitions import Surroundings, once
+from catchment.settings import Settings
+
+NOON = datetime(2024, 3, 15, 12, tzinfo=UTC)
+police = Upstream("police", "https://police.example")
+
+
+class Month(Record):
+    force: str
+    month: str
+
+
+class Force(Record):
+    id: str
+    name: str
+
+
+availability = Feed("availability", Month, police, request=Get("/dates"), key=("month", "force"))
+forces = Feed("forces", Force, police, request=Get("/forces"), key=("id",))
+
+
+def around(now=NOON, rows=(), **values) -> Surroundings:
+    """What a source may look at; rows: of whatever feed is asked for, cut down to the fields asked for."""
+    settings = Settings({name: (text, "test") for name, text in values.items()})
+    return Surroundings(settings, now, lambda _, fields: [{field: row[field] for field in fields} for row in rows])
+
+
+def keys(source, *args, **options) -> list[str]:
+    return [item.partition.key for item in source.expand(around(*args, **options))]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(once(), [""], id="once"),
+        pytest.param(each(symbol=["IBM", "AAPL"]), ["symbol=IBM", "symbol=AAPL"], id="order of the list"),
+        pytest.param(each(symbol="IBM"), ["symbol=IBM"], id="one text"),
+        pytest.param(each(symbol=["b", "a", "b"]), ["symbol=b", "symbol=a"], id="none twice"),
+        pytest.param(each(str.upper, symbol=["ibm", "IBM"]), ["symbol=IBM"], id="form makes them equal"),
+        pytest.param(each(symbol=Setting("SYMBOLS", "a,b")), ["symbol=x", "symbol=y"], id="setting"),
+        pytest.param(each(symbol=Setting("OTHER", " a, b,,a")), ["symbol=a", "symbol=b"], id="setting's default"),
+        pytest.param(each(symbol=[]), [], id="nothing wanted"),
+    ],
+)
+def test_each_gives_a_partition_for_each_value(source, expected):
+    assert keys(source, SYMBOLS="x, y") == expected
+
+
+def test_a_form_may_refuse_a_value():
+    with pytest.raises(UsageError, match=r"year: .*x"):
+        keys(each(lambda text: str(int(text)), year=["x"]))
+
+
+@pytest.mark.parametrize(
+    ("now", "options", "expected"),
+    [
+        pytest.param("2024-03-15T12:00Z", {"count": 3}, ["2024-03", "2024-02", "2024-01"], id="newest first"),
+        pytest.param("2024-01-31T12:00Z", {"count": 2}, ["2024-01", "2023-12"], id="over the year's end"),
+        pytest.param("2024-01-01T00:00Z", {"count": 1, "lag": 1}, ["2023-12"], id="lag over the year's end"),
+        pytest.param("2024-02-29T12:00Z", {"count": 1, "lag": 14}, ["2022-12"], id="lag over two years"),
+        pytest.param("2024-06-30T23:30Z", {"count": 1, "zone": "Europe/London"}, ["2024-07"], id="summer time"),
+        pytest.param("2024-06-30T23:30Z", {"count": 1}, ["2024-06"], id="the same moment in UTC"),
+        pytest.param("2024-07-01T03:30Z", {"count": 1, "zone": "America/New_York"}, ["2024-06"], id="west of UTC"),
+        pytest.param("2023-12-31T10:00Z", {"count": 1, "zone": "Pacific/Kiritimati"}, ["2024-01"], id="14 hours ahead"),
+    ],
+)
+def test_months_are_calendar_months_of_their_zone(now, options, expected):
+    assert keys(months(**options), datetime.fromisoformat(now)) == [f"month={month}" for month in expected]
+
+
+@pytest.mark.parametrize(
+    ("now", "options", "expected"),
+    [
+        pytest.param("2024-03-01T12:00Z", {"count": 2}, ["2024-03-01", "2024-02-29"], id="leap day"),
+        pytest.param("2024-01-01T12:00Z", {"count": 1, "lag": 1}, ["2023-12-31"], id="lag over the year's end"),
+        pytest.param("2024-06-30T23:30Z", {"count": 1, "zone": "Europe/London"}, ["2024-07-01"], id="summer time"),
+        pytest.param(
+            "2024-03-31T23:30Z",
+            {"count": 3, "zone": "Europe/London"},
+            ["2024-04-01", "2024-03-31", "2024-03-30"],
+            id="a day of 23 hours",
+        ),
+        pytest.param(
+            "2024-10-28T00:30Z",
+            {"count": 3, "zone": "Europe/London"},
+            ["2024-10-28", "2024-10-27", "2024-10-26"],
+            id="a day of 25 hours",
+        ),
+    ],
+)
+def test_days_are_calendar_days_of_their_zone(now, options, expected):
+    assert keys(days(**options), datetime.fromisoformat(now)) == [f"day={day}" for day in expected]
+
+
+def test_a_grid_is_every_combination_in_the_order_of_its_sources():
+    source = grid(each(force=["a", "b"]), months(count=2))
+    found = ["force=a,month=2024-03", "force=a,month=2024-02", "force=b,month=2024-03", "force=b,month=2024-02"]
+    assert (keys(source), source.names) == (found, ("force", "month"))
+
+
+def test_a_grid_keeps_why_a_part_of_it_is_held():
+    listed = listed_by(availability, force=["a", "b"])
+    source = grid(listed, each(kind=["x", "y"]))
+    held = {(item.partition["force"], item.reason) for item in source.expand(around(rows=LIST))}
+    assert ("b", "not listed") in held
+    assert source.feeds == ("availability",)
+
+
+LIST = [{"force": "a", "month": "2024-01"}, {"force": "a", "month": "2024-02"}, {"force": "b", "month": "2024-01"}]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        pytest.param(
+            ["a", "b"],
+            [("a", "2024-02", ""), ("b", "2024-02", "not listed"), ("a", "2024-01", ""), ("b", "2024-01", "")],
+            id="newest first, unlisted held",
+        ),
+        pytest.param(["b"], [("b", "2024-02", "not listed"), ("b", "2024-01", "")], id="one"),
+        pytest.param(["c"], [("c", "2024-02", "not listed"), ("c", "2024-01", "not listed")], id="one never listed"),
+        pytest.param(["b", "b"], [("b", "2024-02", "not listed"), ("b", "2024-01", "")], id="named twice"),
+        pytest.param(
+            "all",
+            [("a", "2024-02", ""), ("b", "2024-02", "not listed"), ("a", "2024-01", ""), ("b", "2024-01", "")],
+            id="all that the list has",
+        ),
+        pytest.param([], [], id="nothing wanted"),
+    ],
+)
+def test_a_list_says_which_partitions_there_are(wanted, expected):
+    found = listed_by(availability, force=wanted).expand(around(rows=LIST))
+    assert [(item.partition["force"], item.partition["month"], item.reason) for item in found] == expected
+
+
+def test_an_empty_list_expects_nothing():
+    assert keys(listed_by(availability, force="all")) == []
+    assert keys(listed_by(availability, force=["a"])) == []
+
+
+def test_stored_rows_give_a_partition_each_by_parameter_not_by_field():
+    rows = [{"id": "x", "name": "X"}, {"id": "y", "name": "Y"}, {"id": "x", "name": "other"}]
+    source = rows_of(forces, force="id")
+    assert keys(source, rows=rows) == ["force=x", "force=y"]
+    assert (source.names, source.feeds) == (("force",), ("forces",))
+
+
+names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
+params = st.lists(st.tuples(names, st.text(max_size=8)), max_size=3).map(tuple)
+
+
+@given(params, params)
+def test_different_partitions_have_different_keys(one, other):
+    assert (Partition(one).key == Partition(other).key) == (one == other)
+
+
+@given(params)
+def test_a_key_can_be_taken_apart_again(pairs):
+    text = Partition(pairs).key
+    parts = [item.partition("=") for item in text.split(",")] if text else []
+    assert tuple((name, unquote(value)) for name, _, value in parts) == pairs
+
+
+def test_the_marks_of_a_key_are_escaped_in_values():
+    assert Partition((("q", "a,b=c%2C"),)).key == "q=a%2Cb%3Dc%252C"
+
+
+def test_a_partition_answers_by_name():
+    partition = Partition((("force", "a"), ("month", "2024-01")))
+    assert (partition["month"], partition.names) == ("2024-01", ("force", "month"))
+    with pytest.raises(KeyError):
+        partition["day"]
+
+
+@pytest.mark.parametrize(
+    ("only", "found"),
+    [
+        ({}, True),
+        ({"force": ["a"]}, True),
+        ({"force": ["b", "a"], "month": ["2024-01"]}, True),
+        ({"force": ["a"], "month": ["2024-02"]}, False),
+        ({"day": ["1"]}, False),
+        ({"force": []}, False),
+    ],
+)
+def test_a_partition_matches_where_every_named_value_is_wanted(only, found):
+    assert Partition((("force", "a"), ("month", "2024-01"))).matches(only) is found
+
+
+class Loose(Record):
+    text: str
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        pytest.param(each, ["each", "one named parameter"], id="each of nothing"),
+        pytest.param(lambda: each(a=["x"], b=["y"]), ["each", "one named parameter"], id="each of two"),
+        pytest.param(lambda: each(Symbol=["x"]), ["each", "one named parameter"], id="each with a capital"),
+        pytest.param(lambda: months(count=0), ["months", "count 0"], id="no months"),
+        pytest.param(lambda: months("Month", count=1), ["months", "Month"], id="month's name"),
+        pytest.param(lambda: months(count=1, zone="Mars/Base"), ["months", "Mars/Base"], id="zone of months"),
+        pytest.param(lambda: months(count=1, zone="../etc"), ["months", "../etc"], id="zone that is a path"),
+        pytest.param(lambda: days(count=-1), ["days", "count -1"], id="negative days"),
+        pytest.param(lambda: days(count=1, zone=""), ["days", "no time zone"], id="zone of days"),
+        pytest.param(lambda: grid(each(a=["x"])), ["grid", "two or more"], id="grid of one"),
+        pytest.param(lambda: grid(each(a=["x"]), each(a=["y"])), ["grid", "different"], id="grid of one name"),
+        pytest.param(lambda: rows_of(forces), ["rows_of(forces)", "no field"], id="rows of no field"),
+        pytest.param(lambda: rows_of(forces, id="imdb_id"), ["rows_of(forces)", "imdb_id", "id, name"], id="rows"),
+        pytest.param(lambda: listed_by(availability), ["listed_by(availability)", "names no value"], id="list"),
+        pytest.param(lambda: listed_by(availability, town=["x"]), ["listed_by(availability)", "town"], id="list's key"),
+        pytest.param(
+            lambda: listed_by(Feed("loose", Loose, police, request=Get("/"), key=CONTENT), text=["x"]),
+            ["listed_by(loose)", "no key by fields"],
+            id="list without key",
+        ),
+    ],
+)
+def test_a_wrong_source_says_what_is_wrong(declare, words):
+    with pytest.raises(DeclarationError) as caught:
+        declare()
+    for word in words:
+        assert word in str(caught.value)
