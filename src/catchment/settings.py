@@ -27,6 +27,7 @@ DEFAULTS = {
     "CATCHMENT_DATABASE": "",
     "CATCHMENT_HOST": "127.0.0.1",
     "CATCHMENT_PORT": "8000",
+    "CATCHMENT_ALLOWED_HOSTS": "",
     "CATCHMENT_ALLOW_PRIVATE": "",
     "CATCHMENT_CLOCK": "",
     "CATCHMENT_LOG": "info",
@@ -85,6 +86,8 @@ def _from_file(name: str, path: Path) -> str:
         value = path.read_text().strip()
     except OSError as error:
         raise MissingSecret(name, hint=f"{name}_FILE {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise MissingSecret(name, hint=f"{name}_FILE {path} is no UTF-8 text") from None  # the error holds the bytes
     if not value:
         raise MissingSecret(name, hint=f"{name}_FILE {path} is empty")
     return value
@@ -108,7 +111,7 @@ class Settings:
     values: name -> (text, origin). Names are as in the environment.
     """
 
-    values: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def get(self, name: str, default: str = "") -> str:
         """The setting's text; `default` where nothing sets it or it is set to nothing."""
