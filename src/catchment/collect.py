@@ -24,7 +24,7 @@ from .derive import derive
 from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, UsageError
 from .feed import Feed, MeaningKind
 from .fetch.ask import PATIENCE
-from .partitions import Surroundings
+from .partitions import Expected, Surroundings
 from .passes import Fetched, Passes
 from .plan import Plan, Task, Verdict, forecast, only, plan
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
@@ -163,11 +163,22 @@ class Collector:
     def _plan(self, feed: Feed, scope: Scope) -> Plan:
         now = self._clock.now()
         expected = list(feed.partitions.expand(Surroundings(self._settings, now, self._rows)))
-        wanted = {name: values for name, values in scope.only.items() if name in feed.partitions.names}
-        named = bool(wanted) and len(wanted) == len(scope.only)
-        expected = only(expected, wanted, ask=named) if wanted else expected
+        named = bool(scope.only) and set(scope.only) <= set(feed.partitions.names)
+        if not set(scope.only).isdisjoint(feed.partitions.names):
+            expected = self._named(feed, expected, scope, ask=named)
         states = self._store.ledger.states(self._app.collection(feed))
         return plan(feed, expected, states, now, retry=scope.retry, again=scope.again or named)
+
+    def _named(self, feed: Feed, expected: list[Expected], scope: Scope, *, ask: bool) -> list[Expected]:
+        """The partitions that a person named. UsageError where there are some, but none of those."""
+        wanted = {name: values for name, values in scope.only.items() if name in feed.partitions.names}
+        found = only(expected, wanted, ask=ask)
+        if expected and not found:
+            said = " ".join(f"{name}={value}" for name, values in wanted.items() for value in values)
+            raise UsageError(
+                f"no partition of {self._app.collection(feed)} has {said}", hint=f"one is {expected[0].partition.key}"
+            )
+        return found
 
     def _rows(self, feed: str, fields: Sequence[str]) -> list[dict[str, str]]:
         found = next(item for item in self._app.feeds if item.name == feed)

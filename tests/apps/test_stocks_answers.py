@@ -181,3 +181,10 @@ def test_what_is_no_symbol_is_refused_before_any_request(tmp_path, symbol):
         with pytest.raises(UsageError, match="is no symbol"):
             stocks.run()
         assert stocks.control.log() == []
+
+
+def test_a_symbol_that_is_not_configured_cannot_be_named(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW) as stocks:
+        with pytest.raises(UsageError, match="no partition of stocks/bars has symbol=MSFT"):
+            stocks.run(only={"symbol": ["MSFT"]})
+        assert stocks.control.log() == []
