@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,12 +18,15 @@ from . import __version__
 from .app import SHIPPED, App, load_app
 from .clock import open_clock, parse_moment
 from .errors import CatchmentError, UsageError
+from .principal import SCOPES, Action, is_user
 from .settings import DEFAULTS, Settings, load_settings
 
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
     from rich.console import Console
+    from rich.table import Table
 
     from .runs import Scope, Summary
+    from .store.keys import Key
     from .store.store import Store
 
 __all__ = ["main"]
@@ -79,6 +84,10 @@ def demo(
         summaries = _collect(apps, {}, settings, console)
         if once:
             _finish(summaries)
+        address = f"http://{settings.host}:{settings.port}"
+        console.print(
+            f"Read {address}/docs, or ask: curl '{address}/v1/stocks/bars?symbol=IBM&limit=1'", highlight=False
+        )
         _up(list(SHIPPED), apps, settings, children, console)
 
 
@@ -191,6 +200,60 @@ def settings_(*, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") 
         typer.echo(f"{name:<32} {found.get(name) or '-':<28} {found.origin(name)}")
 
 
+keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys with which others read and write.")
+app.add_typer(keys, name="keys")
+
+
+@keys.command("create", epilog="[bold]Example[/bold]  catchment keys create --name reports --scope read --expires 90d")
+def keys_create(
+    *,
+    name: Annotated[str, typer.Option("--name", help="What the key is for.", show_default=False)],
+    scope: Annotated[
+        list[str], typer.Option("--scope", help="read, write, moderate or operate. Repeatable.", show_default=False)
+    ],
+    principal: Annotated[
+        str, typer.Option("--principal", metavar="UUID", help="Whose key it is; a new user without it.")
+    ] = "",
+    expires: Annotated[str, typer.Option("--expires", metavar="90d|DATE", help="When it ends; never without it.")] = "",
+    data: DataFlag = "",
+) -> None:
+    """Make a key and print it, this once: only a digest of it is kept."""
+    from .store.keys import create
+
+    path, now = _key_store(data)
+    user, until = _user(principal), _expiry(expires, now)
+    text, key = create(path, _label(name), user, _scopes_of_key(scope), now, expires_at=until)
+    sys.stderr.write(f"key {key.id} of user {key.principal}; it is not shown again:\n")
+    typer.echo(text)
+
+
+@keys.command("list", epilog="[bold]Example[/bold]  catchment keys list")
+def keys_list(*, json: JsonFlag = False, data: DataFlag = "") -> None:
+    """List every key by its id, also the revoked ones. What a key is made of is not stored, so not shown."""
+    from .store.keys import listed
+
+    path, now = _key_store(data)
+    found = [_key_row(key, now) for key in listed(path)]
+    if json:
+        _print_json(found)
+    else:
+        _console().print(_table_of(found, KEY_COLUMNS))
+
+
+@keys.command("revoke", epilog="[bold]Example[/bold]  catchment keys revoke 5yd3ktqc")
+def keys_revoke(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="As in the list.", show_default=False)],
+    *,
+    data: DataFlag = "",
+) -> None:
+    """Revoke a key: the next request that brings it is refused."""
+    from .store.keys import revoke
+
+    path, now = _key_store(data)
+    key = revoke(path, identity, now)
+    typer.echo(f"key {key.id} ({key.name}) is revoked since {key.revoked_at:%Y-%m-%d %H:%M} UTC")
+
+
 # -- from arguments to values ---------------------------------------------------------------------------------------
 
 SIZES = ("tiny", "small", "medium", "large")
@@ -242,6 +305,39 @@ def _moment(text: str) -> datetime:
         raise UsageError(f"--clock {text} is no moment", hint="write e.g. 2026-01-31T04:00:00Z") from error
 
 
+def _label(name: str) -> str:
+    if not (name.strip() and name.isprintable() and len(name) <= 100):
+        raise UsageError("--name is 1 to 100 printable characters", hint="say what the key is for")
+    return name.strip()
+
+
+def _user(principal: str) -> str:
+    """The user's UUID as given, in lower case; a new one when none is given."""
+    if not principal:
+        return str(uuid.uuid4())
+    if not is_user(principal.lower()):
+        raise UsageError("--principal is no UUID", hint="e.g. 0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11, or leave it out")
+    return principal.lower()
+
+
+def _scopes_of_key(scopes: Sequence[str]) -> frozenset[Action]:
+    return frozenset(known for given in scopes for known in SCOPES if _one_of("--scope", given, SCOPES) == known)
+
+
+def _expiry(text: str, now: datetime) -> datetime | None:
+    """The moment after so many days, or the first one of a date; None without any."""
+    if not text:
+        return None
+    try:
+        days = re.fullmatch(r"([1-9][0-9]{0,4})d", text)
+        moment = now + timedelta(days=int(days[1])) if days else parse_moment(text)
+    except ValueError as error:
+        raise UsageError("--expires is neither days nor a date", hint="write 90d or 2027-01-31") from error
+    if moment <= now:
+        raise UsageError(f"--expires {text} is past", hint="write e.g. 90d")
+    return moment
+
+
 # -- doing ----------------------------------------------------------------------------------------------------------
 
 
@@ -289,8 +385,8 @@ def _up(targets: Sequence[str], apps: Sequence[App], settings: Settings, childre
 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     with _open_store(settings, apps) as store:
-        shared = {name: settings.get(name) for name in DEFAULTS if settings.get(name)}
-        server = children.start(["serve", *targets], shared)
+        given = {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
+        server = children.start(["serve", *targets], given, without=_secret_names(apps))
 
         def watch() -> None:
             if (code := server.poll()) is not None:
@@ -298,6 +394,23 @@ def _up(targets: Sequence[str], apps: Sequence[App], settings: Settings, childre
 
         asyncio.run(keep_collecting(apps, store, settings, clock, lambda _: None, watch=watch))
     console.print("stopped collecting", highlight=False)
+
+
+def _key_store(data: str) -> tuple[Path, datetime]:
+    """The database that the settings name, with its tables, and now."""
+    from .store.sqlite import path_of
+    from .store.store import prepare
+
+    settings = _settings(data)
+    path = path_of(settings.database)
+    prepare(path, [])
+    return path, open_clock(settings.get("CATCHMENT_CLOCK")).now()
+
+
+def _secret_names(apps: Sequence[App]) -> set[str]:
+    """The settings that lead to secrets of upstreams: whoever serves has no use for them."""
+    names = {secret.name for item in apps for feed in item.feeds for secret in feed.upstream.auth.references}
+    return {name + suffix for name in names for suffix in ("", "_FILE", "_COMMAND")}
 
 
 def _check_port(settings: Settings) -> None:
@@ -314,6 +427,33 @@ def _console() -> Console:
 
     # Where nobody looks (a pipe, a log) lines are not broken at the 80 columns that are assumed then.
     return Console(width=None if sys.stdout.isatty() else 160)
+
+
+KEY_COLUMNS = ("id", "name", "principal", "scopes", "state", "created", "expires", "last_used", "revoked")
+
+
+def _key_row(key: Key, now: datetime) -> dict[str, str]:
+    """What may be seen of a key; "" for what never happened."""
+    moments = {"created": key.created_at, "expires": key.expires_at, "last_used": key.last_used_at}
+    moments["revoked"] = key.revoked_at
+    return {
+        "id": key.id,
+        "name": key.name,
+        "principal": key.principal,
+        "scopes": " ".join(sorted(key.scopes)),
+        "state": "revoked" if key.revoked_at else "usable" if key.usable(now) else "expired",
+        **{name: f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "" for name, moment in moments.items()},
+    }
+
+
+def _table_of(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*(name.replace("_", " ") for name in columns), box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(row[name]) for name in columns))
+    return table
 
 
 def _summary_json(summaries: Mapping[str, Summary]) -> Any:
@@ -339,6 +479,7 @@ def _configure_log() -> None:
 
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,  # the request's id and its user, while serving
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
@@ -358,6 +499,10 @@ def _guarded(command: Callable[[], Any]) -> int:
     except CatchmentError as error:
         _say(error)
         return 1
+    except typer.TyperException as error:  # a command or flag that there is not
+        told: Any = error  # its public type lacks what the one behind it has
+        told.show()
+        return WRONG_USE
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0

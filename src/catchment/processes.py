@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -44,12 +44,21 @@ class Children:
                 child.stdout.close()
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], *, piped: bool = False
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        without: Collection[str] = (),
+        piped: bool = False,
     ) -> subprocess.Popen[str]:
-        """A catchment command as a child. Secrets go to it in the environment only: arguments can be seen by all."""
+        """A catchment command as a child. Secrets go to it in the environment only: arguments can be seen by all.
+
+        without: names that it does not get.
+        """
+        found = {name: text for name, text in {**self._environment, **environment}.items() if name not in without}
         child = subprocess.Popen(  # noqa: S603 (our own command)
             [sys.executable, "-m", "catchment", *arguments],
-            env={**self._environment, **environment},
+            env=found,
             stdout=subprocess.PIPE if piped else None,
             text=True,
             # Ctrl+C reaches the parent alone, which then ends its children in order.

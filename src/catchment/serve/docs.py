@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
 
 from ..store.tables import Collection
 from .data import Data
@@ -64,7 +65,11 @@ def handlers(describe: Callable[[list[Collection]], Json]) -> list[HTTPRouteHand
     async def style() -> Response[bytes]:
         return Response(STYLE.encode(), media_type="text/css")
 
-    return [openapi, docs, style]
+    @get("/")
+    async def home() -> Redirect:
+        return Redirect("/docs")
+
+    return [openapi, docs, style, home]
 
 
 def page(document: Json) -> str:
