@@ -97,7 +97,7 @@ class Collector:
         name = self._app.collection(todo.feed)
         self._tell(Event("planned", name, total=len(todo.due)))
         held = [(item.partition, item.reason) for item in todo.held]
-        await self._store.derived(self._store.ledger.expect, name, held, self._clock.now())
+        await self._store.derived(self._store.ledger.expect, name, held)
         results = [Result(name, partition.key, "pending", reason) for partition, reason in held]
         work = [self._in_turn(run, todo.feed, task) for task in todo.due]
         return results + [result for result in await asyncio.gather(*work) if result is not None]

@@ -13,7 +13,7 @@ import zstandard
 
 from ..clock import parse_moment, render_moment
 from ..exchange import Answer, Request
-from .sqlite import transaction
+from .sqlite import mapped, transaction
 
 __all__ = ["Archive", "Exchange"]
 
@@ -67,17 +67,18 @@ class Archive:
         return Exchange(row[0], request.fingerprint, digest, answer)
 
     def _has(self, digest: str) -> bool:
-        return (
-            self._connection.execute("SELECT 1 FROM _body WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
-        )
+        with mapped():
+            found = self._connection.execute("SELECT 1 FROM _body WHERE digest = ? LIMIT 1", (digest,)).fetchone()
+        return found is not None
 
     def answered(self, feed: str, partition: str, number: int, since: datetime) -> list[Exchange]:
         """The answers of a pass, oldest first, none from before `since`."""
-        rows = self._connection.execute(
-            "SELECT id, fingerprint, digest, status, headers, wire, at FROM _exchange"
-            " WHERE feed = ? AND partition = ? AND pass = ? AND at >= ? ORDER BY id",
-            (feed, partition, number, render_moment(since)),
-        ).fetchall()
+        with mapped():
+            rows = self._connection.execute(
+                "SELECT id, fingerprint, digest, status, headers, wire, at FROM _exchange"
+                " WHERE feed = ? AND partition = ? AND pass = ? AND at >= ? ORDER BY id",
+                (feed, partition, number, render_moment(since)),
+            ).fetchall()
         return [
             Exchange(
                 *(id_, fingerprint, digest),
@@ -88,7 +89,10 @@ class Archive:
 
     def body(self, digest: str) -> bytes:
         """The decoded body; empty for the digest ""."""
-        rows = self._connection.execute("SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,))
+        with mapped():
+            rows = self._connection.execute(
+                "SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,)
+            ).fetchall()
         unpack = zstandard.ZstdDecompressor().decompress
         return b"".join(unpack(data) for (data,) in rows)
 

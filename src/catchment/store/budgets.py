@@ -8,7 +8,7 @@ from datetime import datetime
 from ..budget import PAUSE, Count, Wait, pause_after_quota, take
 from ..clock import parse_moment, render_moment
 from ..feed import Budget
-from .sqlite import transaction
+from .sqlite import mapped, transaction
 
 __all__ = ["Budgets"]
 
@@ -21,9 +21,10 @@ class Budgets:
 
     def counts(self, upstream: str) -> dict[str, Count]:
         """Window -> how far it is used."""
-        rows = self._connection.execute(
-            "SELECT name, period, used, until, reason FROM _budget WHERE upstream = ?", (upstream,)
-        ).fetchall()
+        with mapped():
+            rows = self._connection.execute(
+                "SELECT name, period, used, until, reason FROM _budget WHERE upstream = ?", (upstream,)
+            ).fetchall()
         return {
             name: Count(period, used, parse_moment(until) if until else None, reason)
             for name, period, used, until, reason in rows

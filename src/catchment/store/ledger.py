@@ -14,7 +14,7 @@ from ..clock import parse_moment, render_moment
 from ..errors import LeaseLost
 from ..partitions import Partition
 from ..plan import GOOD, State, Verdict, retry_at
-from .sqlite import transaction
+from .sqlite import mapped, transaction
 from .workers import Workers
 
 __all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome"]
@@ -83,11 +83,12 @@ class Ledger:
 
     def states(self, feed: str) -> dict[str, State]:
         """Partition key -> what is known of it."""
-        rows = self._connection.execute(
-            "SELECT key, params, verdict, reason, checked_at, collected_at, first_collected_at, retry_at, failures,"
-            " records FROM _partition WHERE feed = ?",
-            (feed,),
-        ).fetchall()
+        with mapped():
+            rows = self._connection.execute(
+                "SELECT key, params, verdict, reason, checked_at, collected_at, first_collected_at, retry_at, failures,"
+                " records FROM _partition WHERE feed = ?",
+                (feed,),
+            ).fetchall()
         return {row[0]: _state(row) for row in rows}
 
     def begin_run(self, app: str, now: datetime) -> int:
@@ -102,15 +103,14 @@ class Ledger:
         with transaction(self._connection, durable=False) as sql:
             sql.execute("UPDATE _run SET ended_at = ? WHERE id = ?", (render_moment(now), run))
 
-    def expect(self, feed: str, partitions: list[tuple[Partition, str]], now: datetime) -> None:
-        """Notes partitions that should be there but are not asked for, with the reason: they are pending."""
+    def expect(self, feed: str, partitions: list[tuple[Partition, str]]) -> None:
+        """Notes partitions that should be there but are not asked for, with the reason: they are pending, unchecked."""
         with transaction(self._connection, durable=False) as sql:
             sql.executemany(
-                "INSERT INTO _partition (feed, key, params, verdict, reason, checked_at)"
-                " VALUES (?, ?, ?, 'pending', ?, ?)"
-                " ON CONFLICT (feed, key) DO UPDATE SET verdict = 'pending', reason = excluded.reason,"
-                " checked_at = excluded.checked_at WHERE collected_at IS NULL",
-                [(feed, item.key, _params(item), reason, render_moment(now)) for item, reason in partitions],
+                "INSERT INTO _partition (feed, key, params, verdict, reason) VALUES (?, ?, ?, 'pending', ?)"
+                " ON CONFLICT (feed, key) DO UPDATE SET verdict = 'pending', reason = excluded.reason"
+                " WHERE collected_at IS NULL",
+                [(feed, item.key, _params(item), reason) for item, reason in partitions],
             )
 
     def claim(self, run: int, feed: str, state: State, now: datetime) -> Lease | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -42,7 +43,8 @@ class Workers:
     def _sweep(self) -> None:
         """Removes what dead workers left."""
         for path in self._folder.iterdir():
-            with path.open() as file:
+            # Another worker may sweep at the same time.
+            with suppress(FileNotFoundError), path.open() as file:
                 if _free(file.fileno()):
                     path.unlink(missing_ok=True)
 
