@@ -164,6 +164,33 @@ _ledger(
     _integer("attempt", nullable=False),
 )
 
+_ledger(
+    "_api_key",
+    _text("id", primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),  # sha256 of the secret, which is stored nowhere
+    _text("name", nullable=False),
+    _text("principal", nullable=False),  # the user's UUID
+    _text("scopes", nullable=False),  # words, split by blanks
+    _text("created_at", nullable=False),
+    _text("expires_at"),
+    _text("last_used_at"),  # to the minute
+    _text("revoked_at"),
+)
+
+_ledger(
+    "_audit",  # append-only: triggers refuse anything else (store/audit.py)
+    _integer("id", primary_key=True),
+    _text("at", nullable=False),
+    _text("principal", nullable=False),
+    _text("key_id", nullable=False),
+    _text("action", nullable=False),
+    _text("object", nullable=False),
+    _integer("before"),  # versions of a record
+    _integer("after"),
+    _text("result", nullable=False),  # allowed, denied
+    _text("request_id", nullable=False),
+)
+
 
 @dataclass(frozen=True)
 class Collection:

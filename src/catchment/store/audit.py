@@ -1,0 +1,74 @@
+"""The audit: who tried what, and whether it was allowed. Rows are added and never touched again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from ..clock import render_moment
+from .sqlite import mapped, open_database, transaction
+
+__all__ = ["Entry", "deny", "entries", "note"]
+
+_MAX_TEXT = 512
+_COLUMNS = "action, object, principal, key_id, before, after, result, request_id"
+
+# The guard comes with the first row: a database that an older version made has it too, without a step of its own.
+# REPLACE deletes without telling a trigger on DELETE, so an id that is taken is refused as well.
+_GUARD = (
+    """CREATE TRIGGER IF NOT EXISTS _audit_no_update BEFORE UPDATE ON _audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+    """CREATE TRIGGER IF NOT EXISTS _audit_no_delete BEFORE DELETE ON _audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+    """CREATE TRIGGER IF NOT EXISTS _audit_no_replace BEFORE INSERT ON _audit
+    WHEN EXISTS (SELECT 1 FROM _audit WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One try. It names its object and holds nothing of its content.
+
+    object: `app/collection/key`, a key's id, or the path of a request that was denied.
+    principal: a user's UUID, "" for nobody. before, after: the record's versions around it, where there are any.
+    """
+
+    action: str
+    object: str
+    principal: str = ""
+    key_id: str = ""
+    before: int | None = None
+    after: int | None = None
+    result: Literal["allowed", "denied"] = "allowed"
+    request_id: str = ""
+
+
+def note(sql: sqlite3.Connection, entry: Entry, now: datetime) -> None:
+    """Adds the entry inside the caller's transaction, so that it is there exactly if what it tells happened."""
+    for statement in _GUARD:
+        sql.execute(statement)
+    values = [value[:_MAX_TEXT] if isinstance(value, str) else value for value in astuple(entry)]
+    sql.execute(f"INSERT INTO _audit (at, {_COLUMNS}) VALUES (?, {', '.join('?' * 8)})", (render_moment(now), *values))  # noqa: S608 (columns above)
+
+
+def deny(path: Path, entry: Entry, now: datetime) -> None:
+    """Adds the entry, as denied, durably in a transaction of its own: a denial has none.
+
+    Raises:
+        StoreUnavailable: the database cannot be written just now.
+    """
+    with closing(open_database(path)) as connection, transaction(connection, durable=True) as sql:
+        note(sql, replace(entry, before=None, after=None, result="denied"), now)
+
+
+def entries(sql: sqlite3.Connection, *, limit: int = 100) -> Sequence[tuple[str, Entry]]:
+    """The last entries, each with its moment, newest first."""
+    with mapped():
+        rows = sql.execute(f"SELECT at, {_COLUMNS} FROM _audit ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (columns above)
+        return [(at, Entry(*rest)) for at, *rest in rows]

@@ -1,0 +1,77 @@
+"""The audit: added to, never changed, and true also when a transaction fails."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import astuple
+
+import pytest
+
+from catchment.errors import StoreError
+from catchment.store.audit import Entry, deny, entries, note
+from catchment.store.keys import create, revoke, split
+from catchment.store.sqlite import open_database, transaction
+
+USER = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
+WRITE = Entry("update", "demo/notes/1", USER, "k", 1, 2, request_id="r1")
+
+
+@pytest.fixture
+def sql(database):
+    with closing(open_database(database)) as connection:
+        yield connection
+
+
+def test_an_entry_is_there_exactly_if_its_transaction_is(sql, now):
+    with transaction(sql, durable=True):
+        note(sql, WRITE, now)
+
+    def write_and_fail():
+        with transaction(sql, durable=True):
+            note(sql, Entry("delete", "demo/notes/1", USER), now)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    assert [(at, entry) for at, entry in entries(sql)] == [("2026-01-31T12:00:00.000000Z", WRITE)]
+
+
+def test_a_denial_is_kept_without_a_transaction_of_the_caller(database, sql, now):
+    deny(database, WRITE, now)
+    ((_, entry),) = entries(sql)
+    assert (entry.result, entry.before, entry.after, entry.object) == ("denied", None, None, "demo/notes/1")
+
+
+CHANGES = {
+    "update": "UPDATE _audit SET result = 'allowed'",
+    "delete": "DELETE FROM _audit",
+    "replace": "INSERT OR REPLACE INTO _audit SELECT * FROM _audit",
+    "upsert": "INSERT INTO _audit SELECT * FROM _audit WHERE true ON CONFLICT DO UPDATE SET result = ''",
+}
+
+
+@pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES.keys())
+def test_what_is_written_stays(database, sql, now, statement):
+    deny(database, WRITE, now)
+    with pytest.raises(StoreError), transaction(sql, durable=True):
+        sql.execute(statement)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        sql.execute(statement)
+    assert [entry.result for _, entry in entries(sql)] == ["denied"]
+
+
+def test_keys_are_audited_by_id_alone(database, sql, now):
+    text, key = create(database, "reports", USER, {"write"}, now)
+    revoke(database, key.id, now)
+    revoke(database, key.id, now)  # nothing happens, so nothing is told
+    told = [entry for _, entry in entries(sql)]
+    assert [(entry.action, entry.object, entry.principal) for entry in told] == [
+        ("key-revoke", key.id, USER),
+        ("key-create", key.id, USER),
+    ]
+    assert not any(split(text)[1] in str(value) for entry in told for value in astuple(entry))
+
+
+def test_long_texts_are_cut(database, sql, now):
+    deny(database, Entry("POST", "/" + "a" * 10_000), now)
+    ((_, entry),) = entries(sql)
+    assert len(entry.object) == 512

@@ -1,0 +1,114 @@
+"""Keys as they are made, stored, proved and revoked."""
+
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+from catchment.errors import StoreUnavailable, UsageError
+from catchment.store.keys import any_usable, create, find, listed, proved, revoke, split, touch, without_keys
+
+USER = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
+
+
+def made(database, now, **options):
+    return create(database, "reports", USER, {"read"}, now, **options)
+
+
+def test_a_key_proves_its_user_and_its_scopes(database, now):
+    text, key = made(database, now)
+    identity, secret = split(text)
+    assert text == f"ck_{identity}_{secret}"
+    assert (len(identity), len(secret)) == (8, 40)  # base32: 200 random bits
+    found = proved(find(database, identity), secret, now)
+    assert found is not None
+    assert (found.id, found.scopes, found.key_id, found.via) == (USER, {"read"}, key.id, "key")
+
+
+def test_keys_are_all_different(database, now):
+    texts = {made(database, now)[0] for _ in range(20)}
+    assert len({split(text)[1] for text in texts}) == 20
+
+
+@pytest.mark.parametrize("case", ["other secret", "other key's secret", "unknown id", "nothing"])
+def test_what_is_not_the_secret_proves_nobody(database, now, case):
+    text, key = made(database, now)
+    other, _ = made(database, now)
+    secret = {
+        "other secret": split(text)[1][:-1] + ("a" if text[-1] != "a" else "b"),
+        "other key's secret": split(other)[1],
+        "unknown id": split(text)[1],
+        "nothing": "",
+    }[case]
+    stored = None if case == "unknown id" else find(database, key.id)
+    assert proved(stored, secret, now) is None
+
+
+def test_a_key_ends_at_its_moment_and_not_before(database, now):
+    text, key = made(database, now, expires_at=now + timedelta(days=1))
+    stored, secret = find(database, key.id), split(text)[1]
+    assert proved(stored, secret, now + timedelta(days=1, microseconds=-1)) is not None
+    assert proved(stored, secret, now + timedelta(days=1)) is None
+
+
+def test_a_revoked_key_proves_nobody_and_stays_listed(database, now):
+    text, key = made(database, now)
+    assert any_usable(database, now)
+    assert revoke(database, key.id, now).revoked_at == now
+    assert revoke(database, key.id, now + timedelta(days=1)).revoked_at == now
+    assert proved(find(database, key.id), split(text)[1], now) is None
+    assert [item.id for item in listed(database)] == [key.id]
+    assert not any_usable(database, now)
+
+
+def test_use_is_noted(database, now):
+    _, key = made(database, now)
+    assert find(database, key.id).last_used_at is None
+    touch(database, key.id, now)
+    assert find(database, key.id).last_used_at == now
+
+
+def test_an_unknown_key_cannot_be_revoked(database, now):
+    with pytest.raises(UsageError, match="no key has the id"):
+        revoke(database, "aaaaaaaa", now)
+
+
+def test_the_secret_is_nowhere(database, now):
+    text, key = made(database, now)
+    secret = split(text)[1]
+    with pytest.raises(UsageError) as wrong:
+        revoke(database, text, now)  # somebody pastes the key for its id
+    assert secret not in f"{wrong.value}{key!r}{find(database, key.id)!r}"
+    revoke(database, key.id, now)
+    for file in database.parent.rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes()
+
+
+def test_without_a_database_there_are_no_keys_and_nobody_is_let_in(tmp_path, now):
+    assert not any_usable(tmp_path / "none.sqlite", now)
+    with pytest.raises(StoreUnavailable):
+        find(tmp_path / "none.sqlite", "aaaaaaaa")
+    assert not (tmp_path / "none.sqlite").exists()
+    with sqlite3.connect(tmp_path / "old.sqlite") as other:
+        other.execute("CREATE TABLE _meta (name TEXT)")
+    other.close()
+    with pytest.raises(StoreUnavailable, match="knows no keys"):
+        find(tmp_path / "old.sqlite", "aaaaaaaa")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "ck_", "ck__", "ck_aaaaaaaa", "ck_aaaaaaaa_", "ck_short_" + "a" * 40, "ck_aaaaaaaa_" + "a" * 31),
+        *("xx_aaaaaaaa_" + "a" * 40, "ck_aaaaaaaa_" + "A" * 40, "ck_aaaaaaaa_" + "a" * 40 + "\n", "ck_aaaaaaaa_é" * 9),
+    ],
+)
+def test_what_has_not_the_form_of_a_key_has_no_id(text):
+    assert split(text) == ("", text)
+
+
+def test_what_looks_like_a_key_is_blotted_out(database, now):
+    text, _ = made(database, now)
+    assert without_keys(f"/v1/{text}/x?a={text.upper().replace('CK', 'ck')}") == "/v1/ck_***/x?a=ck_***"
+    assert without_keys("/v1/demo/bars/back_2024_01") == "/v1/demo/bars/back_2024_01"
