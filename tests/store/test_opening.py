@@ -1,0 +1,177 @@
+"""Opening: what is made, and one clear error for each file or folder that cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shop import START, app, settings, things
+
+from catchment import App, Record
+from catchment.decode import Entry
+from catchment.errors import SchemaTooNew, StoreError, StoreUnavailable, UsageError
+from catchment.settings import Settings
+from catchment.store.sqlite import path_of
+from catchment.store.stage import Stage
+from catchment.store.store import Store
+
+
+def test_file_and_folders_are_readable_by_their_owner_only(here):
+    path = here.store.path
+    assert [each.stat().st_mode & 0o777 for each in (path, path.parent, path.parent / "workers")] == [
+        0o600,
+        0o700,
+        0o700,
+    ]
+
+
+def test_opening_again_changes_nothing(here, open_shop):
+    here.collect(("a", 1))
+    before = here.rows("SELECT name, sql FROM sqlite_master"), here.rows("SELECT * FROM _meta ORDER BY name")
+    other = open_shop()
+    assert (
+        other.rows("SELECT name, sql FROM sqlite_master"),
+        other.rows("SELECT * FROM _meta ORDER BY name"),
+    ) == before
+    assert other.store.extent(app, things) == (1, 1)
+
+
+def test_the_database_is_checked_and_written_through(here):
+    assert here.rows("PRAGMA journal_mode") == [("wal",)]
+    assert here.rows("PRAGMA trusted_schema") == [(0,)]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_transaction_that_raises_leaves_nothing(here, durable):
+    from catchment.store.sqlite import transaction
+
+    with pytest.raises(KeyboardInterrupt), transaction(here.store._derived, durable=durable) as sql:
+        sql.execute("INSERT INTO _meta VALUES ('x', 'y')")
+        raise KeyboardInterrupt
+    assert here.rows("SELECT * FROM _meta WHERE name = 'x'") == []
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(here, tmp_path):
+    path = here.store.path
+    here.store._paid.execute("UPDATE _meta SET value = '99' WHERE name = 'schema'")
+    before = here.rows("SELECT name, sql FROM sqlite_master")
+    more = App("more", feeds=[replace(things, name="others")])
+    with pytest.raises(SchemaTooNew, match=r"schema 99.*newer catchment"):
+        Store(settings(path.parent), [more])
+    assert here.rows("SELECT name, sql FROM sqlite_master") == before
+
+
+def test_a_file_of_another_kind_is_refused_by_name(tmp_path):
+    path = tmp_path / "catchment.sqlite"
+    path.write_bytes(b"this is no database at all, but long enough to be looked at " * 20)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"catchment\.sqlite.*move the file away"):
+        Store(settings(tmp_path), [app])
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreUnavailable, match=r"data folder .*file/data cannot be written.*--data"):
+        Store(settings(tmp_path / "file" / "data"), [app])
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused_by_name(tmp_path):
+    (tmp_path / "catchment.sqlite").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"catchment\.sqlite"):
+        Store(settings(tmp_path), [app])
+
+
+def test_a_database_that_is_locked_is_unavailable(here, monkeypatch):
+    holder = sqlite3.connect(here.store.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    here.store._derived.execute("PRAGMA busy_timeout = 0")
+    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+        here.claim()
+    holder.close()
+    assert here.claim() is not None
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        pytest.param(lambda shop: shop.store.archive.body("x"), "_body", id="body"),
+        pytest.param(lambda shop: shop.store.archive.answered("f", "p", 1, START), "_exchange", id="answered"),
+        pytest.param(lambda shop: shop.store.budgets.counts("shop"), "_budget", id="counts"),
+        pytest.param(lambda shop: shop.store.ledger.states("f"), "_partition", id="states"),
+    ],
+)
+def test_no_error_of_the_driver_gets_out(here, ask, words):
+    here.store._paid.execute(f"DROP TABLE {words}")
+    with pytest.raises(StoreError, match=words):
+        ask(here)
+
+
+def test_a_full_disk_is_unavailable_and_writes_nothing(here):
+    pages = here.rows("PRAGMA page_count")[0][0]
+    here.store._derived.execute(f"PRAGMA max_page_count = {pages}")
+    lease = here.claim()
+    page = here.answer(lease, *[(str(number) * 50, number) for number in range(2000)])
+    with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
+        here.merge(lease, page)
+    assert here.store.extent(app, things) == (0, 0)
+    here.store._derived.execute("PRAGMA max_page_count = 1000000")
+    assert here.merge(lease, page).counts.new == 2000
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:canary-password@host/db", "sqlite:///", "mysql:x", ""])
+def test_a_database_of_another_engine_is_refused_without_its_password(url):
+    with pytest.raises(StoreError, match="sqlite:///PATH") as caught:
+        path_of(url)
+    assert "canary" not in str(caught.value)
+
+
+def test_other_fields_than_the_stored_ones_are_said_not_changed(here):
+    class Thing(Record):
+        id: str
+        size: int = 0
+
+    changed = App("shop", feeds=[replace(things, record=Thing)])
+    with pytest.raises(UsageError, match=r"shop/things.*size, value.*--data"):
+        Store(settings(here.store.path.parent), [changed])
+    assert here.collect(("a", 1)).counts.new == 1
+
+
+def test_the_database_may_be_named(tmp_path):
+    named = Settings({"CATCHMENT_DATABASE": (f"sqlite:///{tmp_path / 'deep' / 'er' / 'x.db'}", "test")})
+    with Store(named, [app]) as store:
+        assert store.path == tmp_path / "deep" / "er" / "x.db"
+        assert store.path.is_file()
+
+
+# -- the stage -------------------------------------------------------------------------------------------------------
+
+stored = st.one_of(st.none(), st.text(max_size=5), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
+entries = st.builds(
+    Entry,
+    key=st.text(max_size=5),
+    hash=st.binary(min_size=16, max_size=16),
+    raw=st.binary(min_size=16, max_size=16),
+    values=st.lists(stored, max_size=4).map(tuple),
+    doc=st.text(max_size=10),
+)
+
+
+@given(st.lists(st.tuples(entries, st.integers(0, 9)), max_size=6), st.integers(0, 4), st.randoms())
+def test_what_waits_is_read_as_it_came_from_memory_and_from_disk(waiting, in_memory, random):
+    with Stage(in_memory) as stage:
+        slots = [stage.add(entry, origin) for entry, origin in waiting]
+        assert slots == list(range(len(waiting)))
+        random.shuffle(slots)
+        assert list(stage.read(slots)) == [waiting[slot] for slot in slots]
+
+
+def test_more_than_a_batch_waits_on_disk():
+    with Stage(2) as stage:
+        slots = [stage.add(Entry(str(number), b"h", b"r", (number, None), "}"), number) for number in range(4500)]
+        assert stage._scratch is not None
+        for order in (slots, slots[::-1][:50], [4499, 0, 2001, 2002, 2003]):
+            assert [entry.values[0] for entry, _ in stage.read(order)] == order
