@@ -58,6 +58,7 @@ class Collector:
         self._passes = Passes(store, settings, clock, on_event)
         self._shut: dict[str, Result] = {}
         self._draining = False
+        self._under_way: set[asyncio.Task[object]] = set()
 
     async def __aenter__(self) -> Self:
         await self._passes.__aenter__()
@@ -71,6 +72,12 @@ class Collector:
     def drain(self) -> None:
         """Begins no new partition; those under way come to their end."""
         self._draining = True
+
+    def cut(self) -> None:
+        """Drains, and breaks off what is under way: later it goes on from what is archived."""
+        self._draining = True
+        for task in self._under_way:
+            task.cancel()
 
     def check(self) -> None:
         """Makes sure that every secret the app refers to is there. MissingSecret otherwise, before any request."""
@@ -122,16 +129,24 @@ class Collector:
             return None
         self._tell(Event("started", name, key))
         renewing = asyncio.create_task(self._renew(lease))
+        if this := asyncio.current_task():
+            self._under_way.add(this)
         try:
             fetched = await self._passes.fetch(feed, lease)
             outcome = await self._store.derived(self._conclude, feed, lease, fetched)
         except BudgetSpent as spent:
             return await self._untouched(feed, lease, spent)
+        except asyncio.CancelledError:
+            if not self._draining:
+                raise
+            await self._store.derived(self._store.ledger.release, lease, "stopped")
+            return Result(name, key, None, "stopped")
         except (LeaseLost, StoreError) as error:
             outcome = Outcome("failed", str(error))
         except Exception as error:  # noqa: BLE001 (one partition must not stop the others; it is logged and told)
             outcome = await self._broken(lease, error)
         finally:
+            self._under_way.discard(this)
             renewing.cancel()
             with suppress(asyncio.CancelledError, StoreError):
                 await renewing

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from .app import App
 from .budget import left_today
@@ -39,7 +38,7 @@ async def collect_once(
     async with AsyncExitStack() as stack:
         collectors = [await _collector(stack, app, store, settings, clock, tell) for app, _ in scopes]
         work = asyncio.gather(*(collector.run(scope) for collector, (_, scope) in zip(collectors, scopes, strict=True)))
-        with on_stop(lambda: _drain(collectors, work)):
+        with on_stop(lambda: _drain(collectors)):
             summaries = await work
     return {app.name: summary for (app, _), summary in zip(scopes, summaries, strict=True)}
 
@@ -52,11 +51,11 @@ async def _collector(
     return await stack.enter_async_context(collector)
 
 
-def _drain(collectors: Sequence[Collector], work: asyncio.Future[Any]) -> None:
-    """No new partition from now on; what still runs after `DRAIN_S` is cut off, and goes on from the archive later."""
+def _drain(collectors: Sequence[Collector]) -> None:
+    """No new partition from now on. What still runs after `DRAIN_S` is broken off, to go on from the archive later."""
     for collector in collectors:
         collector.drain()
-    asyncio.get_running_loop().call_later(DRAIN_S, work.cancel)
+        asyncio.get_running_loop().call_later(DRAIN_S, collector.cut)
 
 
 async def keep_collecting(
@@ -79,9 +78,9 @@ async def keep_collecting(
 
         def end() -> None:
             stop.set()
-            _drain(collectors, loops)
+            _drain(collectors)
 
-        with on_stop(end), suppress(asyncio.CancelledError):
+        with on_stop(end):
             await loops
 
 

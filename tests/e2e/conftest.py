@@ -1,0 +1,14 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
+
+from commands import Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder to run commands in."""
+    return Place(tmp_path)
