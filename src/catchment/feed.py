@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from .auth import Auth, NoAuth
-from .errors import DeclarationError
+from .errors import DeclarationError, UsageError
 from .exchange import Answer, Request
 from .paging import Pager, single
 from .partitions import Partition, Source, once
@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
+_FEED_NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
+"""No `__` and no `_version` at the end: the collection's table of versions and its indexes are called so."""
 
 
 class Content(Enum):
@@ -154,8 +156,9 @@ class Cron:
         """
         from cronsim import CronSim
 
-        slot: datetime = next(CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone))))
-        return slot.astimezone(moment.tzinfo)
+        # In the second pass of an hour that comes twice, the first answers are slots of its first pass: gone by.
+        slots = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
+        return next(slot for slot in (item.astimezone(moment.tzinfo) for item in slots) if slot > moment)
 
 
 @dataclass(frozen=True)
@@ -274,6 +277,8 @@ class Get:
         object.__setattr__(self, "headers", tuple((headers or {}).items()))
         if not path.startswith("/"):
             raise DeclarationError(f"Get({path!r})", "the path begins with /")
+        if "?" in path or "#" in path:
+            raise DeclarationError(f"Get({path!r})", "the path holds a query", hint='e.g. Get("/query", symbol="IBM")')
         _ = self.names
 
     @property
@@ -326,6 +331,15 @@ Shape = Callable[[Row, Partition], Row]
 Rule = Callable[[Any], str]
 
 
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an address or a port that cannot be
+        return False
+    return named and not parts.query and not parts.fragment
+
+
 @dataclass(frozen=True)
 class Upstream:
     """A third-party HTTP API.
@@ -347,11 +361,10 @@ class Upstream:
         where = f"upstream {self.name}"
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", self.name):
             raise DeclarationError(where, "the name is lower case, digits and hyphens")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-            raise DeclarationError(where, f"{self.url} is no base URL", hint="e.g. https://api.example.org/v1")
-        if parts.username or parts.password:
+        if "@" in self.url.partition("//")[2].partition("/")[0]:
             raise DeclarationError(where, "the URL holds a password", hint="use auth=BasicAuth(Secret(…), Secret(…))")
+        if not _is_base_url(self.url):
+            raise DeclarationError(where, f"{self.url} is no base URL", hint="e.g. https://api.example.org/v1")
         if any(wait < 0 for wait in self.tries):
             raise DeclarationError(where, "tries are waits in seconds, none negative")
 
@@ -363,7 +376,10 @@ class Upstream:
         name = f"{self.name.upper().replace('-', '_')}_BUDGET"
         if not (windows := Setting(name).values(settings)):
             return self.budget
-        return Budget(*windows, zone=self.budget.zone, burst=self.budget.burst, concurrency=self.budget.concurrency)
+        try:
+            return Budget(*windows, zone=self.budget.zone, burst=self.budget.burst, concurrency=self.budget.concurrency)
+        except DeclarationError as error:
+            raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -416,8 +432,8 @@ class Feed:
 
     def __post_init__(self) -> None:
         where = f"feed {self.name}"
-        if not _NAME.match(self.name):
-            raise DeclarationError(where, "the name is lower case, digits and underscores")
+        if not _FEED_NAME.match(self.name):
+            raise DeclarationError(where, "the name is lower case, digits and single underscores, without _version")
         known = tuple(column.name for column in self.columns)
         self._check_key(where)
         lists = {"volatile": self.volatile, "sort": self.sort}

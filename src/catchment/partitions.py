@@ -115,7 +115,7 @@ class once:  # noqa: N801 (a declaring word, as each and months)
 def _texts(values: Values, settings: Settings) -> tuple[str, ...]:
     if isinstance(values, Setting):
         return values.values(settings)
-    return (values,) if isinstance(values, str) else tuple(values)
+    return (values,) if isinstance(values, str) else tuple(dict.fromkeys(values))
 
 
 @dataclass(frozen=True)

@@ -14,28 +14,23 @@ from catchment import App, Record
 from catchment.decode import Entry
 from catchment.errors import SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from catchment.settings import Settings
-from catchment.store.sqlite import path_of
+from catchment.store.sqlite import path_of, transaction
 from catchment.store.stage import Stage
 from catchment.store.store import Store
 
 
 def test_file_and_folders_are_readable_by_their_owner_only(here):
     path = here.store.path
-    assert [each.stat().st_mode & 0o777 for each in (path, path.parent, path.parent / "workers")] == [
-        0o600,
-        0o700,
-        0o700,
-    ]
+    places = (path, path.parent, path.parent / "workers")
+    assert [place.stat().st_mode & 0o777 for place in places] == [0o600, 0o700, 0o700]
 
 
 def test_opening_again_changes_nothing(here, open_shop):
     here.collect(("a", 1))
-    before = here.rows("SELECT name, sql FROM sqlite_master"), here.rows("SELECT * FROM _meta ORDER BY name")
+    looks = ("SELECT name, sql FROM sqlite_master", "SELECT * FROM _meta ORDER BY name")
+    before = [here.rows(look) for look in looks]
     other = open_shop()
-    assert (
-        other.rows("SELECT name, sql FROM sqlite_master"),
-        other.rows("SELECT * FROM _meta ORDER BY name"),
-    ) == before
+    assert [other.rows(look) for look in looks] == before
     assert other.store.extent(app, things) == (1, 1)
 
 
@@ -46,15 +41,17 @@ def test_the_database_is_checked_and_written_through(here):
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_transaction_that_raises_leaves_nothing(here, durable):
-    from catchment.store.sqlite import transaction
+    def interrupted():
+        with transaction(here.store._derived, durable=durable) as sql:
+            sql.execute("INSERT INTO _meta VALUES ('x', 'y')")
+            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), transaction(here.store._derived, durable=durable) as sql:
-        sql.execute("INSERT INTO _meta VALUES ('x', 'y')")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert here.rows("SELECT * FROM _meta WHERE name = 'x'") == []
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(here, tmp_path):
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(here):
     path = here.store.path
     here.store._paid.execute("UPDATE _meta SET value = '99' WHERE name = 'schema'")
     before = here.rows("SELECT name, sql FROM sqlite_master")
@@ -85,7 +82,7 @@ def test_a_folder_in_the_place_of_the_file_is_refused_by_name(tmp_path):
         Store(settings(tmp_path), [app])
 
 
-def test_a_database_that_is_locked_is_unavailable(here, monkeypatch):
+def test_a_database_that_is_locked_is_unavailable(here):
     holder = sqlite3.connect(here.store.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     here.store._derived.execute("PRAGMA busy_timeout = 0")

@@ -1,0 +1,4 @@
+# Budget: '0/day' is no window
+from catchment import Budget
+
+Budget("0/day")

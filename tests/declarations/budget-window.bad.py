@@ -1,0 +1,4 @@
+# Budget: '25 a day' is no window
+from catchment import Budget
+
+Budget("25 a day")

@@ -1,0 +1,24 @@
+# feed : the name is lower case
+from datetime import date
+from decimal import Decimal
+
+from catchment import Feed, Get, Record, Upstream, each
+
+
+class Bar(Record):
+    symbol: str
+    day: date
+    close: Decimal
+    tags: list[str]
+    note: str | None = None
+
+
+api = Upstream("quotes", "https://quotes.example")
+bars = Feed(
+    "",
+    Bar,
+    api,
+    request=Get("/query", symbol="{symbol}"),
+    partitions=each(symbol=["IBM"]),
+    key=("symbol", "day"),
+)

@@ -1,0 +1,4 @@
+# {symbol} is no plain parameter name
+from catchment import Get
+
+Get("/query", symbol="{symbol!r}")

@@ -1,0 +1,4 @@
+# Get('/query/{symbol'):
+from catchment import Get
+
+Get("/query/{symbol")

@@ -1,0 +1,4 @@
+# Get('query'): the path begins with /
+from catchment import Get
+
+Get("query")

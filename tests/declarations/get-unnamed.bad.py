@@ -1,0 +1,4 @@
+# {} is no plain parameter name
+from catchment import Get
+
+Get("/query/{}")

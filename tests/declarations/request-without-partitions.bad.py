@@ -1,0 +1,23 @@
+# feed bars: request: {symbol} is no parameter of its partitions
+from datetime import date
+from decimal import Decimal
+
+from catchment import Feed, Get, Record, Upstream
+
+
+class Bar(Record):
+    symbol: str
+    day: date
+    close: Decimal
+    tags: list[str]
+    note: str | None = None
+
+
+api = Upstream("quotes", "https://quotes.example")
+bars = Feed(
+    "bars",
+    Bar,
+    api,
+    request=Get("/query", symbol="{symbol}"),
+    key=("symbol", "day"),
+)
