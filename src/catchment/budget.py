@@ -6,6 +6,7 @@ of the next request. Days are counted by the calendar of their zone, since that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -75,7 +76,8 @@ def _interval(window: Window, budget: Budget) -> timedelta:
     """The distance of requests. Upstreams count them as they arrive: where one at a time may come, two that were sent
     in time can arrive too close together, and the second would be paid for nothing. So they keep a little more.
     """
-    even = timedelta(seconds=window.seconds / window.count)
+    # Rounded up: a part of a microsecond too early, times the count, puts one request too many into the window.
+    even = timedelta(microseconds=math.ceil(window.seconds * 1_000_000 / window.count))
     return even + min(even / 10, SLACK) if budget.burst == 1 else even
 
 
