@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from catchment.clock import FakeClock
 from catchment.collect import Collector
 from catchment.runs import Result, Scope, Summary
 from catchment.settings import load_settings
-from catchment.standin import Control, Options, serve_in_thread
+from catchment.standin import Control, Options, clock_from, serve_in_thread
 from catchment.store.store import Store
 
 KEY = "a-key-that-the-stand-in-takes"
@@ -87,13 +88,18 @@ def collecting(
     samples: Path | None = None,
     size: str = "tiny",
     switches: Mapping[str, object] | None = None,
+    real_time: bool = False,
     **values: str,
 ) -> Iterator[Collecting]:
-    """An app with an empty data folder and a stand-in upstream of its own, both on one clock."""
+    """An app with an empty data folder and a stand-in upstream of its own, both on one clock.
+
+    real_time: the stand-in's clock runs, for processes that have the machine's.
+    """
     app, clock = load_app(name), FakeClock(now)
     assert app.standin is not None
-    service = app.standin(Options(size=size, variant=1, samples=samples, clock=clock))
-    with serve_in_thread(service, clock=clock, switches=switches) as running:
+    theirs = clock_from(now) if real_time else clock
+    service = app.standin(Options(size=size, variant=1, samples=samples, clock=theirs))
+    with serve_in_thread(service, clock=theirs, switches=switches) as running:
         yield Collecting(app, folder, running.url, running.control, clock, values)
 
 
@@ -106,3 +112,14 @@ def only_result(summary: Summary) -> Result:
     """The result of a run that had one partition to ask."""
     (result,) = summary.results
     return result
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command; one that does not end is killed, and told."""
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode, out, err
