@@ -78,6 +78,8 @@ def demo(
         _check_port(settings)
     with Children(os.environ) as children:
         settings = start_standins(apps, children, settings, size)
+        # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
+        settings = settings.with_values("demo", {"CATCHMENT_WITHOUT_KEYS": "yes"})
         console.print(
             f"Stand-in upstreams are up. Collecting {', '.join(SHIPPED)} into {settings.data}", highlight=False
         )
@@ -132,6 +134,7 @@ def up(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: Port
     from .processes import Children
 
     apps, settings = _apps(targets), _settings(data, host, port)
+    _check_address(settings)
     _check_port(settings)
     with Children(os.environ) as children:
         _up([target.partition("/")[0] for target in targets], apps, settings, children, _console())
@@ -194,10 +197,13 @@ def standin(
 @app.command("settings", epilog="[bold]Example[/bold]  catchment settings")
 def settings_(*, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") -> None:
     """Print each setting with its value and where it came from. Secrets are not settings, and not shown."""
+    from .serve.limits import LIMITS
+
     found = _settings(data, host, port)
+    known = {**DEFAULTS, "CATCHMENT_TRUSTED_GATEWAYS": "", "CATCHMENT_WITHOUT_KEYS": "", **LIMITS}
     upstreams = [name for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")]
-    for name in [*DEFAULTS, *upstreams]:
-        typer.echo(f"{name:<32} {found.get(name) or '-':<28} {found.origin(name)}")
+    for name in [*known, *upstreams]:
+        typer.echo(f"{name:<32} {found.get(name, known.get(name, '')) or '-':<28} {found.origin(name)}")
 
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys with which others read and write.")
@@ -411,6 +417,12 @@ def _secret_names(apps: Sequence[App]) -> set[str]:
     """The settings that lead to secrets of upstreams: whoever serves has no use for them."""
     names = {secret.name for item in apps for feed in item.feeds for secret in feed.upstream.auth.references}
     return {name + suffix for name in names for suffix in ("", "_FILE", "_COMMAND")}
+
+
+def _check_address(settings: Settings) -> None:
+    from .serve.server import check_address
+
+    check_address(settings)
 
 
 def _check_port(settings: Settings) -> None:

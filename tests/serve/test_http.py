@@ -130,7 +130,8 @@ def test_partitions_that_are_not_there_are_counted(filled, client):
 
 
 def test_head_is_get_without_its_body(filled, client):
-    got, head = client.get(LIST), client.request("HEAD", LIST)
+    headers = {"x-request-id": "same"}
+    got, head = client.get(LIST, headers=headers), client.request("HEAD", LIST, headers=headers)
     assert head.content == b""
     assert dict(head.headers) == dict(got.headers)
 
@@ -180,12 +181,13 @@ def test_a_gateway_on_this_machine_speaks_for_others(store, client, header):
 
 def test_what_is_not_public_is_not_named_outside(store, connect):
     outside = connect("192.0.2.7")
-    for path in ("/v1", "/v1/_/feeds", "/health/data", "/openapi.json", "/docs"):
+    for path in ("/v1", "/health/data", "/openapi.json", "/docs"):
         answer = outside.get(path)
         assert answer.status_code == 200
         assert "notes" not in answer.text
         assert "bars" in answer.text
-    assert outside.get("/v1/_/partitions?collection=demo/notes").status_code == 401
+    for path in ("/v1/_/feeds", "/v1/_/partitions?collection=demo/notes", "/v1/_/partitions?collection=demo/bars"):
+        assert outside.get(path).status_code == 401
     assert outside.get(LIST).headers["cache-control"] == "public, no-cache"
 
 
@@ -244,7 +246,8 @@ def test_what_is_wrong_is_a_problem(filled, client, method, url, headers, status
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert set(problem) == {"type", "title", "status", "detail", "instance", "errors"}
+    assert set(problem) == {"type", "title", "status", "detail", "instance", "errors", "trace_id"}
+    assert problem["trace_id"] == answer.headers["x-request-id"]
     assert problem["status"] == status
     assert problem["type"].startswith("/problems/")
     assert problem["detail"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from .. import __version__
 from ..app import App
-from ..clock import Clock
+from ..clock import Clock, monotonic
 from ..errors import DeclarationError
 from ..settings import Settings
 from ..store.reader import Reader
@@ -20,28 +20,30 @@ from . import collections, docs, problems, status
 from .front import Front
 from .openapi import describe
 from .own import own_routes
+from .rights import guard
 
 __all__ = ["build"]
 
 MAX_BODY = 2**20
 
 
-def build(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
+def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callable[[], float] = monotonic) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
     The database need not be there yet: until it is, what needs it answers 503.
+    tick: seconds that never go back, by which limits are counted.
 
     Raises:
         DeclarationError: two routes of one path.
     """
     reader = Reader.of(settings, [collection_of(app, feed) for app in apps for feed in app.feeds])
 
-    def description(visible: Sequence[Collection]) -> dict[str, Any]:
-        return describe(apps, visible, version=__version__)
+    def description(visible: Sequence[Collection], operates: bool) -> dict[str, Any]:
+        return describe(apps, visible, version=__version__, operates=operates)
 
     handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
     framework = _framework([*handlers, *(own_routes(app) for app in apps)])
-    return Front(framework, reader, settings, clock)
+    return Front(framework, reader, settings, clock, tick=tick)
 
 
 def _framework(handlers: Sequence[ControllerRouterHandler]) -> Litestar:
@@ -50,6 +52,7 @@ def _framework(handlers: Sequence[ControllerRouterHandler]) -> Litestar:
             handlers,
             openapi_config=None,
             exception_handlers={Exception: _problem},
+            guards=[guard],
             request_max_body_size=MAX_BODY,
             logging_config=None,
             debug=False,

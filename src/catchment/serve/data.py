@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import QueryError
+from ..principal import Principal, may
 from ..settings import Settings
 from ..store.query import AsOf
 from ..store.reader import Filter, Reader, Snapshot, State, Total
 from ..store.tables import Collection
+from .rights import demand
 
 __all__ = ["Data", "View"]
 
@@ -21,21 +23,21 @@ __all__ = ["Data", "View"]
 class Data:
     """The collections as one request sees them.
 
-    inside: the request comes from this machine, so it may read what is not public. seen: what was read, by name.
+    principal: who asks, and so who may read what is not public. seen: what was read, by name.
     whole: whether every collection was read in one state alone; what mixes two is answered, and not kept.
     """
 
     reader: Reader
     settings: Settings = field(repr=False)
     now: datetime
-    inside: bool
+    principal: Principal
     app: str = ""
     seen: dict[str, State] = field(default_factory=dict)
     whole: bool = True
     if_none_match: str = ""
 
     def may_read(self, collection: Collection) -> bool:
-        return self.inside or collection.feed.public
+        return collection.feed.public or may(self.principal, "read")
 
     def visible(self) -> list[Collection]:
         """The collections that this request may read."""
@@ -45,14 +47,14 @@ class Data:
         """The collection `app/name`, or `name` of the app whose route this is.
 
         Raises:
-            QueryError: 404 for none of that name, 401 for one that needs a key.
+            QueryError: 404 for none of that name, or none that this caller is let know of; 401 where a key may help.
         """
         found = self.reader.collections.get(name if "/" in name else f"{self.app}/{name}")
-        if found is None:
-            raise QueryError("there is no such collection", kind="not-found", status=404)
-        if not self.may_read(found):
-            raise QueryError("reading this needs a key", kind="not-authenticated", status=401)
-        return found
+        if found is not None and self.may_read(found):
+            return found
+        if found is not None and not self.principal.id:
+            demand(self.principal, "read")
+        raise QueryError("there is no such collection", kind="not-found", status=404)
 
     def note(self, snapshot: Snapshot, collection: Collection) -> State:
         """The collection's state in the snapshot, noted as read."""

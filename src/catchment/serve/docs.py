@@ -11,6 +11,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
+from ..principal import may
 from ..store.tables import Collection
 from .data import Data
 from .front import DATA
@@ -38,19 +39,20 @@ td:first-child { white-space: nowrap; }
 """
 
 
-def handlers(describe: Callable[[list[Collection]], Json]) -> list[HTTPRouteHandler]:
+def handlers(describe: Callable[[list[Collection], bool], Json]) -> list[HTTPRouteHandler]:
     """The routes of the description: as JSON, as a page, and the page's style sheet."""
-    made: dict[tuple[str, ...], tuple[bytes, bytes]] = {}
+    made: dict[tuple[bool, tuple[str, ...]], tuple[bytes, bytes]] = {}
 
     def both(request: Ask) -> tuple[bytes, bytes]:
         """JSON and page for what this reader may see; made once for each such set."""
         data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
         visible = data.visible()
-        names = tuple(item.name for item in visible)
-        if names not in made:
-            document = describe(visible)
-            made[names] = msgspec.json.encode(document), page(document).encode()
-        return made[names]
+        operates = may(data.principal, "operate")
+        seen = operates, tuple(item.name for item in visible)
+        if seen not in made:
+            document = describe(visible, operates)
+            made[seen] = msgspec.json.encode(document), page(document).encode()
+        return made[seen]
 
     @get("/openapi.json")
     async def openapi(request: Ask) -> Response[bytes]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..clock import Clock
-from ..errors import StoreUnavailable
+import structlog
+
+from ..clock import Clock, monotonic
+from ..errors import QueryError, StoreUnavailable
+from ..principal import ANONYMOUS, Principal
 from ..settings import Settings
+from ..store.audit import Entry
+from ..store.keys import without_keys
 from ..store.reader import Freshness, Reader, State
+from ..store.sqlite import path_of
 from . import gate, problems
 from .cache import Answer, Cache, digest
 from .data import Data
 from .freshness import Age, age, due
+from .limits import Limits
+from .rights import PRINCIPAL, REQUEST_ID, FailedKey, Rights, peer_of, request_id
 
 __all__ = ["DATA", "Front"]
 
 DATA = "catchment.data"
 """Where the request's `Data` stands in its scope."""
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_log = structlog.get_logger("catchment.serve")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,14 +51,17 @@ _PRIVATE = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization,
 
 @dataclass
 class _Out:
-    """The way to the client: whether anything went it, and no body for a HEAD."""
+    """The way to the client: whether anything went it, the request's id on it, and no body for a HEAD."""
 
     send: Send
     bodiless: bool
+    request_id: str
     started: bool = False
 
     async def __call__(self, message: Message) -> None:
         self.started = True
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"x-request-id", self.request_id.encode())]}
         if self.bodiless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self.send(message)
@@ -88,13 +103,22 @@ class Front:
     """An ASGI application around the framework's."""
 
     def __init__(
-        self, app: Any, reader: Reader, settings: Settings, clock: Clock, *, cache: Cache | None = None
+        self,
+        app: Any,
+        reader: Reader,
+        settings: Settings,
+        clock: Clock,
+        *,
+        cache: Cache | None = None,
+        tick: Callable[[], float] = monotonic,
     ) -> None:
         self._app = app
         self._reader = reader
         self._settings = settings
         self._clock = clock
         self._hosts = gate.allowed_hosts(settings)
+        self._rights = Rights(settings, path_of(settings.database), reader.states)
+        self._limits = Limits(settings, tick)
         self._cache = cache or Cache()
         self._fresh: dict[str, tuple[Mapping[str, State], int, Freshness]] = {}
 
@@ -106,22 +130,62 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, out = gate.raw_path(scope), _Out(send, bodiless=scope["method"] == "HEAD")
+        path, identity = gate.raw_path(scope), request_id(scope)
+        out = _Out(send, scope["method"] == "HEAD", identity)
+        with structlog.contextvars.bound_contextvars(request_id=identity):
+            try:
+                refused = gate.refusal(scope, self._hosts)
+                if refused is None:
+                    refused = await self._admit({**scope, REQUEST_ID: identity}, path, receive, out)
+                if refused is None:
+                    return
+            except Exception as error:
+                if out.started:
+                    raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
+                refused = problems.of_error(error)
+            await _send_problem(refused, path, out)
+
+    async def _admit(self, scope: Message, path: str, receive: Receive, send: Send) -> problems.Problem | None:
+        """Answers whoever may ask now; else gives the reason why not."""
+        now, peer = self._clock.now(), peer_of(scope, self._rights.gateways)
         try:
-            refused = gate.refusal(scope, self._hosts)
-            if refused is None:
-                await self._answer(scope, path, receive, out)
-                return
-        except Exception as error:
-            if out.started:
-                raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
-            refused = problems.of_error(error)
-        await _send_problem(refused, path, out)
+            principal = self._rights.principal(scope, now)
+        except QueryError as error:
+            return await self._turn_away(scope, path, peer, error)
+        if refused := self._limits.refusal(principal, peer, writes=scope["method"] not in _SAFE):
+            return refused
+        if principal.key_id and self._rights.ring.is_to_be_noted(principal.key_id, now):
+            asyncio.get_running_loop().run_in_executor(None, self._rights.ring.note_use, principal.key_id, now)
+        with structlog.contextvars.bound_contextvars(**({"user": principal.id} if principal.id else {})):
+            await self._answer({**scope, PRINCIPAL: principal}, path, receive, send)
+        return None
+
+    async def _turn_away(self, scope: Message, path: str, peer: str, error: QueryError) -> problems.Problem:
+        """What to answer somebody whose identity does not hold; tries are counted, and audited until too many."""
+        failed = isinstance(error, FailedKey)
+        refused = self._limits.refusal(ANONYMOUS, peer, writes=False)
+        if refused is None and failed:
+            refused = self._limits.failure(peer)
+        if refused is not None:
+            return refused
+        if failed or scope["method"] not in _SAFE:
+            key_id = error.key_id if isinstance(error, FailedKey) else ""
+            await self._deny("authenticate", scope, path, Principal(key_id=key_id))
+        return problems.of_error(error)
+
+    async def _deny(self, action: str, scope: Message, path: str, principal: Principal) -> None:
+        """Returns when it is logged and audited that this was tried and denied."""
+        place = without_keys(path)
+        _log.info("denied", action=action, path=place, key=principal.key_id)
+        entry = Entry(action, place, principal.id, principal.key_id, result="denied", request_id=scope[REQUEST_ID])
+        await asyncio.to_thread(self._rights.denied, entry, self._clock.now())
 
     async def _answer(self, scope: Message, path: str, receive: Receive, send: Send) -> None:
         asks = scope["method"] in ("GET", "HEAD")
-        key = (path, scope["query_string"])
         data = self._data(scope)
+        # A route of an app's own may answer each caller differently, so what is kept for one is given to that one only.
+        caller = data.principal
+        key = (f"{caller.via}:{caller.key_id or caller.id} {path}", scope["query_string"])
         kept = self._kept(key, data) if asks else None
         if kept is not None:
             await self._send_answer(kept, path, scope, data, send)
@@ -142,7 +206,7 @@ class Front:
             self._reader,
             self._settings,
             self._clock.now(),
-            inside=gate.is_loopback(scope),
+            scope[PRINCIPAL],
             if_none_match=gate.header(scope, b"if-none-match"),
         )
 
@@ -167,9 +231,9 @@ class Front:
 
     def _made(self, caught: _Caught, data: Data) -> Answer:
         headers = [pair for pair in caught.start["headers"] if pair[0] not in (b"etag", b"content-length")]
-        if not caught.header(b"cache-control"):
-            public = all(self._reader.collections[name].feed.public for name in data.seen)
-            headers += _PUBLIC if public else _PRIVATE
+        told = caught.header(b"cache-control")
+        if not told or (data.principal.id and "no-store" not in told):
+            headers = [pair for pair in headers if pair[0] != b"cache-control"] + self._caching(data)
         # An app's own route may depend on more than revisions: its tag is that of its bytes.
         etag = caught.header(b"etag") or digest(caught.body)
         return Answer(tuple(headers), caught.body, etag, dict(data.seen))
@@ -193,15 +257,21 @@ class Front:
         headers = [pair for pair in caught.start["headers"] if pair[0] != b"content-length"]
         headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in headers]
         if status == 304:
-            public = all(self._reader.collections[name].feed.public for name in data.seen)
             headers = [pair for pair in headers if pair[0] != b"content-type"]
-            headers += [*(_PUBLIC if public else _PRIVATE), *self._age(data).headers]
+            headers += [*self._caching(data), *self._age(data).headers]
+        if status in (401, 403) and scope["method"] not in _SAFE:
+            await self._deny(scope["method"].lower(), scope, path, data.principal)
         media_type = caught.header(b"content-type")
         if status == 200 and not gate.accepts(gate.header(scope, b"accept"), media_type):
             refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
             await _send_problem(refused, path, send)
             return
         await _send(status, headers, caught.body, send)
+
+    def _caching(self, data: Data) -> Headers:
+        """Who may keep the answer: anybody what anybody may read, unless it was given to somebody in particular."""
+        public = all(self._reader.collections[name].feed.public for name in data.seen)
+        return _PUBLIC if public and not data.principal.id else _PRIVATE
 
     def _age(self, data: Data) -> Age:
         return age([self._freshness(name, data) for name in data.seen], data.now)

@@ -39,10 +39,16 @@ _SCHEMAS: Mapping[Kind, Json] = {
     "datetime": {"type": "string", "description": "RFC 3339 with a zone, or a date"},
     "json": {},
 }
+_KEYS: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `ck_…`. Not needed from the machine itself."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, in another header."},
+}
+_WITH_KEY: list[Json] = [{"bearer": []}, {"key": []}]
 _TEXT: Json = {"type": "string"}
 _MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _AGE_HEADERS: Json = {
     "ETag": {"description": "Strong; for `If-None-Match`.", "schema": _TEXT},
+    "X-Request-Id": {"description": "Yours, if 1 to 64 letters, digits, `-`, `_`; else a new one.", "schema": _TEXT},
     "X-Collected-At": {"description": "When the oldest partition was last collected.", "schema": _TEXT},
     "X-Age": {"description": "Seconds since then.", "schema": {"type": "integer", "minimum": 0}},
     "X-Stale": {"description": "Whether a whole round of the schedule was missed.", "schema": {"type": "boolean"}},
@@ -50,10 +56,13 @@ _AGE_HEADERS: Json = {
 }
 
 
-def describe(apps: Sequence[App], collections: Sequence[Collection], *, version: str) -> Json:
-    """The document for a reader who may see these collections; an app's own routes are in it if any of its are."""
+def describe(apps: Sequence[App], collections: Sequence[Collection], *, version: str, operates: bool = True) -> Json:
+    """The document for a reader who may see these collections; an app's own routes are in it if any of its are.
+
+    operates: the reader may use the operating routes; else they are not in it.
+    """
     schemas = _record_schemas(collections)
-    paths: Json = dict(_SERVICE_PATHS)
+    paths: Json = {path: item for path, item in _SERVICE_PATHS.items() if operates or not path.startswith("/v1/_/")}
     for collection in collections:
         paths |= _paths(collection)
     names = {collection.app for collection in collections}
@@ -68,7 +77,12 @@ def describe(apps: Sequence[App], collections: Sequence[Collection], *, version:
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in sorted(names)] + [{"name": "service"}],
         "paths": paths,
-        "components": {"schemas": schemas | {"Problem": _PROBLEM}, "responses": {"Problem": _PROBLEM_ANSWER}},
+        "components": {
+            "schemas": schemas | {"Problem": _PROBLEM},
+            "responses": {"Problem": _PROBLEM_ANSWER},
+            "securitySchemes": _KEYS,
+        },
+        "security": [{}, *_WITH_KEY],
     }
 
 
@@ -151,10 +165,11 @@ def _operation(
         "tags": [collection.app],
         "summary": f"{collection.feed.name}: {words}",
         "parameters": [*parameters, _IF_NONE_MATCH],
+        **({} if collection.feed.public else {"security": _WITH_KEY}),
         "responses": {
             "200": {"description": words, "headers": headers, "content": content},
             "304": {"description": "The client has it already", "headers": _AGE_HEADERS},
-            **_errors(400, 401, 404, 406, 410, 503),
+            **_errors(400, 401, 404, 406, 410, 429, 503),
         },
     }
 
@@ -256,6 +271,7 @@ _PROBLEM = {
         detail=_TEXT,
         instance=_TEXT,
         errors={"type": "array", "items": _object(parameter=_TEXT, detail=_TEXT)},
+        trace_id={"type": "string", "description": "The request's id."},
     ),
 }
 _PROBLEM_ANSWER = {
@@ -275,7 +291,7 @@ def _errors(*statuses: int) -> Json:
     return {str(status): {"$ref": "#/components/responses/Problem"} for status in statuses}
 
 
-def _service(name: str, words: str, parameters: Sequence[Json] = ()) -> Json:
+def _service(name: str, words: str, parameters: Sequence[Json] = (), *, operating: bool = False) -> Json:
     answer = {"description": words, "content": {"application/json": {"schema": {"type": "object"}}}}
     return {
         "get": {
@@ -283,18 +299,20 @@ def _service(name: str, words: str, parameters: Sequence[Json] = ()) -> Json:
             "tags": ["service"],
             "summary": words,
             "parameters": list(parameters),
-            "responses": {"200": answer, **_errors(400, 401, 404, 406, 503)},
+            **({"security": _WITH_KEY} if operating else {}),
+            "responses": {"200": answer, **_errors(400, 401, *([403] if operating else []), 404, 406, 429, 503)},
         }
     }
 
 
 _SERVICE_PATHS: Json = {
     "/v1": _service("index", "The apps and their collections"),
-    "/v1/_/feeds": _service("feeds", "What is collected, from where and when"),
+    "/v1/_/feeds": _service("feeds", "What is collected, from where and when", operating=True),
     "/v1/_/partitions": _service(
         "partitions",
         "The partitions of a collection and their last verdicts",
         [_query("collection", "`app/name`.", _TEXT, "stocks/bars") | {"required": True}],
+        operating=True,
     ),
     "/health/live": _service("live", "Whether the process answers"),
     "/health/ready": _service("ready", "Whether the data can be read"),

@@ -21,13 +21,19 @@ MEDIA_TYPE = "application/problem+json"
 _KINDS = {
     400: "bad-request",
     401: "not-authenticated",
+    403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    409: "conflict",
     410: "history-gone",
+    412: "changed-meanwhile",
     413: "body-too-large",
     414: "url-too-long",
     415: "unsupported-media-type",
+    422: "invalid",
+    428: "if-match-needed",
+    429: "too-many-requests",
     431: "headers-too-large",
     500: "internal",
     503: "unavailable",
@@ -60,6 +66,8 @@ class Problem:
             "detail": self.detail,
             "instance": instance,
             "errors": [{"parameter": self.parameter, "detail": self.detail}] if self.parameter else [],
+            # From where the log lines of this request have it too.
+            "trace_id": structlog.contextvars.get_contextvars().get("request_id", ""),
         }
         return msgspec.json.encode(content)
 

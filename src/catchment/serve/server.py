@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import sys
 import threading
@@ -14,12 +15,40 @@ from ..app import load_app
 from ..clock import SystemClock, open_clock
 from ..errors import CatchmentError, UsageError
 from ..settings import Settings
+from ..store.keys import any_usable
+from ..store.sqlite import path_of
 
-__all__ = ["check_port", "run"]
+__all__ = ["check_address", "check_port", "run"]
 
 HEADER_TIMEOUT_MS = 10_000
 STOP_TIMEOUT_S = 8
 _BUFFER = 128 * 2**10  # room for headers that we then refuse with 431 ourselves
+
+
+def check_address(settings: Settings) -> None:
+    """Returns if the address is this machine's own, or if there is a key for those who may come from others.
+
+    Raises:
+        UsageError: it is neither. CATCHMENT_WITHOUT_KEYS=yes takes the decision over: what is public is read by
+            anybody who reaches the address then, and nobody writes.
+    """
+    host = settings.host
+    if _is_own(host) or settings.get("CATCHMENT_WITHOUT_KEYS") == "yes":
+        return
+    now = open_clock(settings.get("CATCHMENT_CLOCK")).now()
+    if not any_usable(path_of(settings.database), now):
+        raise UsageError(
+            f"{host} can be reached from other machines, and there is no key yet",
+            hint="make one with catchment keys create --name NAME --scope read, or serve on 127.0.0.1",
+        )
+
+
+def _is_own(host: str) -> bool:
+    """Whether only this machine reaches the address. A name other than localhost may lead anywhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_port(host: str, port: int) -> None:
@@ -39,7 +68,7 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
 
     targets: as on the command line (`stocks`, `feeds:app`). say: takes the two lines that a person sees.
     Raises:
-        UsageError: the port is in use, or a target is no app.
+        UsageError: the port is in use, a target is no app, or the address is open to others and there is no key.
     """
     from granian import Granian
     from granian.constants import Interfaces
@@ -49,6 +78,7 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
     from .app import build
 
     build([load_app(target) for target in targets], settings, SystemClock())  # what is wrong is told before the start
+    check_address(settings)
     check_port(settings.host, settings.port)
     server = Granian(
         "catchment",

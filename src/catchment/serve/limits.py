@@ -1,0 +1,119 @@
+"""How often one client may ask: token buckets in memory, each of them known, all of them on."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..clock import monotonic
+from ..errors import UsageError
+from ..principal import Principal, may
+from ..settings import Settings
+from .problems import Problem, of_status
+
+__all__ = ["LIMITS", "Buckets", "Limit", "Limits", "parse_limit"]
+
+LIMITS = {
+    "CATCHMENT_LIMIT_ANONYMOUS": "10/second,50",
+    "CATCHMENT_LIMIT_KEY": "50/second,100",
+    "CATCHMENT_LIMIT_WRITES": "5/second,20",
+    "CATCHMENT_LIMIT_FAILED_KEYS": "5/minute,5",
+}
+"""The settings and what holds without them: a rate, and how many at once. `off` lifts a limit."""
+
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many a second in the long run, and so many at once."""
+
+    per_second: float
+    burst: int
+
+
+def parse_limit(name: str, text: str) -> Limit | None:
+    """The limit that a setting means: `10/second,50`; None for `off`.
+
+    Raises:
+        UsageError: it is neither; a limit that is misspelt does not lift itself.
+    """
+    if text == "off":
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,6})/(second|minute|hour)(?:,([1-9][0-9]{0,6}))?", text)
+    if match is None:
+        raise UsageError(f"{name}={text} is no limit", hint="write e.g. 10/second,50 (a rate, and how many at once)")
+    count, unit, burst = match.groups()
+    return Limit(int(count) / _SECONDS[unit], int(burst or count))
+
+
+class Buckets:
+    """One bucket for each client, the longest unused ones forgotten: memory is bounded whoever asks.
+
+    A bucket is one number: when it will be full again.
+    """
+
+    def __init__(self, limit: Limit | None, *, max_clients: int = 10_000) -> None:
+        self.limit = limit
+        self._max_clients = max_clients
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, client: str, now: float) -> float:
+        """Takes one token and gives 0; or takes none and gives the seconds until there is one.
+
+        now: seconds that never go back.
+        """
+        if self.limit is None:
+            return 0.0
+        each = 1 / self.limit.per_second
+        full_at = max(self._full_at.get(client, now), now)
+        wait = full_at + each - now - self.limit.burst * each
+        if wait > 1e-9:
+            return wait
+        self._full_at[client] = full_at + each
+        self._full_at.move_to_end(client)
+        if len(self._full_at) > self._max_clients:
+            self._full_at.popitem(last=False)
+        return 0.0
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+
+class Limits:
+    """The limits of one server process."""
+
+    def __init__(self, settings: Settings, tick: Callable[[], float] = monotonic) -> None:
+        def buckets(name: str) -> Buckets:
+            return Buckets(parse_limit(name, settings.get(name, LIMITS[name])))
+
+        self._tick = tick
+        self._anonymous = buckets("CATCHMENT_LIMIT_ANONYMOUS")
+        self._known = buckets("CATCHMENT_LIMIT_KEY")
+        self._writes = buckets("CATCHMENT_LIMIT_WRITES")
+        self._failed = buckets("CATCHMENT_LIMIT_FAILED_KEYS")
+
+    def refusal(self, principal: Principal, peer: str, *, writes: bool) -> Problem | None:
+        """Why the request comes too soon; None when it does not. This machine's own reading is not counted."""
+        client = f"key {principal.key_id}" if principal.key_id else f"user {principal.id}"
+        if writes and may(principal, "write") and (refused := self._take("writes", self._writes, client)):
+            return refused
+        if principal.id:
+            return self._take("key", self._known, client)
+        return None if principal.via == "loopback" else self._take("anonymous", self._anonymous, peer)
+
+    def failure(self, peer: str) -> Problem | None:
+        """Counts a key that proved nobody; says whether its peer has tried too many."""
+        return self._take("failed-keys", self._failed, peer)
+
+    def _take(self, name: str, buckets: Buckets, client: str) -> Problem | None:
+        wait = buckets.take(client, self._tick())
+        if buckets.limit is None or not wait:
+            return None
+        seconds, limit = math.ceil(wait), buckets.limit
+        window = math.ceil(limit.burst / limit.per_second)
+        headers = {"Retry_After": str(seconds), "RateLimit_Policy": f'"{name}";q={limit.burst};w={window}'}
+        return of_status(429, f"Too many requests; ask again in {seconds} s.", **headers)

@@ -1,0 +1,239 @@
+"""Who asks: proved by a key, told by a trusted gateway, or known by the address. And what that allows."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
+
+import structlog
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from ..errors import QueryError, StoreError, UsageError
+from ..principal import ANONYMOUS, LOOPBACK, Action, Principal, is_user, may
+from ..settings import Network, Setting, Settings
+from ..store import keys
+from ..store.audit import Entry, deny
+from . import gate
+
+__all__ = ["PRINCIPAL", "REQUEST_ID", "FailedKey", "KeyRing", "Rights", "demand", "guard", "peer_of", "request_id"]
+
+PRINCIPAL = "catchment.principal"
+"""Where the request's `Principal` stands in its scope."""
+REQUEST_ID = "catchment.request"
+"""Where the request's id stands in its scope."""
+
+Scope = Mapping[str, Any]
+
+_TOUCH_AFTER = timedelta(minutes=1)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OPERATING = "/v1/_/"
+_NEEDED = "This needs a valid key."  # the same words whatever is wrong with the key that was given, if one was
+_log = structlog.get_logger("catchment.serve")
+
+
+class FailedKey(QueryError):
+    """A key was given and proves nobody. key_id: of the stored key that it names, "" when there is none."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(_NEEDED, kind="not-authenticated", status=401)
+        self.key_id = key_id
+
+
+def request_id(scope: Scope) -> str:
+    """The request's id: the given one if it has the form of one, else a new one."""
+    given = gate.header(scope, b"x-request-id")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def demand(principal: Principal, action: Action) -> None:
+    """Returns if the principal may. QueryError if not: 401 for nobody in particular, 403 for one without the right."""
+    if may(principal, action):
+        return
+    if not principal.id:
+        raise QueryError(_NEEDED, kind="not-authenticated", status=401)
+    raise QueryError(f"This needs the right to {action}.", kind="forbidden", status=403)
+
+
+def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Lets operators alone to the operating routes: judged by the route found, however its path was written."""
+    if any(path.startswith(_OPERATING) for path in handler.paths):
+        demand(connection.scope[PRINCIPAL], "operate")  # type: ignore[literal-required]  # a key of our own beside ASGI's
+
+
+# -- addresses -----------------------------------------------------------------------------------------------------
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _gateways(settings: Settings) -> tuple[Network, ...]:
+    try:
+        names = Setting("CATCHMENT_TRUSTED_GATEWAYS").values(settings)
+        return tuple(ipaddress.ip_network(name, strict=False) for name in names)
+    except ValueError as error:
+        raise UsageError(f"CATCHMENT_TRUSTED_GATEWAYS: {error}", hint="write e.g. 10.0.0.5 or 10.0.0.0/24") from error
+
+
+def _within(text: str, networks: tuple[Network, ...]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def peer_of(scope: Scope, gateways: tuple[Network, ...]) -> str:
+    """By what a client without identity is counted: its address, for IPv6 the network that one client has to itself.
+
+    What a request says of its own origin counts only where a trusted gateway wrote it, at the end.
+    """
+    client = scope.get("client")
+    peer = str(client[0]) if client else ""
+    if _within(peer, gateways) and (told := gate.header(scope, b"x-forwarded-for").rpartition(",")[2].strip()):
+        peer = told if _address(told) else peer
+    address = _address(peer)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address) if address else "unknown"
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------
+
+
+class KeyRing:
+    """Stored keys by id, remembered while the database stands unchanged, and boundedly many.
+
+    state: gives the same object as long as nothing was committed; so a revoked key is gone with the next request.
+    """
+
+    def __init__(self, path: Path, state: Callable[[], object], *, max_keys: int = 1024) -> None:
+        self._path = path
+        self._state = state
+        self._seen: object = None
+        self._max_keys = max_keys
+        self._known: OrderedDict[str, keys.Key | None] = OrderedDict()
+        self._noted: OrderedDict[str, datetime] = OrderedDict()
+
+    def find(self, identity: str) -> keys.Key | None:
+        """The key of that id, None when there is none; both are remembered, so that both take the same way."""
+        state = self._state()
+        if state is not self._seen:
+            self._known.clear()
+            self._seen = state
+        if identity not in self._known:
+            self._known[identity] = keys.find(self._path, identity)
+            _forget(self._known, self._max_keys)
+        return self._known[identity]
+
+    def is_to_be_noted(self, identity: str, now: datetime) -> bool:
+        """Whether a minute has passed since it was last noted that the key is used; from then on it counts as noted."""
+        noted = self._noted.get(identity)
+        if noted is not None and now - noted < _TOUCH_AFTER:
+            return False
+        self._noted[identity] = now
+        _forget(self._noted, self._max_keys)
+        return True
+
+    def note_use(self, identity: str, now: datetime) -> None:
+        """Stores that the key is used. Nobody waits for it, so its failing is logged and no more."""
+        try:
+            keys.touch(self._path, identity, now)
+        except StoreError as error:
+            _log.warning("last use of a key is not stored", key=identity, error=str(error))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def _forget(remembered: OrderedDict[str, Any], limit: int) -> None:
+    while len(remembered) > limit:
+        remembered.popitem(last=False)
+
+
+def _given_key(scope: Scope) -> str | None:
+    """The key that the headers give; "" for something that is none, or for two; None for nothing."""
+    given = {_token(name, value) for name, value in scope["headers"] if name in (b"authorization", b"x-api-key")}
+    if not given:
+        return None
+    return given.pop() if len(given) == 1 else ""
+
+
+def _token(name: bytes, value: bytes) -> str:
+    text = value.decode("latin-1").strip()
+    if name == b"x-api-key":
+        return text
+    scheme, _, token = text.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+# -- identity ------------------------------------------------------------------------------------------------------
+
+
+class Rights:
+    """Who asks, for one server process."""
+
+    def __init__(self, settings: Settings, path: Path, state: Callable[[], object]) -> None:
+        self.gateways = _gateways(settings)
+        self.ring = KeyRing(path, state)
+        self._path = path
+
+    def principal(self, scope: Scope, now: datetime) -> Principal:
+        """Who asks.
+
+        Raises:
+            FailedKey: a key was given that proves nobody.
+            QueryError: 400 for a key in the query; 422 for a user that is none; 403 where key and gateway differ.
+            StoreUnavailable: keys cannot be looked up; then nobody is let in by one.
+        """
+        query = unquote_plus(scope["query_string"].decode("latin-1"))
+        if keys.without_keys(query) != query:
+            # It is in logs and histories of others by now; answering would teach people to go on.
+            raise QueryError("a key belongs into a header: Authorization: Bearer …, or X-API-Key", kind="key-in-query")
+        user, key = self._told(scope), _given_key(scope)
+        if key is not None:
+            proved = self._proved(key, now)
+            if user and user != proved.id:
+                raise QueryError("key and user-id name different users", kind="forbidden", status=403)
+            return proved
+        if user:
+            return Principal(user, scopes=frozenset({"write"}), via="gateway")
+        return LOOPBACK if gate.is_loopback(scope) else ANONYMOUS
+
+    def _proved(self, text: str, now: datetime) -> Principal:
+        identity, secret = keys.split(text)
+        stored = self.ring.find(identity)
+        principal = keys.proved(stored, secret, now)
+        if principal is None:
+            raise FailedKey(stored.id if stored else "")
+        return principal
+
+    def _told(self, scope: Scope) -> str:
+        """The user whom a trusted gateway names; "" for none, or where the header is just a header."""
+        client = scope.get("client")
+        if not (client and _within(str(client[0]), self.gateways)):
+            return ""
+        names = (b"user-id", b"user_id")
+        told: set[str] = {value.decode("latin-1").strip().lower() for name, value in scope["headers"] if name in names}
+        if not told:
+            return ""
+        user = told.pop()
+        if told or not is_user(user):
+            raise QueryError("user-id is not the one UUID of a user", kind="bad-identity", status=422)
+        return user
+
+    def denied(self, entry: Entry, now: datetime) -> None:
+        """Returns when the denial stands in the audit. If it cannot be written that is logged: denied it is anyway."""
+        try:
+            deny(self._path, entry, now)
+        except StoreError as error:
+            _log.error("a denial is not in the audit", action=entry.action, error=str(error))
