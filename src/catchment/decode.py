@@ -251,28 +251,24 @@ def model_digest(feed: Feed) -> str:
     return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 
 
-def _code_of(function: Any, seen: frozenset[str] = frozenset()) -> str:
+def _code_of(function: Any, seen: frozenset[types.CodeType] = frozenset()) -> str:
     """The function's bytecode and constants, what is bound to it, and the same of its own module's functions that it
-    calls.
+    calls. seen: the code of those that call it.
     """
     if isinstance(function, functools.partial):
         bound = [*function.args, *function.keywords.items()]
         return "\n".join([_code_of(function.func, seen), *(_value_text(item, seen) for item in bound)])
     code = getattr(function, "__code__", None)
     if code is None:
-        return repr(function)
+        return _steady(function)
+    if code in seen:
+        return ""
+    seen |= {code}
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     bound = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items(), *cells]
-    texts = [_code_text(code), *(_value_text(item, seen) for item in bound)]
-    for name in _names_in(code):
-        other = function.__globals__.get(name)
-        if (
-            getattr(other, "__module__", None) == function.__module__
-            and hasattr(other, "__code__")
-            and name not in seen
-        ):
-            texts.append(_code_of(other, seen | {name}))
-    return "\n".join(texts)
+    called = [function.__globals__.get(name) for name in _names_in(code)]
+    own = [item for item in called if hasattr(item, "__code__") and item.__module__ == function.__module__]
+    return "\n".join([_code_text(code), *(_value_text(item, seen) for item in (*bound, *own))])
 
 
 def _names_in(code: types.CodeType) -> Iterator[str]:
@@ -288,10 +284,14 @@ def _code_text(code: types.CodeType) -> str:
     return f"{code.co_code.hex()} {constants} {code.co_names}"
 
 
-def _value_text(value: Any, seen: frozenset[str]) -> str:
+def _value_text(value: Any, seen: frozenset[types.CodeType]) -> str:
     return _code_of(value, seen) if callable(value) and not isinstance(value, type) else _steady(value)
 
 
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+
+
 def _steady(value: Any) -> str:
-    """The value's text, the same in every process: the order of a set is not."""
-    return f"{{{sorted(map(repr, value))}}}" if isinstance(value, set | frozenset) else repr(value)
+    """The value's text, the same in every process: the order of a set is not, nor is an address."""
+    text = str(sorted(map(repr, value))) if isinstance(value, set | frozenset) else repr(value)
+    return _ADDRESS.sub("", text)
