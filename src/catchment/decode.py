@@ -9,7 +9,6 @@ import functools
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -27,14 +26,12 @@ from .record import Record, Stored, content_hash, stored_values
 
 __all__ = ["Decoded", "Entry", "Reject", "Seen", "decode", "load_json", "model_digest", "render_key"]
 
-MAX_KEY_BYTES = (
-    512  # PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing a person can use
-)
+# PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing that a person can use.
+MAX_KEY_BYTES = 512
 MAX_RECORD_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row that became a record. key: "" where the content is the key. doc: the answer's JSON without its key."""
 
     key: str
@@ -44,15 +41,13 @@ class Entry:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row whose bytes stood in the last merged answer too; raw: their digest."""
 
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row that is no acceptable record: its bytes, why, and where in it (a JSON path, "" for the whole)."""
 
     raw: bytes
@@ -216,17 +211,19 @@ def _steady_positions(feed: Feed) -> tuple[int, ...] | None:
     return tuple(index for index, column in enumerate(feed.columns) if column.name not in feed.volatile)
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.~:-]*\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:-]*").fullmatch
 
 
 def render_key(parts: Iterable[Any]) -> str:
     """The key as it stands in a path: parts percent-encoded and joined by commas (`IBM,2023-01-03`)."""
     texts = [_key_text(part) for part in parts]
-    return ",".join(text if _PLAIN.match(text) else quote(text, safe=":") for text in texts)
+    return ",".join(text if _PLAIN(text) else quote(text, safe=":") for text in texts)
 
 
 def _key_text(part: Any) -> str:
     """Equal values give one text: 1.50 is 1.5, and a moment is one in every zone."""
+    if type(part) is str:
+        return part
     if isinstance(part, Decimal):
         text = format(part, "f")
         return (text.rstrip("0").rstrip(".") if "." in text else text) if part else "0"

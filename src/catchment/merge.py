@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from .decode import Entry, Seen
 from .feed import CONTENT, FIRST, RETIRE, Feed
 
@@ -27,8 +29,7 @@ class Known:
     times: Mapping[bytes, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One key to be written. slot: where its record waits. expected: the hash it has now (b"" for none)."""
 
     key: str

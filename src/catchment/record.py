@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Kind = Literal["text", "integer", "number", "decimal", "boolean", "date", "datetime", "json"]
-Stored = str | int | float | None
+Stored = str | int | float | bool | None
 """A value as SQL sees it."""
 
 # `__` separates a field from an operator in a query, a leading `_` marks catchment's own columns.
@@ -153,9 +153,13 @@ def from_decimal_key(key: str) -> Decimal:
     return Decimal((int(key[0] == "n"), tuple(map(int, digits)), int(text[:4]) - LONGEST_POWER - len(digits)))
 
 
+LEAST, MOST = -(2**63), 2**63 - 1
+BEYOND_64_BITS = "integer beyond 64 bits"
+
+
 def _int64(value: int) -> int:
-    if not -(2**63) <= value < 2**63:
-        raise ValueError("integer beyond 64 bits")
+    if not LEAST <= value <= MOST:
+        raise ValueError(BEYOND_64_BITS)
     return int(value)
 
 
@@ -202,11 +206,16 @@ def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]
     It raises ValueError for a value that could not be stored the same on every engine.
     """
     # Most fields are stored as they are: only the others are looked at one by one.
-    parts = [(place, _TO_STORED[column.kind]) for place, column in enumerate(columns(record)) if column.kind != "text"]
+    kinds = [(place, column.kind) for place, column in enumerate(columns(record))]
+    whole = [place for place, kind in kinds if kind == "integer"]
+    others = [(place, _TO_STORED[kind]) for place, kind in kinds if kind not in ("text", "integer", "boolean")]
 
     def values(item: Record) -> tuple[Stored, ...]:
         found = list(msgspec.structs.astuple(item))
-        for place, store in parts:
+        for place in whole:
+            if (number := found[place]) is not None and not LEAST <= number <= MOST:
+                raise ValueError(BEYOND_64_BITS)
+        for place, store in others:
             if (value := found[place]) is not None:
                 found[place] = store(value)
         return tuple(found)

@@ -52,8 +52,7 @@ class Stage:
         if self._scratch is None:
             self._scratch = scratch()
             self._scratch.execute("CREATE TABLE batch (number INTEGER PRIMARY KEY, entries BLOB)")
-        rows = [(entry.key, entry.hash, entry.raw, entry.values, entry.doc, origin) for entry, origin in self._batch]
-        self._scratch.execute("INSERT INTO batch VALUES (?, ?)", (self._written, msgspec.msgpack.encode(rows)))
+        self._scratch.execute("INSERT INTO batch VALUES (?, ?)", (self._written, msgspec.msgpack.encode(self._batch)))
         self._written += 1
         self._batch = []
 
@@ -71,10 +70,8 @@ class Stage:
         if self._read[0] != number:
             assert self._scratch is not None
             (packed,) = self._scratch.execute("SELECT entries FROM batch WHERE number = ?", (number,)).fetchone()
-            rows = _unpack(packed)
-            self._read = (number, [(Entry(*row[:3], tuple(row[3]), row[4]), row[5]) for row in rows])
+            self._read = (number, _unpack(packed))
         return self._read[1]
 
 
-_Packed = tuple[str, bytes, bytes, list[str | int | float | None], str, int]
-_unpack = msgspec.msgpack.Decoder(list[_Packed]).decode
+_unpack = msgspec.msgpack.Decoder(list[tuple[Entry, int]]).decode
