@@ -1,0 +1,110 @@
+"""The public names as a person's own feeds use them: checked by the type checker, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from catchment import (
+    CONTENT,
+    FIRST,
+    RETIRE,
+    Answer,
+    App,
+    BasicAuth,
+    Budget,
+    Cron,
+    DecodeError,
+    Every,
+    Feed,
+    Get,
+    Meaning,
+    Partition,
+    QueryKey,
+    Record,
+    Secret,
+    Setting,
+    Upstream,
+    each,
+    grid,
+    items,
+    listed_by,
+    months,
+    read_http,
+    rows_of,
+)
+
+
+class Bar(Record):
+    symbol: str
+    day: date
+    close: Decimal
+    note: str | None = None
+
+
+def read(answer: Answer, partition: Partition) -> Meaning:
+    if b"Note" in answer.body:
+        return Meaning.throttled("note", timedelta(seconds=5))
+    return read_http(answer, partition)
+
+
+def rows(body: Any, partition: Partition) -> Iterable[Mapping[str, Any]]:
+    if "series" not in body:
+        raise DecodeError("no series", reason="shape")
+    return [{"symbol": partition["symbol"], **row} for row in body["series"]]
+
+
+def no_future(bar: Bar) -> str:
+    return "no close" if bar.close < 0 else ""
+
+
+quotes = Upstream(
+    "quotes",
+    "https://quotes.example",
+    auth=QueryKey("apikey", Secret("QUOTES_API_KEY")),
+    budget=Budget("1/second", "25/day", zone="America/New_York"),
+    read=read,
+)
+
+bars = Feed(
+    "bars",
+    Bar,
+    quotes,
+    request=Get("/query", symbol="{symbol}", size=Setting("SIZE", "full")),
+    partitions=each(str.upper, symbol=Setting("SYMBOLS", "IBM")),
+    rows=rows,
+    key=("symbol", "day"),
+    refuse=no_future,
+    conflict=FIRST,
+    schedule=Cron("30 22 * * mon-fri", zone="America/New_York"),
+    public=True,
+)
+
+other = Upstream("other", "https://other.example", auth=BasicAuth(Secret("ME"), Secret("PASSWORD")))
+lists = Feed("lists", Bar, other, request=Get("/lists"), key=("symbol", "day"), schedule=Every(hours=6))
+grids = Feed(
+    "grids",
+    Bar,
+    other,
+    request=Get("/grids/{symbol}/{month}"),
+    partitions=grid(rows_of(lists, symbol="symbol"), months(count=3)),
+    rows=items("rows"),
+    shape=lambda row, partition: {**row, "symbol": partition["symbol"]},
+    key=CONTENT,
+    missing=RETIRE,
+    settle=timedelta(days=60),
+)
+listed = Feed(
+    "listed",
+    Bar,
+    other,
+    request=Get("/listed"),
+    partitions=listed_by(lists, symbol="all"),
+    key=("symbol",),
+)
+
+app = App("quotes", feeds=[bars, lists, grids, listed], routes=list)
+
+day: date = Bar("IBM", date(2024, 1, 1), Decimal(1)).day
