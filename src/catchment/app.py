@@ -6,12 +6,13 @@ import importlib
 import importlib.util
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import DeclarationError, UsageError
+from .errors import CatchmentError, DeclarationError, UsageError
 from .feed import Feed
 
 __all__ = ["App", "in_order", "load_app"]
@@ -108,7 +109,21 @@ def _module(name: str, target: str) -> Any:
         found = None
     if found is None:
         raise UsageError(f"{target}: there is no {name}.py here", hint=f"the present folder is {here}")
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except CatchmentError:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"{target}: {said}", hint=_line_of(error, found.origin or "")) from error
+
+
+def _line_of(error: Exception, file: str) -> str:
+    """Where in a person's file an error came up, as a hint; "" where it is not known."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines.append(error.lineno)
+    return f"see {Path(file).name}, line {lines[-1]}" if lines else ""
 
 
 def _attribute(module: Any, name: str, target: str) -> App:

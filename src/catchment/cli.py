@@ -17,7 +17,7 @@ import typer
 from . import __version__
 from .app import SHIPPED, App, load_app
 from .clock import open_clock, parse_moment
-from .errors import CatchmentError, UsageError
+from .errors import CatchmentError, DeclarationError, UsageError
 from .principal import SCOPES, Action, is_user
 from .settings import DEFAULTS, Settings, load_settings
 
@@ -505,7 +505,7 @@ def _guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command, with its errors said in a line."""
     try:
         code = command()
-    except UsageError as error:
+    except (UsageError, DeclarationError) as error:
         _say(error)
         return WRONG_USE
     except CatchmentError as error:

@@ -1,0 +1,304 @@
+"""The command line as a person meets it: what is wrong is said in a line, and what is right is done."""
+
+import json
+import socket
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from commands import NOW, Ended, Place
+from numbers_upstream import FEEDS, LETTERS, Numbers, write_feeds
+
+from catchment.apps.police.standin import service as police_service
+from catchment.clock import FakeClock
+from catchment.standin import Options, serve_in_thread
+
+
+@pytest.fixture(scope="module")
+def police():
+    service = police_service(Options(size="tiny", variant=1, samples=None, clock=FakeClock(NOW)))
+    with serve_in_thread(service, clock=FakeClock(NOW)) as running:
+        yield running
+
+
+@pytest.fixture
+def upstream(police, place):
+    """The police stand-in, which commands in `place` ask."""
+    police.control.reset()
+    place.values = {"CATCHMENT_UPSTREAM_POLICE": f"{police.url}/api", "ALPHAVANTAGE_API_KEY": "k"}
+    yield police
+    police.control.reset()
+
+
+def one_line(done: Ended) -> str:
+    """The line that says what is wrong; at most one more says what to do."""
+    assert "Traceback" not in done.text
+    said, *hint = done.err.splitlines()
+    assert said.startswith("catchment: ")
+    assert len(hint) <= 1
+    assert all(line.startswith("  ") for line in hint)
+    return done.err
+
+
+# -- what is wrong --------------------------------------------------------------------------------------------------
+
+WRONG = {
+    "an unknown app": (["collect", "nosuch"], ["no app is called nosuch", "police, stocks"]),
+    "an unknown feed": (["collect", "police/nosuch"], ["no feed nosuch", "stops"]),
+    "a file that is not here": (["collect", "nofile:app"], ["there is no nofile.py here"]),
+    "an only without a value": (["collect", "police", "--only", "force"], ["--only force is no NAME=VALUE"]),
+    "an only of nothing": (["collect", "police", "--only", "=x"], ["is no NAME=VALUE"]),
+    "an only of an unknown name": (["collect", "police", "--only", "colour=red"], ["has colour", "force, month"]),
+    "an unknown size": (["demo", "--once", "--size", "huge"], ["--size huge is unknown", "tiny"]),
+    "a port that is none": (["serve", "police", "--port", "http"], ["http is no port"]),
+    "a port too high": (["up", "police", "--port", "65536"], ["65536 is no port"]),
+    "a clock that is none": (["standin", "police", "--clock", "noon"], ["noon"]),
+    "a sample folder that is not there": (["standin", "police", "--samples", "nosuch"], ["nosuch"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG)
+def test_wrong_use_is_said_in_a_line(place, upstream, arguments, said):
+    done = place.run(*arguments)
+    line = one_line(done)
+    assert done.code == 2, done.text
+    assert all(part in line for part in said), line
+    assert upstream.control.log() == []
+
+
+MISTYPED = {
+    "an unknown flag": (["collect", "police", "--nosuch"], "No such option: --nosuch"),
+    "an unknown command": (["nosuch"], "No such command 'nosuch'"),
+    "no target": (["collect"], "Missing argument"),
+    "a number that is none": (["standin", "police", "--port", "x"], "Invalid value for '--port'"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTYPED.values(), ids=MISTYPED)
+def test_what_is_mistyped_is_said_with_the_way_to_help(place, arguments, said):
+    done = place.run(*arguments)
+    assert done.code == 2
+    assert "Traceback" not in done.text
+    assert done.err.splitlines()[-1].startswith(f"Error: {said}")
+    assert "--help" in done.err
+
+
+def test_a_missing_secret_is_named_before_any_request(place, upstream):
+    del place.values["ALPHAVANTAGE_API_KEY"]
+    done = place.run("collect", "stocks", "police")
+    assert done.code == 2
+    assert "ALPHAVANTAGE_API_KEY is not set" in one_line(done)
+    assert upstream.control.log() == []
+
+
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_a_port_in_use_is_said(place, upstream, command):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = place.run(command, "police", "--port", str(taken.getsockname()[1]))
+    assert done.code == 2, done.text
+    assert "is in use" in one_line(done)
+    assert upstream.control.log() == []
+
+
+@pytest.mark.parametrize("command", [["collect", "police"], ["status", "police"], ["serve", "police"]])
+def test_a_file_in_the_folders_place_is_said(place, upstream, command):
+    place.data.write_text("a person's notes")
+    done = place.run(*command)
+    assert done.code in (1, 2)
+    assert "cannot be written" in one_line(done)
+    assert place.data.read_text() == "a person's notes"
+    assert upstream.control.log() == []
+
+
+def test_a_file_that_is_no_database_is_said_and_left_alone(place, upstream):
+    place.data.mkdir()
+    file = place.data / "catchment.sqlite"
+    file.write_text("this is no database, but it is somebody's " * 100)
+    done = place.run("collect", "police")
+    assert done.code in (1, 2)
+    assert "not a database" in one_line(done)
+    assert file.read_text().startswith("this is no database")
+    assert upstream.control.log() == []
+
+
+def test_a_newer_schema_is_left_alone(place, upstream):
+    assert place.run("status", "police").code == 3
+    with sqlite3.connect(place.data / "catchment.sqlite") as database:
+        database.execute("UPDATE _meta SET value = '999' WHERE name = 'schema'")
+    database.close()
+    done = place.run("collect", "police")
+    assert done.code in (1, 2)
+    assert "has schema 999" in one_line(done)
+    assert "newer catchment" in done.err
+    assert upstream.control.log() == []
+
+
+FILES = {
+    "no app in it": ("x = 1\n", ["app is no App", "feeds"]),
+    "a key that is no field": (FEEDS.replace('key=("name",)', 'key=("nam",)'), ["feed letters: key", "nam"]),
+    "a parameter that is none": (FEEDS.replace('"{letter}"', '"{lettre}"'), ["feed numbers: request", "{lettre}"]),
+    "a budget that is none": (FEEDS.replace("Budget(", 'Budget("often", '), ["'often' is no window"]),
+    "a mistake in the language": ("app = App(\n", ["feeds.py", "line 1"]),
+    "a name that is not there": ("from catchment import Nothing\n", ["feeds.py", "Nothing"]),
+    "an error of its own": ("1 / 0\n", ["feeds.py", "ZeroDivisionError"]),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), FILES.values(), ids=FILES)
+def test_a_file_that_is_wrong_is_said_in_a_line(place, text, said):
+    (place.folder / "feeds.py").write_text(text)
+    done = place.run("collect", "feeds:app")
+    line = one_line(done)
+    assert done.code == 2, done.text
+    assert all(part in line for part in said), line
+
+
+def test_a_toml_that_is_none_is_said(place):
+    (place.folder / "catchment.toml").write_text("port = \n")
+    done = place.run("status", "police")
+    assert done.code == 2
+    assert "catchment.toml is no TOML" in one_line(done)
+
+
+# -- what is right --------------------------------------------------------------------------------------------------
+
+COMMANDS = ("demo", "collect", "plan", "up", "serve", "status", "standin", "settings")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_there(place, command):
+    done = place.run(*([command] if command else []), "--help")
+    assert done.code == 0
+    assert "Usage: catchment" in done.out
+    assert command or all(name in done.out for name in COMMANDS)
+    assert not list(place.folder.glob("data*"))
+
+
+def test_the_demo_collects_everything_once(place):
+    done = place.run("demo", "--once")
+    assert done.code == 0, done.text
+    table = done.out[done.out.index("collection  ") :]
+    rows = {line.split()[0]: line for line in table.splitlines()[1:]}
+    assert set(rows) == {"police/forces", "police/availability", "police/stops", "stocks/bars"}
+    assert all(row.endswith("complete") for row in rows.values())
+    assert done.err == ""
+
+
+def test_a_small_demo_shows_what_is_pending_and_what_waits_for_the_budget(place):
+    done = place.run("demo", "--once", "--size", "small", values={"CATCHMENT_CLOCK": ""})
+    assert done.code == 3, done.text
+    assert "pending: not listed" in done.out
+    assert "Traceback" not in done.text
+
+
+def test_a_second_demo_has_nothing_to_do(place):
+    assert place.run("demo", "--once").code == 0
+    done = place.run("demo", "--once")
+    assert done.code == 0
+    assert "not due" in done.out
+
+
+def test_json_is_for_scripts(place, upstream):
+    collected = place.run("collect", "police", "--json")
+    assert (collected.code, collected.err) == (0, "")
+    said = json.loads(collected.out)["police"]
+    assert said["complete"] is True
+    assert sum(result["counts"]["new"] for result in said["results"] if result["feed"] == "police/stops") == 180
+    standing = place.run("status", "police", "--json")
+    assert standing.code == 0
+    stops = {item["collection"]: item for item in json.loads(standing.out)}["police/stops"]
+    assert (stops["records"], stops["verdicts"]) == (180, {"complete": 9})
+
+
+def test_what_is_pending_is_shown_and_is_exit_3(place, upstream):
+    upstream.control.set(late=1)
+    done = place.run("collect", "police")
+    assert done.code == 3
+    assert "pending" in done.out
+    assert "not listed" in done.out
+    standing = place.run("status", "police")
+    assert standing.code == 3
+    assert "pending" in standing.out
+
+
+def test_a_plan_asks_nobody(place, upstream):
+    done = place.run("plan", "police", "stocks")
+    assert done.code == 0
+    assert "stocks/bars" in done.out
+    assert "police/stops" in done.out
+    assert upstream.control.log() == []
+
+
+def test_a_plan_says_how_long_a_quota_lasts(place):
+    names = ",".join(f"S{number}" for number in range(500))
+    done = place.run("plan", "stocks", values={"STOCK_SYMBOLS": names})
+    (row,) = (line for line in done.out.splitlines() if line.startswith("stocks/bars"))
+    assert row.split()[1] == "500"
+    # At 25 a day, from the 20th of March: the 20th day.
+    assert "2026-04-08" in row
+
+
+def test_one_feed_and_one_force_may_be_asked_for(place, upstream):
+    assert place.run("collect", "police/forces").code == 0
+    assert [entry["path"] for entry in upstream.control.log()] == ["/api/forces"]
+    done = place.run("collect", "police", "--only", "force=leicestershire", "--only", "month=2026-01")
+    assert done.code == 0, done.text
+    asked = [entry["query"] for entry in upstream.control.log() if entry["path"] == "/api/stops-force"]
+    assert asked == [{"force": "leicestershire", "date": "2026-01"}]
+
+
+def test_a_second_collection_asks_for_nothing_that_is_not_due(place, upstream):
+    assert place.run("collect", "police").code == 0
+    requests = len(upstream.control.log())
+    done = place.run("collect", "police")
+    assert done.code == 0
+    assert "9 not due" in done.out
+    assert len(upstream.control.log()) == requests
+    assert place.run("collect", "police", "--again").code == 0
+    assert len(upstream.control.log()) == 2 * requests
+
+
+def test_a_persons_own_feeds_are_collected(place):
+    with serve_in_thread(Numbers(), clock=FakeClock(NOW)) as numbers:
+        place.values = dict(write_feeds(place.folder, numbers.url))
+        done = place.run("collect", "feeds:app")
+        assert done.code == 0, done.text
+        assert place.sql("SELECT letter, count(*) FROM count_numbers GROUP BY letter ORDER BY letter") == [
+            (letter, 10) for letter in LETTERS
+        ]
+        assert place.run("collect", "feeds.py:app", "--only", "letter=c").code == 0
+        assert numbers.control.log()[-1]["query"] == {"letter": "c"}
+        standing = json.loads(place.run("status", "feeds:app", "--json").out)
+        assert {item["collection"]: item["records"] for item in standing} == {"count/letters": 6, "count/numbers": 60}
+
+
+def test_private_upstreams_are_not_asked_unless_somebody_allowed_it(place, upstream):
+    done = place.run("collect", "police", values={"CATCHMENT_ALLOW_PRIVATE": ""})
+    assert done.code == 3
+    assert "refused" in done.out
+    assert upstream.control.log() == []
+
+
+# -- what a start costs ---------------------------------------------------------------------------------------------
+
+
+def loaded_by(program: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after this program."""
+    line = f"{program}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("program", ["import catchment", "import catchment.cli", "import catchment.apps.stocks"])
+def test_importing_loads_neither_web_nor_database(program):
+    loaded = loaded_by(program)
+    assert "catchment" in loaded
+    assert loaded.isdisjoint({"litestar", "aiohttp", "sqlalchemy", "granian", "dotenv"})
+
+
+def test_the_version_is_said(place: Place):
+    done = place.run("--version")
+    assert done.code == 0
+    assert done.out.startswith("catchment ")
