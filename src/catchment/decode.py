@@ -102,7 +102,7 @@ def decode(
 def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
     """Pairs of a row's bytes and, where the feed's own function made it, the row."""
     if isinstance(feed.rows, items):
-        for raw in _split(body, feed.rows.member):
+        for raw in _split_around_surrogates(body, feed.rows.member):
             yield bytes(raw), None
         return
     content = load_json(body) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
@@ -115,6 +115,28 @@ def _text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise DecodeError("the body is no UTF-8 text", reason="encoding") from error
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape in a JSON text; its group is half of a pair of surrogates without the other half."""
+
+
+def _split_around_surrogates(body: bytes, member: str) -> Iterator[bytes | msgspec.Raw]:
+    """The rows as `_split` gives them; half a character in one of them, which the splitter refuses, is left to it."""
+    try:
+        yield from _split(body, member)
+        return
+    except DecodeError:
+        whole = _ESCAPE.sub(lambda found: b"\\u0000" if found[1] else found[0], body)
+        if whole == body:
+            raise
+    end = 0
+    for row in _split(whole, member):
+        start = whole.index(bytes(row), end)
+        end = start + len(bytes(row))
+        yield body[start:end]
 
 
 def _split(body: bytes, member: str) -> list[msgspec.Raw]:
