@@ -110,5 +110,5 @@ def test_what_has_not_the_form_of_a_key_has_no_id(text):
 
 def test_what_looks_like_a_key_is_blotted_out(database, now):
     text, _ = made(database, now)
-    assert without_keys(f"/v1/{text}/x?a={text.upper().replace('CK', 'ck')}") == "/v1/ck_***/x?a=ck_***"
+    assert without_keys(f"/v1/{text}/x?a={text.upper()}") == "/v1/ck_***/x?a=ck_***"
     assert without_keys("/v1/demo/bars/back_2024_01") == "/v1/demo/bars/back_2024_01"

@@ -26,7 +26,7 @@ __all__ = ["Key", "any_usable", "create", "find", "listed", "proved", "revoke", 
 
 _ID_BYTES, _SECRET_BYTES = 5, 25  # 8 and 40 characters: 200 random bits are nothing to guess, so a fast hash will do
 _KEY = re.compile(r"ck_([a-z2-7]{8,32})_([a-z2-7]{32,64})")
-_LIKE_A_KEY = re.compile(r"ck_[A-Za-z0-9]{8,}_[A-Za-z0-9]+")
+_LIKE_A_KEY = re.compile(r"ck_[a-z0-9]{8,}_[a-z0-9]+", re.IGNORECASE)
 _NOBODYS = hashlib.sha256(secrets.token_bytes(32)).digest()  # what the secret of an unknown id is compared with
 _COLUMNS = "id, digest, name, principal, scopes, created_at, expires_at, last_used_at, revoked_at"
 
