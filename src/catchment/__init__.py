@@ -10,25 +10,12 @@ from .app import App
 from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
 from .errors import CatchmentError, DeclarationError, DecodeError
 from .exchange import Answer
-from .feed import (
-    CONTENT,
-    FIRST,
-    KEEP,
-    LAST,
-    RETIRE,
-    Budget,
-    Cron,
-    Every,
-    Feed,
-    Get,
-    Meaning,
-    Upstream,
-    items,
-    read_http,
-)
+from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, items
 from .partitions import Partition, days, each, grid, listed_by, months, rows_of
 from .record import Record
+from .schedule import Cron, Every
 from .settings import Secret, Setting
+from .upstream import Budget, Meaning, Upstream, read_http
 
 __all__ = [
     "CONTENT",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from .feed import Budget, Window
+from .upstream import Budget, Window
 
 __all__ = ["Count", "Wait", "day_of", "day_turns", "left_today", "pause_after_quota", "take"]
 

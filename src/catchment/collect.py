@@ -22,7 +22,7 @@ from .clock import Clock, heartbeat
 from .decode import model_digest
 from .derive import derive
 from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, UsageError
-from .feed import Feed, MeaningKind
+from .feed import Feed
 from .fetch.ask import PATIENCE
 from .partitions import Expected, Surroundings
 from .passes import Fetched, Passes
@@ -32,6 +32,7 @@ from .settings import Settings
 from .store.ledger import Lease, Outcome
 from .store.store import Store
 from .store.tables import Collection
+from .upstream import MeaningKind
 
 __all__ = ["Collector"]
 

@@ -13,7 +13,7 @@ from .budget import Wait, take
 from .clock import Clock
 from .decode import model_digest
 from .exchange import Request
-from .feed import Budget, Feed, Meaning, Upstream
+from .feed import Feed
 from .fetch.ask import Asker
 from .fetch.client import Client
 from .runs import Event, OnEvent
@@ -21,6 +21,7 @@ from .settings import Settings
 from .store.archive import Exchange, Place
 from .store.ledger import Lease
 from .store.store import Store
+from .upstream import Budget, Meaning, Upstream
 
 __all__ = ["Fetched", "Passes"]
 

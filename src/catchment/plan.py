@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from .budget import Count, Wait, take
-from .feed import Budget, Feed
+from .feed import Feed
 from .partitions import Expected, Partition
+from .upstream import Budget
 
 __all__ = ["GOOD", "Plan", "State", "Task", "Verdict", "due_at", "forecast", "plan", "retry_at"]
 

@@ -4,9 +4,11 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from catchment.app import App
-from catchment.feed import CONTENT, Every, Feed, Get, Upstream
+from catchment.feed import CONTENT, Feed, Get
 from catchment.record import Record
+from catchment.schedule import Every
 from catchment.store.tables import collection_of
+from catchment.upstream import Upstream
 
 
 class Bar(Record):

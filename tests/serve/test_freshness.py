@@ -4,7 +4,8 @@ import pytest
 from demo_feeds import BARS, Bar, somewhere
 
 from catchment.clock import render_moment
-from catchment.feed import Cron, Every, Feed, Get
+from catchment.feed import Feed, Get
+from catchment.schedule import Cron, Every
 from catchment.serve.freshness import age, due
 from catchment.store.reader import Freshness
 

@@ -15,7 +15,7 @@ from ..budget import Wait
 from ..clock import Clock
 from ..errors import BudgetSpent, FetchError, Refused
 from ..exchange import Answer, Request
-from ..feed import Meaning, Upstream
+from ..upstream import Meaning, Upstream
 from .client import Client, Limits
 from .retry import next_wait, retry_after
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from ..feed import Meaning
+from ..upstream import Meaning
 
 __all__ = ["next_wait", "retry_after"]
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..clock import parse_moment, render_moment
-from ..feed import Cron, Every, Feed
+from ..feed import Feed
+from ..schedule import Cron, Every
 from ..store.reader import Due, Freshness
 
 __all__ = ["Age", "age", "due"]

@@ -10,7 +10,8 @@ import msgspec
 from litestar import Request, Response, get
 
 from ..errors import QueryError
-from ..feed import CONTENT, Cron, Feed
+from ..feed import CONTENT, Feed
+from ..schedule import Cron
 from ..store.reader import Freshness
 from ..store.tables import Collection
 from . import gate

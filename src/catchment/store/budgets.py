@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ..budget import PAUSE, Count, Wait, pause_after_quota, take
 from ..clock import parse_moment, render_moment
-from ..feed import Budget
+from ..upstream import Budget
 from .sqlite import mapped, transaction
 
 __all__ = ["Budgets"]

@@ -1,0 +1,63 @@
+"""When a partition is due: by the clock of a place, or by distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from .errors import DeclarationError
+
+__all__ = ["Cron", "Every", "known_zone"]
+
+
+@dataclass(frozen=True)
+class Cron:
+    """A schedule by the clock of a place: `Cron("30 22 * * mon-fri", zone="America/New_York")`."""
+
+    expression: str
+    zone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        from cronsim import CronSim, CronSimError
+
+        known_zone("Cron", self.zone)
+        try:
+            CronSim(self.expression, datetime(2026, 1, 1, tzinfo=ZoneInfo(self.zone)))
+        except CronSimError as error:
+            raise DeclarationError(f"Cron({self.expression!r})", str(error), hint='e.g. "0 4 * * *"') from error
+
+    def next_after(self, moment: datetime) -> datetime:
+        """The first slot after `moment`. A slot in the hour that summer time skips comes right after it, one in the
+        hour that comes twice comes once.
+        """
+        from cronsim import CronSim
+
+        # In the second pass of an hour that comes twice, the first answers are slots of its first pass: gone by.
+        slots = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
+        return next(slot for slot in (item.astimezone(moment.tzinfo) for item in slots) if slot > moment)
+
+
+@dataclass(frozen=True)
+class Every:
+    """A schedule by distance: `Every(minutes=30)` after the last time."""
+
+    interval: timedelta
+
+    def __init__(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        interval = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if interval < timedelta(seconds=1):
+            raise DeclarationError("Every", "is at least one second")
+        object.__setattr__(self, "interval", interval)
+
+    def next_after(self, moment: datetime) -> datetime:
+        return moment + self.interval
+
+
+def known_zone(where: str, name: str) -> str:
+    """The zone's name. DeclarationError, naming `where`, if there is no such zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise DeclarationError(where, f"{name} is no time zone", hint="e.g. Europe/London") from error
+    return name

@@ -1,0 +1,197 @@
+"""A third-party API: where it is, what it allows, how it lets us in, and what its answers mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+from urllib.parse import urlsplit
+
+from .auth import Auth, NoAuth
+from .errors import DeclarationError, UsageError
+from .exchange import Answer
+from .partitions import Partition
+from .schedule import known_zone
+from .settings import Setting, Settings
+
+__all__ = ["Budget", "Meaning", "MeaningKind", "Reader", "Upstream", "Window", "read_http"]
+
+
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+Unit = Literal["second", "minute", "hour", "day"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`count` requests in a `unit`: of the calendar for a day, of any such span for the shorter ones."""
+
+    count: int
+    unit: Unit
+
+    @property
+    def seconds(self) -> float:
+        return float(_SECONDS.get(self.unit, 86400))
+
+    def __str__(self) -> str:
+        return f"{self.count}/{self.unit}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How often we may ask: `Budget("1/second", "25/day", zone="America/New_York")`.
+
+    windows: all hold at once. zone: where the day turns. burst: how many may follow each other at once in the short
+    windows (1: evenly spaced, so that no span holds more than its count). concurrency: open requests at a time.
+    """
+
+    windows: tuple[Window, ...]
+    zone: str
+    burst: int
+    concurrency: int
+
+    def __init__(self, *windows: str, zone: str = "UTC", burst: int = 1, concurrency: int = 4) -> None:
+        object.__setattr__(self, "windows", tuple(_window(text) for text in windows))
+        object.__setattr__(self, "zone", known_zone("Budget", zone))
+        object.__setattr__(self, "burst", burst)
+        object.__setattr__(self, "concurrency", concurrency)
+        if burst < 1 or concurrency < 1:
+            raise DeclarationError("Budget", "burst and concurrency are at least 1")
+        if len({window.unit for window in self.windows}) < len(self.windows):
+            raise DeclarationError("Budget", "has two windows of one unit")
+
+
+def _window(text: str) -> Window:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/(second|minute|hour|day)", text)
+    if not match:
+        raise DeclarationError("Budget", f"{text!r} is no window", hint='write e.g. "1/second" or "25/day"')
+    return Window(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern allows only the units
+
+
+MeaningKind = Literal["data", "pending", "throttled", "quota", "auth", "stop", "refused", "transient", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an answer is, whatever its status says. Built by the class methods.
+
+    wait: how long to wait before the same request is sent again, where the upstream or the feed says so.
+    """
+
+    kind: MeaningKind
+    reason: str = ""
+    wait: timedelta | None = None
+
+    @classmethod
+    def data(cls) -> Meaning:
+        """Records, to be decoded."""
+        return cls("data")
+
+    @classmethod
+    def pending(cls, reason: str) -> Meaning:
+        """Not published yet: nothing is wrong, nothing is stored, asked again later."""
+        return cls("pending", reason)
+
+    @classmethod
+    def throttled(cls, reason: str, wait: timedelta | None = None) -> Meaning:
+        """Too fast: the same request again after a wait; not counted as a try."""
+        return cls("throttled", reason, wait)
+
+    @classmethod
+    def quota(cls, reason: str) -> Meaning:
+        """The allowance is used up: no request to this upstream until its day turns."""
+        return cls("quota", reason)
+
+    @classmethod
+    def auth(cls, reason: str) -> Meaning:
+        """We are not let in: no request to this upstream before a person has looked."""
+        return cls("auth", reason)
+
+    @classmethod
+    def stop(cls, reason: str) -> Meaning:
+        """This feed cannot be had (not entitled, declared wrongly): its other partitions are not asked."""
+        return cls("stop", reason)
+
+    @classmethod
+    def refused(cls, reason: str) -> Meaning:
+        """This partition will not be answered, however often it is asked."""
+        return cls("refused", reason)
+
+    @classmethod
+    def failed(cls, reason: str) -> Meaning:
+        """A fault that asking again now does not mend."""
+        return cls("failed", reason)
+
+    @classmethod
+    def transient(cls, reason: str, wait: timedelta | None = None) -> Meaning:
+        """A fault that may pass: tried again a few times."""
+        return cls("transient", reason, wait)
+
+
+Reader = Callable[[Answer, Partition], Meaning]
+
+
+def read_http(answer: Answer, partition: Partition) -> Meaning:  # noqa: ARG001 (a reader's shape)
+    """What the status says by itself (RFC 9110), for upstreams that mean what they send."""
+    status = answer.status
+    if status in (200, 203, 206, 304):
+        return Meaning.data()
+    if status == 429:
+        return Meaning.throttled("429")
+    if status in (401, 403):
+        return Meaning.auth(str(status))
+    if status in (408, 425) or status >= 500:
+        return Meaning.transient(str(status))
+    return Meaning.refused(str(status))
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an address or a port that cannot be
+        return False
+    return named and not parts.query and not parts.fragment
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A third-party HTTP API.
+
+    url: `https://…`; `CATCHMENT_UPSTREAM_<NAME>` replaces it. read: what an answer means. deadline: for one whole
+    request. max_body: bytes of one decoded body.
+    """
+
+    name: str
+    url: str
+    auth: Auth = field(default=NoAuth(), kw_only=True)
+    budget: Budget = field(default_factory=Budget, kw_only=True)
+    read: Reader = field(default=read_http, kw_only=True)
+    tries: tuple[float, ...] = field(default=(1, 2, 4, 8), kw_only=True)
+    deadline: timedelta = field(default=timedelta(seconds=60), kw_only=True)
+    max_body: int = field(default=64 * 2**20, kw_only=True)
+
+    def __post_init__(self) -> None:
+        where = f"upstream {self.name}"
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", self.name):
+            raise DeclarationError(where, "the name is lower case, digits and hyphens")
+        if "@" in self.url.partition("//")[2].partition("/")[0]:
+            raise DeclarationError(where, "the URL holds a password", hint="use auth=BasicAuth(Secret(…), Secret(…))")
+        if not _is_base_url(self.url):
+            raise DeclarationError(where, f"{self.url} is no base URL", hint="e.g. https://api.example.org/v1")
+        if any(wait < 0 for wait in self.tries):
+            raise DeclarationError(where, "tries are waits in seconds, none negative")
+
+    def base_url(self, settings: Settings) -> str:
+        return settings.upstream_url(self.name) or self.url.rstrip("/")
+
+    def budget_now(self, settings: Settings) -> Budget:
+        """The declared budget, or the one in the setting `<NAME>_BUDGET`, e.g. `75/minute`."""
+        name = f"{self.name.upper().replace('-', '_')}_BUDGET"
+        if not (windows := Setting(name).values(settings)):
+            return self.budget
+        try:
+            return Budget(*windows, zone=self.budget.zone, burst=self.budget.burst, concurrency=self.budget.concurrency)
+        except DeclarationError as error:
+            raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
