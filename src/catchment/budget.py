@@ -67,7 +67,8 @@ def _take(window: Window, budget: Budget, count: Count, now: datetime) -> Count 
         used = count.used if count.period == today else 0
         return Wait(day_turns(budget, now), "day") if used >= window.count else Count(today, used + 1)
     interval = _interval(window, budget)
-    arrival = max(count.until or now, now)
+    # Never further ahead than a full burst: a clock that was set back must not keep an upstream shut.
+    arrival = min(max(count.until or now, now), now + interval * budget.burst)
     free = arrival - interval * (budget.burst - 1)
     return Wait(free, window.unit) if free > now else Count(until=arrival + interval)
 

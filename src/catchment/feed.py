@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
-from .errors import DeclarationError
+from .errors import DeclarationError, UsageError
 from .exchange import Request
 from .paging import Pager, single
 from .partitions import Partition, Source, once
@@ -90,9 +90,15 @@ class Get:
             (name, value.text(settings) if isinstance(value, Setting) else value.format_map(values))
             for name, value in self.query
         ]
-        # A value is one segment of the path, whatever is in it.
-        path = self.path.format_map({name: quote(value, safe="") for name, value in values.items()})
+        path = self.path.format_map({name: _segment(value) for name, value in values.items()})
         return Request(path, tuple(query), self.headers)
+
+
+def _segment(value: str) -> str:
+    """A value as one segment of a path, whatever is in it. UsageError for one that means another folder."""
+    if value in ("", ".", ".."):
+        raise UsageError(f"{value!r} cannot stand in a path")
+    return quote(value, safe="")
 
 
 def _placeholders(text: str) -> Iterable[str]:

@@ -187,3 +187,12 @@ def test_a_forecast_of_nothing_is_now_and_spends_nothing():
     assert forecast(0, Budget("3/day"), counts, NOON) == NOON
     forecast(5, Budget("3/day"), counts, NOON)
     assert counts == {"day": Count("2026-01-01", 3)}
+
+
+def test_a_clock_that_is_set_back_does_not_shut_the_upstream():
+    budget = Budget("10/second")
+    later = NOON + timedelta(hours=1)
+    used = take(budget, {}, later)
+    wait = take(budget, used, NOON)
+    assert isinstance(wait, Wait)
+    assert wait.until - NOON <= timedelta(seconds=1)

@@ -43,7 +43,7 @@ def test_a_partitions_request_has_its_values_in_their_places(get, target):
     assert get.request(Partition((("symbol", "A/B &?c"),)), settings).target == target
 
 
-@given(st.text(max_size=12))
+@given(st.text(max_size=12).filter(lambda value: value not in ("", ".", "..")))
 def test_a_value_is_one_segment_of_the_path_whatever_is_in_it(value):
     path = Get("/of/{name}/list").request(Partition((("name", value),)), Settings()).target
     assert (path.count("/"), path.isascii(), set("?# ") & set(path)) == (3, True, set())
@@ -134,3 +134,10 @@ def test_an_app_that_is_not_there_is_said_with_what_there_is(project, target, wo
         load_app(target)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_a_value_that_means_another_folder_is_no_part_of_a_path(value):
+    request = Get("/orders/{id}")
+    with pytest.raises(UsageError, match="cannot stand in a path"):
+        request.request(Partition((("id", value),)), Settings())
