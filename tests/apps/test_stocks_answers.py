@@ -35,8 +35,11 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("datatype", ["json", "csv"])
-@pytest.mark.parametrize("error", ERRORS)
+# As CSV is asked for, the upstream says its refusals in the same words; what is broken does not depend on that.
+CASES = [(error, "json") for error in ERRORS] + [(error, "csv") for error in ERRORS if not error.startswith("50")]
+
+
+@pytest.mark.parametrize(("error", "datatype"), CASES, ids=["-".join(case) for case in CASES])
 def test_each_refusal_has_its_verdict_and_takes_nothing_away(tmp_path, error, datatype):
     verdict, reason, requests, waited = ERRORS[error]
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE=datatype) as stocks:

@@ -19,7 +19,7 @@ FIRST = 2
 CONCURRENCY = 4
 
 STATE = {
-    "records": "SELECT _key, _partition, _hash, _version, _said_at, _doc FROM {table} ORDER BY _key",
+    "records": "SELECT _key, _partition, _hash, _version, _doc FROM {table} ORDER BY _key",
     "versions": "SELECT _key, _version, _doc, _gone FROM {table}_version ORDER BY _key, _version",
     "rows of each commit": (
         "SELECT _partition, count(*), count(DISTINCT _revision) FROM {table} GROUP BY _partition ORDER BY _partition"
@@ -32,7 +32,7 @@ STATE = {
 
 
 def state(place: Place, feed: str) -> dict[str, list[tuple]]:
-    """All that is to be equal after a kill: not the order of commits, which is nobody's promise."""
+    """All that is to be equal after a kill: not the order of commits nor their moments, which are nobody's promise."""
     table = feed.replace("/", "_")
     return {name: place.sql(statement.format(table=table, feed=feed)) for name, statement in STATE.items()}
 
@@ -60,8 +60,7 @@ def upstream(police):
 
 
 def place_of(folder: Path, url: str) -> Place:
-    """Without a budget that is waited for: the clock stands still then, and all moments are equal."""
-    return Place(folder, {"CATCHMENT_UPSTREAM_POLICE": f"{url}/api", "POLICE_BUDGET": "999999999/second"})
+    return Place(folder, {"CATCHMENT_UPSTREAM_POLICE": f"{url}/api"})
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,7 @@ def undisturbed(police, tmp_path_factory):
     return state(place, "police/stops")
 
 
-@pytest.mark.parametrize("answered", [0, 1, 3, 5])
+@pytest.mark.parametrize("answered", [0, 3, 5])
 def test_killed_while_answers_are_awaited(upstream, undisturbed, tmp_path, answered):
     place = place_of(tmp_path, upstream.url)
     upstream.control.post(hold=[{"path": STOPS, "call": call} for call in range(answered + 1, 10)])
@@ -93,7 +92,7 @@ def test_killed_while_answers_are_awaited(upstream, undisturbed, tmp_path, answe
     assert max(asked(upstream.control).values()) == 2
 
 
-@pytest.mark.parametrize("requests", [1, 2, 3, 5, 8, 10])
+@pytest.mark.parametrize("requests", [1, 5, 10])
 def test_killed_as_soon_as_so_much_was_asked(upstream, undisturbed, tmp_path, requests):
     place = place_of(tmp_path, upstream.url)
     process = place.start("collect", "police")
@@ -122,7 +121,7 @@ def archive(place: Place) -> list[tuple[str]]:
 
 def test_killed_again_and_again(upstream, undisturbed, tmp_path):
     place = place_of(tmp_path, upstream.url)
-    for step in range(4):
+    for step in range(3):
         upstream.control.post(hold=[{"path": STOPS, "call": call} for call in range(2, 10)])
         process = place.start("collect", "police")
         # Each life gets one month and its list's share, and dies with up to four requests open.
@@ -158,7 +157,7 @@ def whole(place: Place) -> bool:
     return rows == [(letter, 10) for letter in LETTERS]
 
 
-@pytest.mark.parametrize("point", ["between", "archived", *"af"])
+@pytest.mark.parametrize("point", ["between", "archived", "a"])
 def test_killed_where_nothing_is_under_way_asks_nothing_twice(mine, numbers, point):
     """between: two feeds. archived: all that was answered is archived, its rows are not committed."""
     (mine.folder / f"die-at-{point}").touch()
@@ -200,13 +199,12 @@ def test_killed_while_restating_shows_the_old_or_the_new_and_never_both(mine, nu
 # -- asked to end ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_end_it_finishes_what_is_under_way(upstream, undisturbed, tmp_path, number):
+def test_asked_to_end_it_finishes_what_is_under_way(upstream, undisturbed, tmp_path):
     place = place_of(tmp_path, upstream.url)
     upstream.control.post(hold=[{"path": STOPS, "call": call} for call in range(2, 10)])
     process = place.start("collect", "police")
     upstream.control.wait_for(FIRST + 1 + CONCURRENCY)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     upstream.control.release()
     first = ended(process)
     assert first.code == 3, first.text

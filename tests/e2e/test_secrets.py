@@ -107,7 +107,12 @@ def test_whatever_the_upstream_says_the_key_is_not_repeated(keyed, upstream, swi
     first = keyed.run("collect", "stocks")
     assert first.code == code, first.text
     assert {entry["query"]["apikey"] for entry in upstream.control.log()} == {CANARY}
-    clean(keyed, first, keyed.run("collect", "stocks", "--again", "--json"), keyed.run("status", "stocks", "--json"))
+    clean(keyed, first)
+
+
+def test_what_a_script_reads_holds_no_key(keyed, upstream):
+    upstream.control.set(key_echo=True, error="quota")
+    clean(keyed, keyed.run("collect", "stocks", "--json"), keyed.run("status", "stocks", "--json"))
 
 
 def test_another_host_never_sees_the_key(keyed, upstream):
