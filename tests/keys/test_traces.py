@@ -66,10 +66,10 @@ def test_header_problem_and_log_have_one_id_and_the_user(service, log):
     service.ask(WRITING, peer=GATEWAY, method="POST", user_id=USER.upper(), x_request_id="trace-3")
     nobody = service.ask(WRITING, method="POST", x_request_id="trace-4")
     assert [answer.json()["trace_id"] for answer in (broken, denied, nobody)] == ["trace-1", "trace-2", "trace-4"]
-    assert [(line["event"], line["request_id"], line.get("user")) for line in log] == [
+    assert [(line["event"], line["request_id"], line["user"]) for line in log] == [
         ("unexpected error", "trace-1", USER),
         ("denied", "trace-2", USER),
-        ("denied", "trace-4", None),
+        ("denied", "trace-4", ""),
     ]
 
 

@@ -132,18 +132,19 @@ class Front:
             return
         path, identity = gate.raw_path(scope), request_id(scope)
         out = _Out(send, scope["method"] == "HEAD", identity)
-        with structlog.contextvars.bound_contextvars(request_id=identity):
-            try:
-                refused = gate.refusal(scope, self._hosts)
-                if refused is None:
-                    refused = await self._admit({**scope, REQUEST_ID: identity}, path, receive, out)
-                if refused is None:
-                    return
-            except Exception as error:
-                if out.started:
-                    raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
-                refused = problems.of_error(error)
-            await _send_problem(refused, path, out)
+        # A request is a task with a context of its own: nothing is to be taken back at its end.
+        structlog.contextvars.bind_contextvars(request_id=identity, user="")
+        try:
+            refused = gate.refusal(scope, self._hosts)
+            if refused is None:
+                refused = await self._admit({**scope, REQUEST_ID: identity}, path, receive, out)
+            if refused is None:
+                return
+        except Exception as error:
+            if out.started:
+                raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
+            refused = problems.of_error(error)
+        await _send_problem(refused, path, out)
 
     async def _admit(self, scope: Message, path: str, receive: Receive, send: Send) -> problems.Problem | None:
         """Answers whoever may ask now; else gives the reason why not."""
@@ -156,8 +157,9 @@ class Front:
             return refused
         if principal.key_id and self._rights.ring.is_to_be_noted(principal.key_id, now):
             asyncio.get_running_loop().run_in_executor(None, self._rights.ring.note_use, principal.key_id, now)
-        with structlog.contextvars.bound_contextvars(**({"user": principal.id} if principal.id else {})):
-            await self._answer({**scope, PRINCIPAL: principal}, path, receive, send)
+        if principal.id:
+            structlog.contextvars.bind_contextvars(user=principal.id)
+        await self._answer({**scope, PRINCIPAL: principal}, path, receive, send)
         return None
 
     async def _turn_away(self, scope: Message, path: str, peer: str, error: QueryError) -> problems.Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -11,7 +12,7 @@ from ..errors import QueryError
 from ..settings import Setting, Settings
 from .problems import Problem, of_status
 
-__all__ = ["accepts", "allowed_hosts", "is_loopback", "matches", "pairs", "raw_path", "refusal"]
+__all__ = ["accepts", "address", "allowed_hosts", "is_loopback", "matches", "pairs", "raw_path", "refusal"]
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
 MAX_PARAMETERS = 200
@@ -55,15 +56,23 @@ def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
     return None
 
 
+@lru_cache(maxsize=4096)
+def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that the text is, None for none; one of IPv4 in the clothes of IPv6 is undressed."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
 def is_loopback(scope: Scope) -> bool:
     """Whether the other side is this machine, and no gateway on it that speaks for somebody else."""
     client = scope.get("client")
-    if any(name in _SPEAKS_FOR for name, _ in scope["headers"]):
+    if client is None or any(name in _SPEAKS_FOR for name, _ in scope["headers"]):
         return False
-    try:
-        return client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
+    peer = address(str(client[0]))
+    return peer is not None and peer.is_loopback
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -50,7 +50,7 @@ class FailedKey(QueryError):
 def request_id(scope: Scope) -> str:
     """The request's id: the given one if it has the form of one, else a new one."""
     given = gate.header(scope, b"x-request-id")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def demand(principal: Principal, action: Action) -> None:
@@ -71,14 +71,6 @@ def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
 # -- addresses -----------------------------------------------------------------------------------------------------
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found
-
-
 def _gateways(settings: Settings) -> tuple[Network, ...]:
     try:
         names = Setting("CATCHMENT_TRUSTED_GATEWAYS").values(settings)
@@ -88,8 +80,10 @@ def _gateways(settings: Settings) -> tuple[Network, ...]:
 
 
 def _within(text: str, networks: tuple[Network, ...]) -> bool:
-    address = _address(text)
-    return address is not None and any(address in network for network in networks)
+    if not networks:
+        return False
+    found = gate.address(text)
+    return found is not None and any(found in network for network in networks)
 
 
 def peer_of(scope: Scope, gateways: tuple[Network, ...]) -> str:
@@ -100,11 +94,11 @@ def peer_of(scope: Scope, gateways: tuple[Network, ...]) -> str:
     client = scope.get("client")
     peer = str(client[0]) if client else ""
     if _within(peer, gateways) and (told := gate.header(scope, b"x-forwarded-for").rpartition(",")[2].strip()):
-        peer = told if _address(told) else peer
-    address = _address(peer)
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address) if address else "unknown"
+        peer = told if gate.address(told) else peer
+    found = gate.address(peer)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found) if found else "unknown"
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------
