@@ -42,6 +42,10 @@ class Service:
     def revoke(self, key: str) -> None:
         revoke(self.path, key.split("_")[1], self.clock.now())
 
+    def settle(self) -> None:
+        """Returns when all is written that nobody waited for."""
+        self.fronts[0]._rights._traces.submit(lambda: None).result()
+
     def client(self, peer: str = OUTSIDE, **settings: str) -> Client:
         """A client of a server with these settings; those without any share one server."""
         if settings or not self.fronts:

@@ -262,6 +262,7 @@ def test_use_of_a_key_is_noted_once_a_minute(service):
     key = service.key("read")
 
     def noted() -> str:
+        service.settle()
         with sqlite3.connect(service.path) as sql:
             (found,) = sql.execute("SELECT last_used_at FROM _api_key").fetchone()
         sql.close()

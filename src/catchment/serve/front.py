@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,6 +123,7 @@ class Front:
 
     def close(self) -> None:
         """Returns when no database connection is open any more."""
+        self._rights.close()
         self._reader.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -155,8 +155,7 @@ class Front:
             return await self._turn_away(scope, path, peer, error)
         if refused := self._limits.refusal(principal, peer, writes=scope["method"] not in _SAFE):
             return refused
-        if principal.key_id and self._rights.ring.is_to_be_noted(principal.key_id, now):
-            asyncio.get_running_loop().run_in_executor(None, self._rights.ring.note_use, principal.key_id, now)
+        self._rights.used(principal, now)
         if principal.id:
             structlog.contextvars.bind_contextvars(user=principal.id)
         await self._answer({**scope, PRINCIPAL: principal}, path, receive, send)
@@ -180,7 +179,7 @@ class Front:
         place = without_keys(path)
         _log.info("denied", action=action, path=place, key=principal.key_id)
         entry = Entry(action, place, principal.id, principal.key_id, result="denied", request_id=scope[REQUEST_ID])
-        await asyncio.to_thread(self._rights.denied, entry, self._clock.now())
+        await self._rights.denied(entry, self._clock.now())
 
     async def _answer(self, scope: Message, path: str, receive: Receive, send: Send) -> None:
         asks = scope["method"] in ("GET", "HEAD")

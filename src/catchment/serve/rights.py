@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,12 @@ class Rights:
         self.gateways = _gateways(settings)
         self.ring = KeyRing(path, state)
         self._path = path
+        # A thread of their own: small writes that wait for a collector's commit keep no reader waiting.
+        self._traces = ThreadPoolExecutor(1, "catchment-traces")
+
+    def close(self) -> None:
+        """Returns when all that was to be noted is."""
+        self._traces.shutdown()
 
     def principal(self, scope: Scope, now: datetime) -> Principal:
         """Who asks.
@@ -225,9 +233,19 @@ class Rights:
             raise QueryError("user-id is not the one UUID of a user", kind="bad-identity", status=422)
         return user
 
-    def denied(self, entry: Entry, now: datetime) -> None:
+    def used(self, principal: Principal, now: datetime) -> None:
+        """Has it noted that a key is used, at most once a minute; nobody waits for that."""
+        if principal.key_id and self.ring.is_to_be_noted(principal.key_id, now):
+            self._traces.submit(self.ring.note_use, principal.key_id, now)
+
+    async def denied(self, entry: Entry, now: datetime) -> None:
         """Returns when the denial stands in the audit. If it cannot be written that is logged: denied it is anyway."""
+        await asyncio.get_running_loop().run_in_executor(self._traces, self._deny, entry, now)
+
+    def _deny(self, entry: Entry, now: datetime) -> None:
         try:
             deny(self._path, entry, now)
         except StoreError as error:
-            _log.error("a denial is not in the audit", action=entry.action, error=str(error))
+            _log.error(
+                "a denial is not in the audit", action=entry.action, request_id=entry.request_id, error=str(error)
+            )
