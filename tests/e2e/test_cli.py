@@ -138,7 +138,7 @@ def test_a_newer_schema_is_left_alone(place, upstream):
 
 FILES = {
     "no app in it": ("x = 1\n", ["app is no App", "feeds"]),
-    "a key that is no field": (FEEDS.replace('key=("name",)', 'key=("nam",)'), ["feed letters: key", "nam"]),
+    "a key that is no field": (FEEDS.replace('key=("name",)', 'key=("title",)'), ["feed letters: key", "title"]),
     "a parameter that is none": (FEEDS.replace('"{letter}"', '"{lettre}"'), ["feed numbers: request", "{lettre}"]),
     "a budget that is none": (FEEDS.replace("Budget(", 'Budget("often", '), ["'often' is no window"]),
     "a mistake in the language": ("app = App(\n", ["feeds.py", "line 1"]),
