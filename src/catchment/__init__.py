@@ -1,6 +1,6 @@
 """Other people's APIs, as your own.
 
-Declare a feed with the names below; `catchment.web` has what an app's own routes may use, `catchment.standin` what a
+Declare a feed or a resource with the names below; `catchment.web` has what an app's own routes may use, `catchment.standin` what a
 stand-in upstream is made of.
 """
 
@@ -13,6 +13,7 @@ from .exchange import Answer
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, items
 from .partitions import Partition, days, each, grid, listed_by, months, rows_of
 from .record import Record
+from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup
 from .schedule import Cron, Every
 from .settings import Secret, Setting
 from .upstream import Budget, Meaning, Upstream, read_http
@@ -22,6 +23,8 @@ __all__ = [
     "FIRST",
     "KEEP",
     "LAST",
+    "REFUSE",
+    "REPLACE",
     "RETIRE",
     "Answer",
     "App",
@@ -36,10 +39,14 @@ __all__ = [
     "Feed",
     "Get",
     "HeaderKey",
+    "Link",
     "Meaning",
     "Partition",
     "QueryKey",
     "Record",
+    "Refusal",
+    "Resource",
+    "Rollup",
     "Secret",
     "Setting",
     "Upstream",

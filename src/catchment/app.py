@@ -1,4 +1,4 @@
-"""An app: feeds and the routes of its own, in explicit lists."""
+"""An app: feeds, resources and the routes of its own, in explicit lists."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from .errors import CatchmentError, DeclarationError, UsageError
 from .feed import Feed
+from .resource import Resource
 
 __all__ = ["App", "in_order", "load_app"]
 
@@ -25,13 +26,15 @@ SHIPPED = ("police", "stocks")
 class App:
     """What one name on the command line collects and serves.
 
+    resources: what people write, beside what is collected.
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
     """
 
     name: str
-    feeds: Sequence[Feed]
+    feeds: Sequence[Feed] = ()
+    resources: Sequence[Resource] = field(default=(), kw_only=True)
     routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
@@ -48,8 +51,19 @@ class App:
             if upstreams[item.upstream.name] is not item.upstream and upstreams[item.upstream.name] != item.upstream:
                 raise DeclarationError(f"{where}: feed {item.name}", f"another upstream is called {item.upstream.name}")
         in_order(self.feeds, where)
+        self._check_resources(where, names)
 
-    def collection(self, feed: Feed) -> str:
+    def _check_resources(self, where: str, names: list[str]) -> None:
+        targets: list[Feed | Resource] = [*self.feeds, *self.resources]
+        for number, item in enumerate(self.resources):
+            if item.name in names or item.name in [other.name for other in self.resources[:number]]:
+                raise DeclarationError(where, f"has two collections called {item.name}")
+            for link in item.links:
+                if not any(link.target is target for target in targets):
+                    message = f"is about {link.target.name}, which is not in the app"
+                    raise DeclarationError(f"{where}: resource {item.name}", message)
+
+    def collection(self, feed: Feed | Resource) -> str:
         """The collection's full name: `stocks/bars`."""
         return f"{self.name}/{feed.name}"
 

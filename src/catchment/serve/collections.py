@@ -19,7 +19,7 @@ from .cache import digest
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "canonical_key"]
+__all__ = ["HANDLERS", "canonical_key", "item_body", "item_tag"]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -134,8 +134,13 @@ async def record(request: Ask) -> Response[bytes]:
     query = parse(_pairs(request, ("as_of", "fields")), collection.columns)
     wanted = canonical_key(request.path_params["key"])
     item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
-    etag = digest("item", collection.name, wanted, str(item.state.generation), str(item.version), repr(query.fields))
-    return _known(data, etag) or _json(_item_body(item), etag)
+    etag = item_tag(collection, wanted, item.state.generation, item.version, query.fields)
+    return _known(data, etag) or _json(item_body(item), etag)
+
+
+def item_tag(collection: Collection, key: str, generation: int, version: int, fields: tuple[str, ...] = ()) -> str:
+    """The ETag of one version of a record, the whole of it or chosen fields."""
+    return digest("item", collection.name, key, str(generation), str(version), repr(fields))
 
 
 def _item(data: Data, collection: Collection, key: str, query: Query) -> Item:
@@ -147,7 +152,8 @@ def _item(data: Data, collection: Collection, key: str, query: Query) -> Item:
     return item
 
 
-def _item_body(item: Item) -> bytes:
+def item_body(item: Item) -> bytes:
+    """One record with its version, as it is answered."""
     # Of the commit that brought this version, not of the collection: the body is the version's as its ETag is.
     meta = {
         "revision": item.revision,
@@ -185,7 +191,8 @@ def _meta(state: State) -> bytes:
 
 
 def _version_body(version: Version) -> bytes:
-    names = ("version", "said_at", "until", "revision", "until_revision", "gone", "run", "attempt")
+    origin = ("run", "attempt") if version.author is None else ("author",)
+    names = ("version", "said_at", "until", "revision", "until_revision", "gone", *origin)
     head = _encode({name: getattr(version, name) for name in names})
     return head[:-1] + b',"record":' + version.record.encode() + b"}"
 

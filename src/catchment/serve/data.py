@@ -111,6 +111,10 @@ class View:
         """The exact sum of a field over the records that match, and how many have it."""
         return self._snapshot.total(self._use(name), column, filters, as_of=as_of)
 
+    def rollup(self, name: str, number: int, *values: Any) -> Total:
+        """The count and the exact sum of one group of a resource's roll-up: `rollup("reviews", 0, provider)`."""
+        return self._snapshot.rollup(self._use(name), number, values)
+
     def partitions(self, name: str) -> list[Mapping[str, Any]]:
         """The collection's partitions: key, params, verdict, reason, checked_at, collected_at, records, failures."""
         return list(self._snapshot.partitions(self._use(name)))

@@ -10,17 +10,20 @@ from zoneinfo import ZoneInfo
 
 from ..clock import parse_moment, render_moment
 from ..feed import Feed
+from ..resource import Resource
 from ..schedule import Cron, Every
 from ..store.reader import Due, Freshness
 
 __all__ = ["Age", "age", "due"]
 
 
-def due(feed: Feed, now: datetime) -> Due:
+def due(feed: Feed | Resource, now: datetime) -> Due:
     """The moments before which a partition's last collection is too old: a whole round of its schedule was missed.
 
-    One slot may just be at work; the one before it should be done.
+    One slot may just be at work; the one before it should be done. What people write is never too old.
     """
+    if isinstance(feed, Resource):
+        return Due("")
     stale = render_moment(_two_rounds_ago(feed.reread or feed.schedule, now))
     if feed.settle is None:
         return Due(stale)
@@ -56,8 +59,8 @@ class Age:
 
 
 def age(parts: Iterable[Freshness], now: datetime) -> Age:
-    """The age of an answer: that of its oldest part. Never collected counts as stale."""
-    known = list(parts)
+    """The age of an answer: that of its oldest collected part. Never collected counts as stale."""
+    known = [part for part in parts if part.collected]
     oldest = min((part.oldest for part in known if part.oldest), default=None)
     collected_at = parse_moment(oldest) if oldest else None
     return Age(

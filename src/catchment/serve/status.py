@@ -51,11 +51,11 @@ def _about(collection: Collection) -> str:
 @get("/v1/_/feeds")
 async def feeds(request: Ask) -> Response[bytes]:
     """What is collected, from where, when, and into which fields."""
-    return _json({"data": [_feed(item) for item in _data(request).visible()]})
+    found = [(item, item.feed) for item in _data(request).visible()]
+    return _json({"data": [_feed(item, feed) for item, feed in found if isinstance(feed, Feed)]})
 
 
-def _feed(collection: Collection) -> dict[str, Any]:
-    feed = collection.feed
+def _feed(collection: Collection, feed: Feed) -> dict[str, Any]:
     return {
         "collection": collection.name,
         "upstream": feed.upstream.name,
@@ -110,7 +110,8 @@ async def data_health(request: Ask) -> Response[bytes]:
 
     def question() -> list[dict[str, Any]]:
         with data.reader.snapshot() as snapshot:
-            return [_health(item, snapshot.freshness(item, due(item.feed, data.now))) for item in data.visible()]
+            collected = [item for item in data.visible() if not item.written]
+            return [_health(item, snapshot.freshness(item, due(item.feed, data.now))) for item in collected]
 
     listed = await asyncio.to_thread(question)
     stale = any(item["stale"] for item in listed)

@@ -20,7 +20,8 @@ import zstandard
 
 from ..clock import monotonic, parse_moment
 from ..errors import QueryError, StoreError, StoreUnavailable, UsageError
-from ..record import Column, Kind, Stored, from_decimal_key
+from ..record import Column, Kind, Stored, from_decimal_key, to_stored
+from ..resource import Resource
 from ..settings import Settings
 from .query import (
     COUNT_CAP,
@@ -39,6 +40,7 @@ from .query import (
     seal_cursor,
     term,
 )
+from .rollups import group_text
 from .tables import Collection
 
 __all__ = ["Due", "Freshness", "Item", "Page", "Reader", "Snapshot", "State", "Total", "Version", "sqlite_path"]
@@ -86,7 +88,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of a record; until, until_revision: None while it holds."""
+    """One state of a record; until, until_revision: None while it holds. author: of what people write, who wrote it."""
 
     version: int
     said_at: str
@@ -98,6 +100,7 @@ class Version:
     attempt: int
     exchange: int
     record: str
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,17 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How old a collection is. oldest: of the partitions that are still re-read, or of all when none is."""
+    """How old a collection is. oldest: of the partitions that are still re-read, or of all when none is.
+
+    collected: False for what people write, which has no partitions and no age.
+    """
 
     oldest: str | None
     newest: str | None
     partitions: int
     stale: int
     missing: int
+    collected: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +384,8 @@ class Snapshot:
 
     def history(self, collection: Collection, key: str) -> list[Version]:
         """Every version that is kept, newest first; empty for a key that never was."""
-        own = "_version, _said_at, {}, _revision, {}, {}, a.run, _attempt, _exchange, _doc"
+        author = "_author" if collection.written else "NULL"
+        own = f"_version, _said_at, {{}}, _revision, {{}}, {{}}, a.run, _attempt, _exchange, _doc, {author}"
         # The braces are filled with our own column names, never with anything that was asked.
         current = own.format("NULL", "NULL", "0")
         before = own.format("_until", "_until_revision", "_gone")
@@ -409,6 +417,8 @@ class Snapshot:
 
     def freshness(self, collection: Collection, due: Due) -> Freshness:
         """How old the collection is, by its partitions."""
+        if collection.written:
+            return Freshness(None, None, 0, 0, 0, collected=False)
         closed = "(first_collected_at IS NOT NULL AND first_collected_at < ?)"
         failed = "coalesce(verdict IN ('failed', 'partial', 'refused'), 0)"
         sql = (
@@ -420,6 +430,15 @@ class Snapshot:
         )
         values = (due.closed, due.closed, due.closed_stale, due.stale, collection.name)
         return Freshness(*self._one(Statement(sql, values)))
+
+    def rollup(self, collection: Collection, number: int, values: Sequence[Any]) -> Total:
+        """The count and the exact sum of one group of a roll-up of what people write."""
+        assert isinstance(collection.feed, Resource)
+        names = collection.feed.rollups[number].by
+        stored = [to_stored(_column(collection, name).kind, value) for name, value in zip(names, values, strict=True)]
+        sql = f'SELECT _count, _sum FROM "{collection.table}__rollup_{number}" WHERE _group = ?'  # noqa: S608
+        row = self._one(Statement(sql, (group_text(stored),)))
+        return Total(row[0], Decimal(row[1])) if row else Total(0, Decimal(0))
 
     def partitions(self, collection: Collection) -> list[dict[str, Any]]:
         """The collection's partitions in the order of their keys: parameters, verdict, reason, moments."""

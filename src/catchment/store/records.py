@@ -18,7 +18,7 @@ from ..merge import Change, Changes, Known
 from .ledger import Lease, Ledger, Outcome
 from .sqlite import mapped, transaction
 from .stage import Stage
-from .tables import OWN, Collection
+from .tables import Collection, own_names
 
 __all__ = ["Origin", "Records", "Statements"]
 
@@ -42,7 +42,7 @@ class Statements:
 
     @cached_property
     def _row(self) -> tuple[str, ...]:
-        return (*OWN, *(column.name for column in self.collection.columns), "_doc")
+        return (*own_names(self.collection), *(column.name for column in self.collection.columns), "_doc")
 
     @property
     def _names(self) -> str:

@@ -22,7 +22,7 @@ from .budgets import Budgets
 from .ledger import Ledger
 from .records import Records
 from .sqlite import create, mapped, open_database, path_of, transaction
-from .tables import LEDGER, SCHEMA_VERSION, Collection, current_table, version_table
+from .tables import LEDGER, SCHEMA_VERSION, Collection, collections_of, tables_of
 from .workers import Workers
 
 __all__ = ["Store", "prepare"]
@@ -101,8 +101,8 @@ def prepare(path: Path, apps: Sequence[App]) -> None:
             create(sql, list(LEDGER.sorted_tables))
             _check_version(sql, path)
             for app in apps:
-                for feed in app.feeds:
-                    _prepare_collection(sql, Collection(app.name, feed))
+                for collection in collections_of(app):
+                    _prepare_collection(sql, collection)
     finally:
         connection.close()
 
@@ -118,8 +118,7 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
 
 
 def _prepare_collection(sql: sqlite3.Connection, collection: Collection) -> None:
-    metadata = sa.MetaData()
-    tables = [current_table(collection, metadata), version_table(collection, metadata)]
+    tables = tables_of(collection, sa.MetaData())
     for table in tables:
         _check_columns(sql, collection, table)
     create(sql, tables)

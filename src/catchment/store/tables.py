@@ -15,8 +15,22 @@ import sqlalchemy as sa
 from ..app import App
 from ..feed import Feed
 from ..record import Column, Kind
+from ..resource import Resource
 
-__all__ = ["LEDGER", "OWN", "SCHEMA_VERSION", "Collection", "collection_of", "current_table", "version_table"]
+__all__ = [
+    "LEDGER",
+    "OWN",
+    "SCHEMA_VERSION",
+    "Collection",
+    "collection_of",
+    "collections_of",
+    "current_table",
+    "list_table",
+    "own_names",
+    "rollup_table",
+    "tables_of",
+    "version_table",
+]
 
 SCHEMA_VERSION = 1
 
@@ -191,13 +205,23 @@ _ledger(
     _text("request_id", nullable=False),
 )
 
+_ledger(
+    "_idempotency",
+    _text("principal", primary_key=True),
+    _text("key", primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),  # of the request that the key was first sent with
+    sa.Column("answer", sa.LargeBinary, nullable=False),  # what was written then
+    _text("at", nullable=False),
+    sa.Index("_idempotency_at", "at"),
+)
+
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection as the store sees it: its name, its tables and its fields."""
+    """A collection as the store sees it: its name, its tables and its fields. feed: what fills it."""
 
     app: str
-    feed: Feed
+    feed: Feed | Resource
 
     @property
     def name(self) -> str:
@@ -215,10 +239,20 @@ class Collection:
     def columns(self) -> tuple[Column, ...]:
         return self.feed.columns
 
+    @property
+    def written(self) -> bool:
+        """Whether people write it; else it is collected."""
+        return isinstance(self.feed, Resource)
 
-def collection_of(app: App, feed: Feed) -> Collection:
-    """The collection that a feed of this app fills."""
+
+def collection_of(app: App, feed: Feed | Resource) -> Collection:
+    """The collection that a feed or a resource of this app fills."""
     return Collection(app.name, feed)
+
+
+def collections_of(app: App) -> list[Collection]:
+    """The collections of an app, those of its feeds first."""
+    return [collection_of(app, item) for item in app.feeds] + [collection_of(app, item) for item in app.resources]
 
 
 _TYPES: dict[Kind, Any] = {
@@ -236,7 +270,12 @@ OWN = ("_key", "_partition", "_hash", "_raw", "_version", "_said_at", "_revision
 """catchment's own columns of a row, in their order; the record's fields and `_doc` follow."""
 
 
-def _own(*, unique_key: bool) -> list[sa.Column[object]]:
+def own_names(collection: Collection) -> tuple[str, ...]:
+    """Our own columns of this collection's rows: of what people write, each version has its author too."""
+    return (*OWN, "_author") if collection.written else OWN
+
+
+def _own(collection: Collection, *, unique_key: bool) -> list[sa.Column[object]]:
     return [
         _integer("_id", primary_key=True),
         _text("_key", nullable=False, unique=unique_key),
@@ -248,6 +287,7 @@ def _own(*, unique_key: bool) -> list[sa.Column[object]]:
         _integer("_revision", nullable=False),  # when we committed it
         _integer("_attempt", nullable=False),
         _integer("_exchange", nullable=False),
+        *([_text("_author", nullable=False)] if collection.written else []),
     ]
 
 
@@ -258,16 +298,23 @@ def _fields(collection: Collection) -> list[sa.Column[object]]:
 def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     """The table of what holds now: one row a key."""
     table = sa.Table(
-        collection.table, metadata, *_own(unique_key=True), *_fields(collection), _text("_doc", nullable=False)
+        collection.table,
+        metadata,
+        *_own(collection, unique_key=True),
+        *_fields(collection),
+        _text("_doc", nullable=False),
     )
     sa.Index(f"{collection.table}__partition", table.c["_partition"])
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
         sa.Index(f"{collection.table}__order_{number}", *fields, table.c["_key"])
+    if isinstance(collection.feed, Resource) and collection.feed.one_per_owner is not None:
+        one = (collection.feed.owner, *collection.feed.one_per_owner)
+        sa.Index(f"{collection.table}__one", *(table.c[name] for name in one))
     return table
 
 
-def _orders(feed: Feed) -> list[tuple[str, ...]]:
+def _orders(feed: Feed | Resource) -> list[tuple[str, ...]]:
     """The orders that have an index: the feed's own, unless the key is in that order anyway, and the declared ones."""
     orders = [tuple(feed.sort), *map(tuple, feed.indexes)]
     return [order for order in dict.fromkeys(orders) if order]
@@ -278,7 +325,7 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     table = sa.Table(
         collection.versions,
         metadata,
-        *_own(unique_key=False),
+        *_own(collection, unique_key=False),
         *_fields(collection),
         _text("_doc", nullable=False),
         _text("_until", nullable=False),
@@ -288,3 +335,44 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     sa.Index(f"{collection.versions}__key", table.c["_key"], table.c["_version"], unique=True)
     sa.Index(f"{collection.versions}__until", table.c["_until_revision"])
     return table
+
+
+def tables_of(collection: Collection, metadata: sa.MetaData) -> list[sa.Table]:
+    """All tables of a collection."""
+    found = [current_table(collection, metadata), version_table(collection, metadata)]
+    if isinstance(collection.feed, Resource):
+        found += [list_table(collection, name, metadata) for name in collection.feed.lists]
+        found += [rollup_table(collection, number, metadata) for number in range(len(collection.feed.rollups))]
+    return found
+
+
+def list_table(collection: Collection, name: str, metadata: sa.MetaData) -> sa.Table:
+    """The elements of a list field, a row each, of what holds now."""
+    assert isinstance(collection.feed, Resource)
+    elements = collection.feed.elements(name)
+    fields = [sa.Column(element.name, _TYPES[element.kind]) for element in elements]
+    table = sa.Table(
+        f"{collection.table}__{name}",
+        metadata,
+        _text("_key", nullable=False),
+        _integer("_place", nullable=False),
+        *fields,
+    )
+    sa.Index(f"{table.name}__key", table.c["_key"], table.c["_place"], unique=True)
+    sa.Index(f"{table.name}__value", *(table.c[element.name] for element in elements), table.c["_key"])
+    return table
+
+
+def rollup_table(collection: Collection, number: int, metadata: sa.MetaData) -> sa.Table:
+    """The counts and sums of a roll-up, a row a group that has records."""
+    assert isinstance(collection.feed, Resource)
+    kinds = {column.name: column.kind for column in collection.columns}
+    names = collection.feed.rollups[number].by
+    return sa.Table(
+        f"{collection.table}__rollup_{number}",
+        metadata,
+        _text("_group", primary_key=True),  # the values as JSON: as a key, a null is equal to no other
+        *(sa.Column(name, _TYPES[kinds[name]]) for name in names),
+        _integer("_count", nullable=False),
+        _text("_sum", nullable=False),  # exact, in decimal digits
+    )

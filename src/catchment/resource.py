@@ -1,0 +1,515 @@
+"""The words for declaring what people write: a record, whose it is, what it is about, and the rules it must meet.
+
+Frozen values and pure rules. What is written is text of anybody's: nothing here trusts it, nothing here stores it.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from .errors import DeclarationError, QueryError
+from .feed import Feed
+from .principal import Principal
+from .record import LEAST, MOST, Column, Record, columns, to_stored
+
+__all__ = [
+    "REFUSE",
+    "REPLACE",
+    "Action",
+    "Fault",
+    "InvalidRecord",
+    "Link",
+    "Refusal",
+    "Resource",
+    "Rollup",
+    "View",
+    "merge_patch",
+]
+
+Action = Literal["create", "change", "delete"]
+
+_NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
+_TAKEN = re.compile(r"(partition|one|order_[0-9]+|rollup_[0-9]+)\Z")
+_MOMENTS = ("created_at", "updated_at")
+MAX_BODY = 2**20
+_MOST_FAULTS, _LONGEST_NAME = 50, 100
+
+
+class Again(Enum):
+    """What happens when somebody writes a second record where one is allowed."""
+
+    REFUSE = "refuse"
+    REPLACE = "replace"
+
+
+REFUSE, REPLACE = Again.REFUSE, Again.REPLACE
+
+
+# -- what is wrong with a body, and what is not allowed -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to mend in what was written. pointer: where (RFC 6901), "" for the whole."""
+
+    pointer: str
+    message: str
+
+
+class InvalidRecord(QueryError):
+    """What was written is no acceptable record; `faults` has every reason that could be told at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        first = faults[0]
+        where = f"{first.pointer}: " if first.pointer else ""
+        super().__init__(f"{where}{first.message}", kind="invalid", status=422)
+        self.faults = tuple(faults[:_MOST_FAULTS])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an acceptable record is not taken from this person: `Refusal(403, "This provider is your own.")`."""
+
+    status: Literal[403, 404, 409, 422]
+    message: str
+
+
+class View(Protocol):
+    """What a rule may look up: the store as it is inside the writing transaction."""
+
+    def get(self, collection: str, *key: Any) -> Record | None:
+        """The record of that key, e.g. `view.get("providers", review.provider)`; None if there is none."""
+        ...
+
+    def find(self, collection: str, **fields: Any) -> list[Record]:
+        """The records whose fields have these very values, in the order of their keys."""
+        ...
+
+
+Check = Callable[[Any], Sequence[tuple[str, str]]]
+Refuse = Callable[[Any, Principal, View], Refusal | None]
+May = Callable[[Action, Principal, Any], bool]
+Normal = Callable[[Any, Any], Any]
+
+
+# -- the declaration ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a record is about: `Link(providers, "provider")`, or with the fields that make the target's key in order.
+
+    The target must be there when the record is created; the record outlives it. These fields never change after.
+    """
+
+    target: Feed | Resource
+    fields: tuple[str, ...]
+
+    def __init__(self, target: Feed | Resource, *fields: str) -> None:
+        object.__setattr__(self, "target", target)
+        object.__setattr__(self, "fields", fields)
+        parts = len(target.key) if isinstance(target.key, tuple) else 1
+        if len(fields) != parts:
+            raise DeclarationError(f"Link({target.name})", f"the key of {target.name} has {parts} fields")
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """A count and an exact sum for each group, kept with every write: `Rollup(of="rating", by=("provider",))`.
+
+    Records whose `of` is null are not counted; without `of` every record is, and the sum is 0.
+    """
+
+    of: str = ""
+    by: tuple[str, ...] = field(default=(), kw_only=True)
+
+
+def _theirs(action: Action, principal: Principal, record: Any, owner: str) -> bool:
+    if action == "create":
+        return True
+    if action == "delete" and "moderate" in principal.scopes:
+        return True
+    return "write" in principal.scopes and (not owner or getattr(record, owner) == principal.id)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A collection that people write through the API.
+
+    The record names the fields that people write and those that are filled in: `id` (a new UUID, the key), the
+    owner's, and `created_at` and `updated_at` where it declares them.
+
+    Args:
+        about: what a record is about; it must be there when the record is created.
+        owner: the field that holds its author's id; without one whoever may write may change it.
+        one_per_owner: nobody has two records with equal values in these fields; `()`: one at all. None: no limit.
+        again: what a second one does: REFUSE (409), or REPLACE the first.
+        read_only: further fields that bodies may not have; they have defaults, and only `normal` or the app's own
+            routes change them.
+        normal: (record, the record before it or None) -> the record in its normal form.
+        check: (record) -> pairs of field and what is wrong with it.
+        refuse: (record, principal, view) -> why it is not taken, or None.
+        may: (action, principal, record) -> whether this person may change or delete this record. Without it the
+            owner may, and who may moderate may delete.
+        conceal: who may not gets 404, as if there were no such record, instead of 403.
+        if_match: a change or deletion must name the version that it is meant for.
+        rollups: counts and sums by group. lists: list fields that are kept apart too, a row an element.
+        max_body: bytes of a body. sort, indexes, public: as in a feed.
+    """
+
+    name: str
+    record: type[Record]
+    about: Link | Sequence[Link] = field(default=(), kw_only=True)
+    owner: str = field(default="", kw_only=True)
+    one_per_owner: tuple[str, ...] | None = field(default=None, kw_only=True)
+    again: Again = field(default=REFUSE, kw_only=True)
+    read_only: Sequence[str] = field(default=(), kw_only=True)
+    normal: Normal | None = field(default=None, kw_only=True)
+    check: Check | None = field(default=None, kw_only=True)
+    refuse: Refuse | None = field(default=None, kw_only=True)
+    may: May | None = field(default=None, kw_only=True)
+    conceal: bool = field(default=False, kw_only=True)
+    if_match: bool = field(default=False, kw_only=True)
+    rollups: Sequence[Rollup] = field(default=(), kw_only=True)
+    lists: Sequence[str] = field(default=(), kw_only=True)
+    max_body: int = field(default=256 * 2**10, kw_only=True)
+    sort: Sequence[str] = field(default=(), kw_only=True)
+    indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
+    public: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        where = f"resource {self.name}"
+        if not _NAME.match(self.name):
+            raise DeclarationError(where, "the name is lower case, digits and single underscores, without _version")
+        self._check_names(where)
+        self._check_filled(where)
+        self._check_sums(where)
+        for name in self.lists:
+            self._check_list(f"{where}: lists", name)
+        if not 1 <= self.max_body <= MAX_BODY:
+            raise DeclarationError(f"{where}: max_body", f"is 1 to {MAX_BODY} bytes")
+
+    def _check_names(self, where: str) -> None:
+        named = {"owner": [self.owner] if self.owner else [], "read_only": self.read_only, "lists": self.lists}
+        named |= {"one_per_owner": self.one_per_owner or (), "sort": self.sort}
+        named |= {f"indexes[{number}]": names for number, names in enumerate(self.indexes)}
+        named |= {
+            f"rollups[{number}]": (*item.by, *filter(None, [item.of])) for number, item in enumerate(self.rollups)
+        }
+        named |= {"about": [name for link in self.links for name in link.fields]}
+        for place, names in named.items():
+            for name in names:
+                if name.removeprefix("-") not in self._kinds:
+                    hint = f"fields: {', '.join(self._kinds)}"
+                    raise DeclarationError(f"{where}: {place}", f"{name} is no field", hint=hint)
+
+    def _check_filled(self, where: str) -> None:
+        for name, kind in {"id": "text", **({self.owner: "text"} if self.owner else {})}.items():
+            if self._kinds.get(name) != kind:
+                raise DeclarationError(f"{where}: field {name}", "is missing or no text", hint=f"declare {name}: str")
+        for name in _MOMENTS:
+            if self._kinds.get(name, "datetime") != "datetime":
+                raise DeclarationError(f"{where}: field {name}", "is filled in with a moment", hint=f"{name}: datetime")
+        for name in self.read_only:
+            if name in self.writable and name not in self._optional:
+                raise DeclarationError(f"{where}: read_only", f"{name} needs a default")
+        if self.one_per_owner is not None and not self.owner:
+            raise DeclarationError(f"{where}: one_per_owner", "needs owner=")
+        if not self.writable:
+            raise DeclarationError(where, "has no field that people write")
+
+    def _check_sums(self, where: str) -> None:
+        for number, item in enumerate(self.rollups):
+            if item.of and self._kinds[item.of] not in ("integer", "decimal"):
+                raise DeclarationError(f"{where}: rollups[{number}]", f"{item.of} is no exact number")
+            if loose := [name for name in item.by if self._kinds[name] in ("json", "number")]:
+                raise DeclarationError(f"{where}: rollups[{number}]", f"{loose[0]} makes no groups")
+
+    def _check_list(self, where: str, name: str) -> None:
+        if _TAKEN.match(name):
+            raise DeclarationError(where, f"a list cannot be called {name}", hint="an index of ours is called so")
+        self.elements(name)
+
+    # -- what reading needs of a feed too ----------------------------------------------------------------------
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("id",)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        return columns(self.record)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The fields by which lists are sorted when nobody asks otherwise; the key comes after them."""
+        return tuple(self.sort) or self.key
+
+    # -- fields ------------------------------------------------------------------------------------------------
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        return (self.about,) if isinstance(self.about, Link) else tuple(self.about)
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The fields that stand once the record is created."""
+        return tuple(name for link in self.links for name in link.fields)
+
+    @property
+    def filled(self) -> frozenset[str]:
+        """The fields that no body may have."""
+        moments = [name for name in _MOMENTS if name in self._kinds]
+        return frozenset({"id", *filter(None, [self.owner]), *moments, *self.read_only})
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """The fields that people write."""
+        return tuple(name for name in self._kinds if name not in self.filled)
+
+    def elements(self, name: str) -> tuple[Column, ...]:
+        """The columns of a list field's elements: `value`, or the fields of a struct.
+
+        Raises:
+            DeclarationError: the field is no list, or one of lists.
+        """
+        where = f"resource {self.name}: lists"
+        info = next(item.type for item in self._fields if item.encode_name == name)
+        if not isinstance(info, msgspec.inspect.ListType):
+            raise DeclarationError(where, f"{name} is no list")
+        if isinstance(info.item_type, msgspec.inspect.StructType):
+            found = columns(info.item_type.cls)
+        else:
+            found = columns(msgspec.defstruct("Element", [("value", typing.get_args(self._types[name])[0])]))
+        if [item for item in found if item.kind == "json"]:
+            raise DeclarationError(where, f"{name} holds lists")
+        return found
+
+    @cached_property
+    def _fields(self) -> tuple[msgspec.inspect.Field, ...]:
+        info = msgspec.inspect.type_info(self.record)
+        assert isinstance(info, msgspec.inspect.StructType)
+        return info.fields
+
+    @cached_property
+    def _types(self) -> dict[str, Any]:
+        """Field -> its type with its bounds, as `msgspec.convert` takes it."""
+        return typing.get_type_hints(self.record, include_extras=True)
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return {column.name: column.kind for column in self.columns}
+
+    @cached_property
+    def _nullable(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.columns if column.nullable)
+
+    @cached_property
+    def _optional(self) -> frozenset[str]:
+        return frozenset(item.encode_name for item in self._fields if not item.required)
+
+    def body_type(self, *, partial: bool) -> type[msgspec.Struct]:
+        """The type of a body, for the API's description: the fields that people write; partial: none is needed."""
+        shown: list[Any] = []
+        for item in self._fields:
+            name = item.encode_name
+            if name not in self.writable:
+                continue
+            if partial:
+                shown.append((name, self._types[name] | None, None))
+            elif item.default is not msgspec.NODEFAULT:
+                shown.append((name, self._types[name], item.default))
+            elif item.default_factory is not msgspec.NODEFAULT:
+                shown.append((name, self._types[name], msgspec.field(default_factory=item.default_factory)))
+            else:
+                shown.append((name, self._types[name]))
+        title = f"{self.record.__name__}{'Patch' if partial else 'Body'}"
+        return msgspec.defstruct(title, shown, kw_only=True, forbid_unknown_fields=True)
+
+    # -- rules -------------------------------------------------------------------------------------------------
+
+    def allows(self, action: Action, principal: Principal, record: Any) -> bool:
+        """Whether this person may do that to this record."""
+        return self.may(action, principal, record) if self.may else _theirs(action, principal, record, self.owner)
+
+    def draft(self, members: Any) -> dict[str, Any]:
+        """The typed values of a body's members.
+
+        Raises:
+            InvalidRecord: a member is unknown, read-only, missing or of the wrong type.
+        """
+        if not isinstance(members, dict):
+            raise InvalidRecord([Fault("", "a JSON object is wanted")])
+        faults = [*self._unwanted(members), *unstorable(members)]
+        values: dict[str, Any] = {}
+        for name in self.writable:
+            if name in members:
+                value, found = _typed(members[name], self._types[name], _pointer("", name))
+                values[name] = value
+                faults += found
+            elif name not in self._optional:
+                faults.append(Fault(_pointer("", name), "is missing"))
+        if faults:
+            raise InvalidRecord(faults)
+        return values
+
+    def _unwanted(self, members: Mapping[str, Any]) -> list[Fault]:
+        return [
+            Fault(_pointer("", name), "is read-only" if name in self.filled else "is no field of this record")
+            for name in members
+            if name not in self.writable
+        ]
+
+    def redraft(self, members: Any, before: Record) -> dict[str, Any]:
+        """The typed values of a whole body for a record that is there: what never changes may be left out."""
+        if isinstance(members, dict):
+            members = {name: self._written(before)[name] for name in self.fixed} | members
+        return self._unmoved(self.draft(members), before)
+
+    def patched(self, patch: Any, before: Record) -> dict[str, Any]:
+        """The typed values that a merge-patch makes of a record; null empties a field, or gives its default."""
+        if not isinstance(patch, dict):
+            raise InvalidRecord([Fault("", "a JSON object is wanted")])
+        if faults := [*self._unwanted(patch), *unstorable(patch)]:
+            raise InvalidRecord(faults)
+        merged = merge_patch(self._written(before), patch)
+        merged |= {name: None for name, value in patch.items() if value is None and name in self._nullable}
+        return self._unmoved(self.draft(merged), before)
+
+    def _written(self, record: Record) -> dict[str, Any]:
+        content: dict[str, Any] = msgspec.to_builtins(record)
+        return {name: content[name] for name in self.writable}
+
+    def _unmoved(self, draft: dict[str, Any], before: Record) -> dict[str, Any]:
+        moved = [name for name in self.fixed if draft.get(name) != getattr(before, name)]
+        if moved:
+            raise InvalidRecord([Fault(_pointer("", name), "cannot be changed") for name in moved])
+        return draft
+
+    def complete(self, draft: Mapping[str, Any], before: Any, *, key: str, owner: str, at: datetime) -> Any:
+        """The record that a draft makes: filled in, in its normal form, checked.
+
+        before: the record that it changes, None for a new one. owner: who writes; a change keeps the owner.
+        Raises:
+            InvalidRecord: it breaks a rule, or cannot be stored.
+        """
+        values = dict(draft) | {"id": key}
+        if before is not None:
+            values |= {name: getattr(before, name) for name in self.filled}
+        elif self.owner:
+            values[self.owner] = owner or None
+        if before is None and "created_at" in self._kinds:
+            values["created_at"] = at
+        if "updated_at" in self._kinds:
+            values["updated_at"] = at
+        record = self.record(**values)
+        record = self.normal(record, before) if self.normal else record
+        faults = [Fault(_pointer("", name), message) for name, message in (self.check(record) if self.check else ())]
+        if faults := faults or self._unkeepable(record):
+            raise InvalidRecord(faults)
+        return record
+
+    def _unkeepable(self, record: Record) -> list[Fault]:
+        """What every engine cannot store the same: a number beyond bounds, a moment without zone."""
+        faults = []
+        for column in self.columns:
+            try:
+                to_stored(column.kind, getattr(record, column.name))
+            except (ValueError, ArithmeticError) as error:
+                faults.append(Fault(_pointer("", column.name), str(error)))
+        return faults
+
+    def same(self, record: Any, before: Any) -> bool:
+        """Whether the records differ in nothing but the moment at which they were written."""
+        if "updated_at" in self._kinds:
+            record = msgspec.structs.replace(record, updated_at=before.updated_at)
+        return bool(record == before)
+
+
+# -- JSON values ----------------------------------------------------------------------------------------------------
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """The target with the patch merged into it (RFC 7396); neither is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def _pointer(pointer: str, name: str | int) -> str:
+    """The pointer one step on. A name comes from anybody: half characters cannot be answered, nor long ones."""
+    text = str(name)[:_LONGEST_NAME].encode(errors="replace").decode()
+    return f"{pointer}/{text.replace('~', '~0').replace('/', '~1')}"
+
+
+def unstorable(value: Any, pointer: str = "") -> Iterator[Fault]:
+    """What in a JSON value no engine stores: NUL, half a pair of surrogates, an integer beyond 64 bits."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield Fault(pointer, "holds a NUL character")
+        elif not _whole(value):
+            yield Fault(pointer, "holds half a character (a lone surrogate)")
+    elif type(value) is int and not LEAST <= value <= MOST:
+        yield Fault(pointer, "integer beyond 64 bits")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not _whole(name) or "\0" in name:
+                yield Fault(pointer, "a member's name holds a NUL character or half a character")
+            else:
+                yield from unstorable(item, _pointer(pointer, name))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from unstorable(item, _pointer(pointer, number))
+
+
+def _whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_AT = re.compile(r"(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
+_STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
+
+
+def _typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
+    """The value in its type, and what is wrong with it."""
+    try:
+        found = msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        match = _AT.match(str(error))
+        assert match is not None
+        steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
+        return None, [Fault(pointer + steps, match["message"].replace("`decimal`", "a number with a fraction"))]
+    return found, [*_stray(value, msgspec.to_builtins(found, builtin_types=(Decimal,)), pointer)]
+
+
+def _stray(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
+    """The members of nested objects that their types do not have."""
+    if isinstance(given, dict) and isinstance(taken, dict):
+        for name, value in given.items():
+            if name not in taken:
+                yield Fault(_pointer(pointer, name), "is no field of this record")
+            else:
+                yield from _stray(value, taken[name], _pointer(pointer, name))
+    elif isinstance(given, list) and isinstance(taken, list):
+        for number, (one, other) in enumerate(zip(given, taken, strict=False)):
+            yield from _stray(one, other, _pointer(pointer, number))
