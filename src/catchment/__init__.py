@@ -1,7 +1,7 @@
 """Other people's APIs, as your own.
 
-Declare a feed or a resource with the names below; `catchment.web` has what an app's own routes may use, `catchment.standin` what a
-stand-in upstream is made of.
+Declare a feed or a resource with the names below; `catchment.web` has what an app's own routes may use,
+`catchment.standin` what a stand-in upstream is made of.
 """
 
 from __future__ import annotations

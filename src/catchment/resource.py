@@ -284,13 +284,14 @@ class Resource:
             DeclarationError: the field is no list, or one of lists.
         """
         where = f"resource {self.name}: lists"
-        info = next(item.type for item in self._fields if item.encode_name == name)
-        if not isinstance(info, msgspec.inspect.ListType):
+        plain = typing.get_type_hints(self.record)[name]
+        lists = [item for item in (plain, *typing.get_args(plain)) if typing.get_origin(item) is list]
+        if not lists:
             raise DeclarationError(where, f"{name} is no list")
-        if isinstance(info.item_type, msgspec.inspect.StructType):
-            found = columns(info.item_type.cls)
-        else:
-            found = columns(msgspec.defstruct("Element", [("value", typing.get_args(self._types[name])[0])]))
+        element = typing.get_args(lists[0])[0]
+        if not (isinstance(element, type) and issubclass(element, msgspec.Struct)):
+            element = msgspec.defstruct("Element", [("value", element)])
+        found = columns(element)
         if [item for item in found if item.kind == "json"]:
             raise DeclarationError(where, f"{name} holds lists")
         return found
@@ -318,7 +319,7 @@ class Resource:
     def _optional(self) -> frozenset[str]:
         return frozenset(item.encode_name for item in self._fields if not item.required)
 
-    def body_type(self, *, partial: bool) -> type[msgspec.Struct]:
+    def body_type(self, title: str, *, partial: bool) -> type[msgspec.Struct]:
         """The type of a body, for the API's description: the fields that people write; partial: none is needed."""
         shown: list[Any] = []
         for item in self._fields:
@@ -333,7 +334,6 @@ class Resource:
                 shown.append((name, self._types[name], msgspec.field(default_factory=item.default_factory)))
             else:
                 shown.append((name, self._types[name]))
-        title = f"{self.record.__name__}{'Patch' if partial else 'Body'}"
         return msgspec.defstruct(title, shown, kw_only=True, forbid_unknown_fields=True)
 
     # -- rules -------------------------------------------------------------------------------------------------
@@ -403,15 +403,12 @@ class Resource:
         Raises:
             InvalidRecord: it breaks a rule, or cannot be stored.
         """
-        values = dict(draft) | {"id": key}
+        moments = dict.fromkeys((name for name in _MOMENTS if name in self._kinds), at)
+        filled: dict[str, Any] = moments | ({self.owner: owner or None} if self.owner else {})
         if before is not None:
-            values |= {name: getattr(before, name) for name in self.filled}
-        elif self.owner:
-            values[self.owner] = owner or None
-        if before is None and "created_at" in self._kinds:
-            values["created_at"] = at
-        if "updated_at" in self._kinds:
-            values["updated_at"] = at
+            filled = {name: getattr(before, name) for name in self.filled} | {"updated_at": at}
+        # A body's draft holds none of these; what the app's own code drafts may.
+        values = {name: value for name, value in filled.items() if name in self._kinds} | dict(draft) | {"id": key}
         record = self.record(**values)
         record = self.normal(record, before) if self.normal else record
         faults = [Fault(_pointer("", name), message) for name, message in (self.check(record) if self.check else ())]

@@ -29,6 +29,7 @@ from .errors import QueryError, StoreUnavailable
 from .serve.data import Data, View
 from .serve.gate import pairs
 from .serve.problems import MEDIA_TYPE, of_status
+from .serve.resources import Writing, read_members
 from .store.query import AsOf, parse_as_of
 from .store.reader import Total
 
@@ -42,6 +43,8 @@ __all__ = [
     "StoreUnavailable",
     "Total",
     "View",
+    "Writes",
+    "Writing",
     "described",
     "get",
     "number",
@@ -49,12 +52,15 @@ __all__ = [
     "parse_as_of",
     "post",
     "problem",
+    "read_members",
     "respond",
 ]
 
 Ask = Request[Any, Any, Any]
 Store = NamedDependency[Data]
 """What a handler's argument `store` is: the `Data` that its request may read."""
+Writes = NamedDependency[Writing]
+"""What a handler's argument `writes` is: the `Writing` of its request."""
 
 
 def respond(content: Any, status: int = 200, *, headers: dict[str, str] | None = None) -> Response[bytes]:

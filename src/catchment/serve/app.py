@@ -1,4 +1,4 @@
-"""The whole reading side as one ASGI application."""
+"""The whole service as one ASGI application."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response
+from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.types import ControllerRouterHandler
 
@@ -13,10 +14,14 @@ from .. import __version__
 from ..app import App
 from ..clock import Clock, monotonic
 from ..errors import DeclarationError
+from ..resource import InvalidRecord
 from ..settings import Settings
 from ..store.reader import Reader
-from ..store.tables import Collection, collection_of
-from . import collections, docs, problems, status
+from ..store.sqlite import path_of
+from ..store.store import prepare
+from ..store.tables import Collection, collections_of
+from ..store.writes import Writer
+from . import collections, docs, problems, resources, status
 from .front import Front
 from .openapi import describe
 from .own import own_routes
@@ -30,29 +35,45 @@ MAX_BODY = 2**20
 def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callable[[], float] = monotonic) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
-    The database need not be there yet: until it is, what needs it answers 503.
+    The database need not be there yet: until it is, what needs it answers 503. What people write needs no collector
+    before it: its tables are made here.
     tick: seconds that never go back, by which limits are counted.
 
     Raises:
         DeclarationError: two routes of one path.
     """
-    reader = Reader.of(settings, [collection_of(app, feed) for app in apps for feed in app.feeds])
+    path, known = path_of(settings.database), [item for app in apps for item in collections_of(app)]
+    if writable := [app for app in apps if app.resources]:
+        prepare(path, writable)
+    reader, writer = Reader.of(settings, known), Writer(path, known, clock)
 
     def description(visible: Sequence[Collection], operates: bool) -> dict[str, Any]:
         return describe(apps, visible, version=__version__, operates=operates)
 
-    handlers: list[ControllerRouterHandler] = [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
-    framework = _framework([*handlers, *(own_routes(app) for app in apps)])
-    return Front(framework, reader, settings, clock, tick=tick)
+    # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
+    handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
+    handlers += [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
+    framework = _framework([*handlers, *(own_routes(app) for app in apps)], writer)
+    return _Service(framework, reader, settings, clock, tick=tick)
 
 
-def _framework(handlers: Sequence[ControllerRouterHandler]) -> Litestar:
+class _Service(Front):
+    """The front, with the writer behind it."""
+
+    def close(self) -> None:
+        resources.writer_of(self._app).close()
+        super().close()
+
+
+def _framework(handlers: Sequence[ControllerRouterHandler], writer: Writer) -> Litestar:
     try:
         return Litestar(
             handlers,
             openapi_config=None,
             exception_handlers={Exception: _problem},
             guards=[guard],
+            state=State({resources.WRITER: writer}),
+            on_shutdown=[writer.close],
             request_max_body_size=MAX_BODY,
             logging_config=None,
             debug=False,
@@ -64,4 +85,6 @@ def _framework(handlers: Sequence[ControllerRouterHandler]) -> Litestar:
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     problem = problems.of_error(error)
     body = problem.body(str(request.scope["path"]))
+    if isinstance(error, InvalidRecord):
+        body = resources.with_faults(body, error)
     return Response(body, status_code=problem.status, media_type=problems.MEDIA_TYPE, headers=dict(problem.headers))

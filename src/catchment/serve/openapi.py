@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 
 from ..app import App
 from ..record import Column, Kind
+from ..resource import Resource
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
 from .own import own_routes
@@ -65,6 +66,10 @@ def describe(apps: Sequence[App], collections: Sequence[Collection], *, version:
     paths: Json = {path: item for path, item in _SERVICE_PATHS.items() if operates or not path.startswith("/v1/_/")}
     for collection in collections:
         paths |= _paths(collection)
+        if isinstance(collection.feed, Resource):
+            schemas |= _body_schemas(collection, collection.feed)
+            for path, operations in _writing_paths(collection, collection.feed).items():
+                paths[path] |= operations
     names = {collection.app for collection in collections}
     for app in apps:
         if app.name in names:
@@ -144,6 +149,103 @@ def _paths(collection: Collection) -> Json:
             "body", "The bytes that a version came from", [key, version], {}, media_type="application/octet-stream"
         ),
     }
+
+
+# -- what people write ---------------------------------------------------------------------------------------------
+
+
+def _body_schemas(collection: Collection, resource: Resource) -> Json:
+    """What a whole body and a patch may hold: the fields that people write, and no others."""
+    whole = resource.body_type(f"{collection.table}_body", partial=False)
+    patch = resource.body_type(f"{collection.table}_patch", partial=True)
+    _, found = msgspec.json.schema_components([whole, patch], ref_template="#/components/schemas/{name}")
+    bodies: Json = _with_plain_numbers(found)
+    if resource.fixed:  # they need not be said again when a record is replaced
+        body = bodies[f"{collection.table}_body"]
+        required = [name for name in body.get("required", []) if name not in resource.fixed]
+        bodies[f"{collection.table}_replacement"] = {**body, "required": required}
+    return bodies
+
+
+def _with_plain_numbers(schema: Any) -> Any:
+    """The schema, in which an exact number is text as in the answers, or a JSON number."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            return {**schema, "type": ["string", "number"], "pattern": _SCHEMAS["decimal"]["pattern"]}
+        return {name: _with_plain_numbers(item) for name, item in schema.items()}
+    return [_with_plain_numbers(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _writing_paths(collection: Collection, resource: Resource) -> Json:
+    root, schema = f"/v1/{collection.name}", f"#/components/schemas/{collection.table}"
+    key, need = _key_parameter(), resource.if_match
+    whole = _content(f"{schema}_body", "application/json")
+    again = _content(f"{schema}_{'replacement' if resource.fixed else 'body'}", "application/json")
+    patch = _content(f"{schema}_patch", "application/merge-patch+json", "application/json")
+    created = {
+        "201": "Created",
+        **({"200": "It replaced your earlier one"} if resource.again.value == "replace" else {}),
+    }
+
+    def operation(name: str, words: str, answers: Mapping[str, str], parameters: Sequence[Json], body: Json) -> Json:
+        return _write_operation(collection, name, words, answers, parameters, body)
+
+    tags = [key, _if_match(need), _ONCE]
+    return {
+        root: {"post": operation("create", "A new record of yours", created, [_ONCE], whole)},
+        f"{root}/{{key}}": {
+            "put": operation("replace", "The record, replaced as a whole", {"200": "As it is now"}, tags, again),
+            "patch": operation("patch", "The record, with members merged in", {"200": "As it is now"}, tags, patch),
+            "delete": operation("delete", "The record gone; its versions stay", {"204": "Gone"}, tags, {}),
+        },
+    }
+
+
+def _content(reference: str, *media_types: str) -> Json:
+    return {name: {"schema": {"$ref": reference}} for name in media_types}
+
+
+def _write_operation(
+    collection: Collection, name: str, words: str, answers: Mapping[str, str], parameters: Sequence[Json], body: Json
+) -> Json:
+    record = {"$ref": f"#/components/schemas/{collection.table}"}
+    meta = _meta(version={"type": "integer"}, said_at=_TEXT)
+    content = {"application/json": {"schema": _envelope(record, meta)}}
+    headers = {name: _AGE_HEADERS[name] for name in ("ETag", "X-Request-Id")} | {"Location": {"schema": _TEXT}}
+    only_bodies = [413, 415] if body else []
+    only_items = [] if name == "create" else [412, 428]
+    return {
+        "operationId": f"{collection.table}_{name}",
+        "tags": [collection.app],
+        "summary": f"{collection.feed.name}: {words}",
+        "parameters": list(parameters),
+        "security": _WITH_KEY,
+        **({"requestBody": {"required": True, "content": body}} if body else {}),
+        "responses": {
+            **{
+                status: {"description": text, **({} if status == "204" else {"headers": headers, "content": content})}
+                for status, text in answers.items()
+            },
+            **_errors(400, 401, 403, 404, 406, 409, *only_items, *only_bodies, 422, 429, 503),
+        },
+    }
+
+
+def _if_match(required: bool) -> Json:
+    words = "The ETag of the version that is meant; another one by now is 412."
+    return {"name": "If-Match", "in": "header", "required": required, "description": words, "schema": _TEXT}
+
+
+_ONCE: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Your own key for this request: sent again within 24 hours, it writes nothing and answers the same.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+# -- operations ----------------------------------------------------------------------------------------------------
 
 
 def _operation(
@@ -262,6 +364,15 @@ _EXCHANGE = _object(
     **dict.fromkeys(("partition", "method", "url", "digest", "at", "body"), _TEXT),
     headers={"type": "object"},
 )
+_FAULT: Json = {
+    "type": "object",
+    "required": ["detail"],
+    "properties": {
+        "detail": _TEXT,
+        "parameter": {"type": "string", "description": "Of the query."},
+        "pointer": {"type": "string", "description": "Into the body (RFC 6901)."},
+    },
+}
 _PROBLEM = {
     "description": "RFC 9457",
     **_object(
@@ -270,7 +381,7 @@ _PROBLEM = {
         status={"type": "integer"},
         detail=_TEXT,
         instance=_TEXT,
-        errors={"type": "array", "items": _object(parameter=_TEXT, detail=_TEXT)},
+        errors={"type": "array", "items": _FAULT},
         trace_id={"type": "string", "description": "The request's id."},
     ),
 }
