@@ -17,7 +17,7 @@ import typer
 from . import __version__
 from .app import SHIPPED, App, load_app
 from .clock import open_clock, parse_moment
-from .errors import CatchmentError, DeclarationError, UsageError
+from .errors import CatchmentError, DeclarationError, StoreError, UsageError
 from .principal import SCOPES, Action, is_user
 from .settings import DEFAULTS, Settings, load_settings
 
@@ -200,7 +200,7 @@ def settings_(*, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") 
     from .serve.limits import LIMITS
 
     found = _settings(data, host, port)
-    known = {**DEFAULTS, "CATCHMENT_TRUSTED_GATEWAYS": "", "CATCHMENT_WITHOUT_KEYS": "", **LIMITS}
+    known = {**DEFAULTS, **LIMITS}
     upstreams = [name for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")]
     for name in [*known, *upstreams]:
         typer.echo(f"{name:<32} {found.get(name, known.get(name, '')) or '-':<28} {found.origin(name)}")
@@ -508,12 +508,16 @@ def _guarded(command: Callable[[], Any]) -> int:
     except (UsageError, DeclarationError) as error:
         _say(error)
         return WRONG_USE
+    except StoreError as error:  # the data folder or the database cannot be used as asked
+        _say(error)
+        return WRONG_USE
     except CatchmentError as error:
         _say(error)
         return 1
     except typer.TyperException as error:  # a command or flag that there is not
         told: Any = error  # its public type lacks what the one behind it has
-        told.show()
+        context = getattr(told, "ctx", None)
+        _say(UsageError(told.format_message(), hint=f"see {context.command_path if context else 'catchment'} --help"))
         return WRONG_USE
     except KeyboardInterrupt:
         return 130

@@ -7,7 +7,7 @@ what was answered is in the archive, and is taken from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -178,23 +178,42 @@ class Collector:
 
     def _plan(self, feed: Feed, scope: Scope) -> Plan:
         now = self._clock.now()
-        expected = list(feed.partitions.expand(Surroundings(self._settings, now, self._rows)))
+        expected = list(feed.partitions.expand(Surroundings(self._chosen(feed, scope), now, self._rows)))
         named = bool(scope.only) and set(scope.only) <= set(feed.partitions.names)
         if not set(scope.only).isdisjoint(feed.partitions.names):
             expected = self._named(feed, expected, scope, ask=named)
         states = self._store.ledger.states(self._app.collection(feed))
         return plan(feed, expected, states, now, retry=scope.retry, again=scope.again or named)
 
+    def _chosen(self, feed: Feed, scope: Scope) -> Settings:
+        """The settings, with the values that a person named in the place of those that are set."""
+        settings = feed.partitions.settings
+        chosen = {settings[name]: ",".join(values) for name, values in scope.only.items() if name in settings}
+        return self._settings.with_values("--only", chosen)
+
     def _named(self, feed: Feed, expected: list[Expected], scope: Scope, *, ask: bool) -> list[Expected]:
         """The partitions that a person named. UsageError where there are some, but none of those."""
         wanted = {name: values for name, values in scope.only.items() if name in feed.partitions.names}
-        found = only(expected, wanted, ask=ask)
+        if expected:
+            self._check_listed(feed, expected, wanted)
+        # Values that stand in the place of a setting have made the partitions: they need not be looked for.
+        found = only(expected, {name: wanted[name] for name in wanted.keys() - feed.partitions.settings}, ask=ask)
         if expected and not found:
             said = " ".join(f"{name}={value}" for name, values in wanted.items() for value in values)
             raise UsageError(
                 f"no partition of {self._app.collection(feed)} has {said}", hint=f"one is {expected[0].partition.key}"
             )
         return found
+
+    def _check_listed(self, feed: Feed, expected: list[Expected], wanted: Mapping[str, Sequence[str]]) -> None:
+        """UsageError for a named value that the upstream's own list does not have at all."""
+        for name in wanted.keys() & feed.partitions.settings.keys() if feed.partitions.feeds else ():
+            listed = {item.partition[name] for item in expected if not item.reason}
+            if stray := sorted(set(wanted[name]) - listed):
+                raise UsageError(
+                    f"{name}={stray[0]} is not in the list that {self._app.collection(feed)} is collected by",
+                    hint=f"see {', '.join(f'{self._app.name}/{source}' for source in feed.partitions.feeds)}",
+                )
 
     def _rows(self, feed: str, fields: Sequence[str]) -> list[dict[str, str]]:
         found = next(item for item in self._app.feeds if item.name == feed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -96,6 +96,11 @@ class Source(Protocol):
         """The feeds whose rows it reads: they are collected first."""
         ...
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Parameter -> the setting that its values come from: naming values on the command line replaces those."""
+        ...
+
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         """The partitions, newest or first-named first, none twice."""
         ...
@@ -107,9 +112,14 @@ class once:  # noqa: N801 (a declaring word, as each and months)
 
     names: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:  # noqa: ARG002 (the protocol's shape)
         yield Expected(Partition())
+
+
+def _settings_of(values: Iterable[tuple[str, Values]]) -> Mapping[str, str]:
+    return {name: value.name for name, value in values if isinstance(value, Setting)}
 
 
 def _texts(values: Values, settings: Settings) -> tuple[str, ...]:
@@ -128,6 +138,10 @@ class _Each:
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return _settings_of([(self.name, self.values)])
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         for value in dict.fromkeys(map(self._formed, _texts(self.values, around.settings))):
@@ -163,6 +177,10 @@ class _Months:
     def names(self) -> tuple[str, ...]:
         return (self.name,)
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {}
+
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         local = around.now.astimezone(ZoneInfo(self.zone))
         newest = local.year * 12 + local.month - 1 - self.lag
@@ -188,6 +206,10 @@ class _Days:
     def names(self) -> tuple[str, ...]:
         return (self.name,)
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {}
+
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         today = around.now.astimezone(ZoneInfo(self.zone)).date()
         for back in range(self.lag, self.lag + self.count):
@@ -211,6 +233,10 @@ class _Grid:
     @property
     def feeds(self) -> tuple[str, ...]:
         return tuple(feed for source in self.sources for feed in source.feeds)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {name: setting for source in self.sources for name, setting in source.settings.items()}
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         for cells in itertools.product(*(tuple(source.expand(around)) for source in self.sources)):
@@ -249,6 +275,10 @@ class _RowsOf:
     def feeds(self) -> tuple[str, ...]:
         return (self.feed,)
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {}
+
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         rows = around.rows(self.feed, tuple(field for _, field in self.fields))
         found = (tuple((name, row[field]) for name, field in self.fields) for row in rows)
@@ -276,6 +306,10 @@ class _ListedBy:
     @property
     def feeds(self) -> tuple[str, ...]:
         return (self.feed,)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return _settings_of(self.given)
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         names = self.names
@@ -310,9 +344,9 @@ def listed_by(feed: _Named, **given: Values) -> Source:
 
 def _known(word: str, feed: _Named, fields: Iterable[str]) -> None:
     known = feed.record.__struct_fields__
-    for field in fields:
-        if field not in known:
-            raise DeclarationError(f"{word}({feed.name})", f"has no field {field}", hint=f"it has {', '.join(known)}")
+    for name in fields:
+        if name not in known:
+            raise DeclarationError(f"{word}({feed.name})", f"has no field {name}", hint=f"it has {', '.join(known)}")
 
 
 def _single(word: str, values: Mapping[str, Values]) -> tuple[str, Values]:

@@ -159,8 +159,9 @@ def _is_base_url(text: str) -> bool:
 class Upstream:
     """A third-party HTTP API.
 
-    url: `https://…`; `CATCHMENT_UPSTREAM_<NAME>` replaces it. read: what an answer means. deadline: for one whole
-    request. max_body: bytes of one decoded body.
+    url: `https://…`; `CATCHMENT_UPSTREAM_<NAME>` replaces it. read: what an answer means. throttled_s: seconds of the
+    first wait after a throttling that does not say how long, doubled up to 60. tries: seconds between the tries of a
+    request whose fault may pass. deadline: for one whole request. max_body: bytes of one decoded body.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Upstream:
     auth: Auth = field(default=NoAuth(), kw_only=True)
     budget: Budget = field(default_factory=Budget, kw_only=True)
     read: Reader = field(default=read_http, kw_only=True)
+    throttled_s: float = field(default=1, kw_only=True)
     tries: tuple[float, ...] = field(default=(1, 2, 4, 8), kw_only=True)
     deadline: timedelta = field(default=timedelta(seconds=60), kw_only=True)
     max_body: int = field(default=64 * 2**20, kw_only=True)

@@ -186,8 +186,7 @@ def test_what_is_no_symbol_is_refused_before_any_request(tmp_path, symbol):
         assert stocks.control.log() == []
 
 
-def test_a_symbol_that_is_not_configured_cannot_be_named(tmp_path):
-    with collecting("stocks", tmp_path, now=NOW) as stocks:
-        with pytest.raises(UsageError, match="no partition of stocks/bars has symbol=MSFT"):
-            stocks.run(only={"symbol": ["MSFT"]})
-        assert stocks.control.log() == []
+def test_a_named_symbol_stands_in_the_place_of_the_configured_ones(tmp_path):
+    with collecting("stocks", tmp_path, now=NOW, size="small", STOCK_SYMBOLS="IBM") as stocks:
+        stocks.run(only={"symbol": ["msft"]})
+        assert [entry["query"]["symbol"] for entry in stocks.control.log()] == ["MSFT"]

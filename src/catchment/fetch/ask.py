@@ -103,7 +103,8 @@ class Asker:
             meaning = asked.meaning
             tries += meaning.kind == "transient"
             throttled += meaning.kind == "throttled"
-            wait = next_wait(meaning, throttled if meaning.kind == "throttled" else tries, self._upstream.tries)
+            count = throttled if meaning.kind == "throttled" else tries
+            wait = next_wait(meaning, count, self._upstream.tries, throttled_s=self._upstream.throttled_s)
             now = self._clock.now()
             if wait is None or wait > LONGEST_RETRY_AFTER or (throttled and now + wait > patient_until):
                 return await self._end(asked, wait, now)

@@ -20,22 +20,24 @@ def next_wait(
     attempt: int,
     waits: Sequence[float],
     *,
+    throttled_s: float = 1.0,
     random: Callable[[], float] = chance.random,
 ) -> timedelta | None:
     """How long to wait before the same request is sent again; None: it is not.
 
     With `waits=(1, 2, 4, 8)` a fault that may pass is tried five times, 1, 2, 4 and 8 s apart, each stretched by up
-    to a quarter so that workers do not come back together. Throttling waits 1, 2, 4 … 60 s for as long as it is
-    asked for: it is no failed try. What the upstream says (`meaning.wait`) is never undercut.
+    to a quarter so that workers do not come back together. Throttling waits 1, 2, 4 … 60 s for as long as it is asked
+    for: it is no failed try. What the upstream says (`meaning.wait`) is never undercut.
 
     Args:
         attempt: how many answers of this kind there were, from 1.
         waits: seconds after the first, second … try.
+        throttled_s: seconds after the first throttling; doubled each time.
         random: an even draw from 0 (included) to 1.
     """
     asked = meaning.wait or timedelta(0)
     if meaning.kind == "throttled":
-        return asked or timedelta(seconds=min(2.0 ** min(attempt - 1, 10), _LONGEST_THROTTLE_S))
+        return asked or timedelta(seconds=min(throttled_s * 2.0 ** min(attempt - 1, 10), _LONGEST_THROTTLE_S))
     if meaning.kind != "transient" or attempt > len(waits):
         return None
     return max(asked, timedelta(seconds=waits[attempt - 1] * (1 + random() / 4)))

@@ -122,6 +122,7 @@ police_api = Upstream(
     "https://data.police.uk/api",
     budget=Budget("15/second", burst=15, concurrency=4),
     deadline=timedelta(seconds=120),
+    throttled_s=2,
 )
 
 forces = Feed(
