@@ -119,7 +119,7 @@ class TestService:
                 assert value.startswith("${")
 
     def test_its_command_is_one_of_catchment(self, name: str) -> None:
-        if not (CHECKOUT / "src/catchment/cli.py").exists():
+        if not (CHECKOUT / "src/catchment/cli").exists():
             pytest.skip("the command line is not part of this checkout yet")
         verb, *rest = SERVICES[name]["command"]
         shown = help_of(verb)

@@ -133,7 +133,7 @@ def test_the_example_shows_the_defaults_of_the_code() -> None:
 
 def test_readme_lists_the_commands_that_there_are() -> None:
     program = Path(sys.executable).with_name("catchment")
-    if not (CHECKOUT / "src/catchment/cli.py").exists():
+    if not (CHECKOUT / "src/catchment/cli").exists():
         pytest.skip("the command line is not part of this checkout yet")
     said = set(re.findall(r"^\| `catchment ([a-z]+)` \|", (CHECKOUT / "README.md").read_text(), re.MULTILINE))
     # A wide page without colours, whatever the terminal or the build machine asks for.

@@ -1,0 +1,80 @@
+"""From what stands on the command line to values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..app import App, load_app
+from ..clock import parse_moment
+from ..errors import UsageError
+from ..settings import Settings, load_settings
+
+if TYPE_CHECKING:  # it loads the database: only for commands that use it
+    from ..runs import Scope
+
+Targets = Annotated[list[str], typer.Argument(help="APP, APP/FEED or FILE:app.", show_default=False)]
+DataFlag = Annotated[str, typer.Option("--data", help="The data folder.", show_default="./catchment-data")]
+HostFlag = Annotated[str, typer.Option("--host", help="The address to serve on.", show_default="127.0.0.1")]
+PortFlag = Annotated[str, typer.Option("--port", help="The port to serve on.", show_default="8000")]
+OnlyFlag = Annotated[
+    list[str] | None, typer.Option("--only", metavar="NAME=VALUE", help="Only these partitions. Repeatable.")
+]
+AgainFlag = Annotated[bool, typer.Option("--again", help="Also what is not due yet.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+SIZES = ("tiny", "small", "medium", "large")
+
+
+def read_settings(data: str, host: str = "", port: str = "") -> Settings:
+    """The settings as the command sees them, with its flags on top."""
+    flags = {"CATCHMENT_DATA": data, "CATCHMENT_HOST": host, "CATCHMENT_PORT": port}
+    settings = load_settings(flags, folder=Path.cwd())
+    _ = settings.port
+    return settings
+
+
+def find_apps(targets: Sequence[str]) -> list[App]:
+    """The apps of the targets, each once, in their order."""
+    return list({found.name: found for found in (load_app(app_of(target)) for target in targets)}.values())
+
+
+def app_of(target: str) -> str:
+    """The app's part of a target: `stocks` of `stocks/bars`."""
+    return target.partition("/")[0] if ":" not in target else target
+
+
+def read_scopes(targets: Sequence[str], only: Sequence[str] | None, *, again: bool) -> dict[str, Scope]:
+    """App -> what is asked of it: the feeds named by APP/FEED, the partitions named by --only."""
+    from ..runs import Scope
+
+    wanted: dict[str, list[str]] = {}
+    for text in only or ():
+        name, sign, value = text.partition("=")
+        if not (sign and name and value):
+            raise UsageError(f"--only {text} is no NAME=VALUE", hint="e.g. --only force=leicestershire")
+        wanted.setdefault(name, []).append(value)
+    feeds: dict[str, list[str]] = {}
+    for target in targets:
+        feed = target.partition("/")[2] if ":" not in target else ""
+        feeds.setdefault(load_app(app_of(target)).name, []).extend([feed] if feed else [])
+    return {name: Scope(only=wanted, again=again, feeds=tuple(names)) for name, names in feeds.items()}
+
+
+def one_of(flag: str, value: str, known: Sequence[str]) -> str:
+    """The value. UsageError, naming the flag, if it is none of the known ones."""
+    if value not in known:
+        raise UsageError(f"{flag} {value} is unknown", hint=f"choose {', '.join(known)}")
+    return value
+
+
+def read_moment(text: str) -> datetime:
+    """The moment that `--clock` names."""
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise UsageError(f"--clock {text} is no moment", hint="write e.g. 2026-01-31T04:00:00Z") from error

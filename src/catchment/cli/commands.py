@@ -1,0 +1,270 @@
+"""The commands: thin. What is done stands in `operate`, `demo` and `serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ..app import SHIPPED, App, load_app
+from ..clock import open_clock
+from ..errors import CatchmentError, UsageError
+from ..settings import DEFAULTS, Settings
+from .arguments import (
+    SIZES,
+    AgainFlag,
+    DataFlag,
+    HostFlag,
+    JsonFlag,
+    OnlyFlag,
+    PortFlag,
+    Targets,
+    find_apps,
+    one_of,
+    read_moment,
+    read_scopes,
+    read_settings,
+)
+from .output import console as open_console
+from .output import print_json
+
+if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
+    from rich.console import Console
+
+    from ..runs import Scope, Summary
+    from ..store.store import Store
+
+__all__ = ["INCOMPLETE", "commands"]
+
+INCOMPLETE = 3
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment demo --once")
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Collect, print the table, and end.")] = False,
+    size: Annotated[str, typer.Option(help="How much the stand-ins have: tiny, small, medium or large.")] = "tiny",
+    data: DataFlag = "",
+    host: HostFlag = "",
+    port: PortFlag = "",
+) -> None:
+    """Show it: stand-in upstreams, everything collected from them, then served. No key, no network."""
+    from ..demo import demo_settings, start_standins
+    from ..processes import Children
+
+    apps = [load_app(name) for name in SHIPPED]
+    console = open_console()
+    settings = demo_settings(read_settings(data, host, port), one_of("--size", size, SIZES))
+    if not once:
+        _check_port(settings)
+    with Children(os.environ) as children:
+        settings = start_standins(apps, children, settings, size)
+        # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
+        settings = settings.with_values("demo", {"CATCHMENT_WITHOUT_KEYS": "yes"})
+        console.print(
+            f"Stand-in upstreams are up. Collecting {', '.join(SHIPPED)} into {settings.data}", highlight=False
+        )
+        summaries = _collect(apps, {}, settings, console)
+        if once:
+            _finish(summaries)
+        address = f"http://{settings.host}:{settings.port}"
+        console.print(
+            f"Read {address}/docs, or ask: curl '{address}/v1/stocks/bars?symbol=IBM&limit=1'", highlight=False
+        )
+        _up(list(SHIPPED), apps, settings, children, console)
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment collect police --only force=leicestershire")
+def collect(
+    targets: Targets,
+    *,
+    only: OnlyFlag = None,
+    again: AgainFlag = False,
+    json: JsonFlag = False,
+    data: DataFlag = "",
+) -> None:
+    """Collect what is due, and end. Exit 0: all complete; 3: something is incomplete, and it says what."""
+    apps = find_apps(targets)
+    scopes = read_scopes(targets, only, again=again)
+    settings = read_settings(data)
+    if json:
+        summaries = _collect(apps, scopes, settings, None)
+        print_json(_summary_json(summaries))
+    else:
+        summaries = _collect(apps, scopes, settings, open_console())
+    _finish(summaries)
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment plan stocks")
+def plan(targets: Targets, *, only: OnlyFlag = None, again: AgainFlag = False, data: DataFlag = "") -> None:
+    """Say what is due, what it costs, and when it will be done under the budget. Nothing is asked."""
+    from ..console import plan_table
+    from ..operate import forecasts
+
+    apps, settings = find_apps(targets), read_settings(data)
+    clock = open_clock(settings.get("CATCHMENT_CLOCK"))
+    scopes = read_scopes(targets, only, again=again)
+    with _open_store(settings, apps) as store:
+        found = asyncio.run(forecasts([(item, scopes[item.name]) for item in apps], store, settings, clock))
+    open_console().print(plan_table(found))
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment up stocks --port 8081")
+def up(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") -> None:
+    """Collect whatever becomes due, and serve it, until Ctrl+C."""
+    from ..processes import Children
+
+    apps, settings = find_apps(targets), read_settings(data, host, port)
+    _check_address(settings)
+    _check_port(settings)
+    with Children(os.environ) as children:
+        _up([target.partition("/")[0] for target in targets], apps, settings, children, open_console())
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment serve stocks police")
+def serve(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") -> None:
+    """Serve what has been collected. No upstream is asked."""
+    from ..serve.server import run
+    from ..store.sqlite import path_of
+    from ..store.store import prepare
+
+    apps, settings = find_apps(targets), read_settings(data, host, port)
+    prepare(path_of(settings.database), apps)
+    run([target.partition("/")[0] for target in targets], settings)
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment status police")
+def status(targets: Targets, *, json: JsonFlag = False, data: DataFlag = "") -> None:
+    """Say how every collection stands: records, verdicts, age, budget left. Exit 3 if something is incomplete."""
+    from ..console import status_table
+    from ..operate import standings
+
+    apps, settings = find_apps(targets), read_settings(data)
+    clock = open_clock(settings.get("CATCHMENT_CLOCK"))
+    with _open_store(settings, apps) as store:
+        found = standings(apps, store, settings, clock.now())
+    if json:
+        print_json(found)
+    else:
+        open_console().print(status_table(found, clock.now()))
+    raise typer.Exit(0 if all(item.complete for item in found) else INCOMPLETE)
+
+
+@commands.command(epilog="[bold]Example[/bold]  catchment standin stocks --port 9001 --size small")
+def standin(
+    name: Annotated[str, typer.Argument(metavar="APP", help="Whose upstream to stand in for.", show_default=False)],
+    *,
+    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 0,
+    size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "tiny",
+    variant: Annotated[int, typer.Option(help="Which of its worlds: same variant, same bytes.", min=0)] = 1,
+    samples: Annotated[Path | None, typer.Option(help="A folder of recorded answers to serve.")] = None,
+    clock: Annotated[str, typer.Option(help="The moment at which it begins, e.g. 2026-01-31T04:00:00Z.")] = "",
+) -> None:
+    """Run a stand-in upstream: an API to collect from, that misbehaves on demand (POST /_control)."""
+    from ..standin import Options
+    from ..standin.running import clock_from, run
+
+    target = load_app(name)
+    if target.standin is None:
+        raise UsageError(f"app {name} has no stand-in")
+    if samples is not None and not samples.is_dir():
+        raise UsageError(f"--samples {samples} is no folder")
+    settings = read_settings("")
+    now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
+    options = Options(size=one_of("--size", size, SIZES), variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
+    run(target.standin(options), port, clock=now)
+
+
+@commands.command("settings", epilog="[bold]Example[/bold]  catchment settings")
+def settings_(*, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") -> None:
+    """Print each setting with its value and where it came from. Secrets are not settings, and not shown."""
+    from ..serve.limits import LIMITS
+
+    found = read_settings(data, host, port)
+    known = {**DEFAULTS, **LIMITS}
+    upstreams = [name for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")]
+    for name in [*known, *upstreams]:
+        typer.echo(f"{name:<32} {found.get(name, known.get(name, '')) or '-':<28} {found.origin(name)}")
+
+
+def _open_store(settings: Settings, apps: Sequence[App]) -> Store:
+    from ..store.store import Store
+
+    return Store(settings, apps)
+
+
+def _collect(
+    apps: Sequence[App], scopes: Mapping[str, Scope], settings: Settings, console: Console | None
+) -> dict[str, Summary]:
+    """Collects, with progress on the console and the table at its end; silent without one."""
+    from ..console import Reporter, result_lines, summary_table
+    from ..operate import collect_once
+    from ..runs import Scope
+
+    clock = open_clock(settings.get("CATCHMENT_CLOCK"))
+    asked = [(item, scopes.get(item.name, Scope())) for item in apps]
+    with _open_store(settings, apps) as store:
+        if console is None:
+            return asyncio.run(collect_once(asked, store, settings, clock, lambda _: None))
+        with Reporter(console) as reporter:
+            summaries = asyncio.run(collect_once(asked, store, settings, clock, reporter.tell))
+        stored = {
+            item.collection(feed): store.extent(item, feed)[0] for item, scope in asked for feed in _named(item, scope)
+        }
+        console.print(summary_table(summaries, stored))
+        for line in result_lines([result for summary in summaries.values() for result in summary.results]):
+            console.print(f"[yellow]incomplete[/yellow] {line}", highlight=False)
+    return summaries
+
+
+def _named(item: App, scope: Scope) -> list[Any]:
+    return [feed for feed in item.feeds if not scope.feeds or feed.name in scope.feeds]
+
+
+def _finish(summaries: Mapping[str, Summary]) -> NoReturn:
+    raise typer.Exit(0 if all(summary.complete for summary in summaries.values()) else INCOMPLETE)
+
+
+def _up(targets: Sequence[str], apps: Sequence[App], settings: Settings, children: Any, console: Console) -> None:
+    """Serves in a child process and collects in this one, on one database."""
+    from ..operate import keep_collecting
+
+    clock = open_clock(settings.get("CATCHMENT_CLOCK"))
+    with _open_store(settings, apps) as store:
+        given = {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
+        server = children.start(["serve", *targets], given, without=_secret_names(apps))
+
+        def watch() -> None:
+            if (code := server.poll()) is not None:
+                raise CatchmentError(f"the server ended with exit code {code}", hint="its error is above")
+
+        asyncio.run(keep_collecting(apps, store, settings, clock, lambda _: None, watch=watch))
+    console.print("stopped collecting", highlight=False)
+
+
+def _secret_names(apps: Sequence[App]) -> set[str]:
+    """The settings that lead to secrets of upstreams: whoever serves has no use for them."""
+    names = {secret.name for item in apps for feed in item.feeds for secret in feed.upstream.auth.references}
+    return {name + suffix for name in names for suffix in ("", "_FILE", "_COMMAND")}
+
+
+def _check_address(settings: Settings) -> None:
+    from ..serve.server import check_address
+
+    check_address(settings)
+
+
+def _check_port(settings: Settings) -> None:
+    from ..serve.server import check_port
+
+    check_port(settings.host, settings.port)
+
+
+def _summary_json(summaries: Mapping[str, Summary]) -> Any:
+    return {name: {"complete": item.complete, "results": item.results} for name, item in summaries.items()}

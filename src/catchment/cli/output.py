@@ -1,0 +1,26 @@
+"""From values to what a person or a script reads."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["console", "print_json"]
+
+
+def console() -> Console:
+    """Where tables and progress go."""
+    from rich.console import Console
+
+    # Where nobody looks (a pipe, a log) lines are not broken at the 80 columns that are assumed then.
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
