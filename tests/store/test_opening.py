@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from catchment.errors import SchemaTooNew, StoreError, StoreUnavailable, UsageEr
 from catchment.settings import Settings
 from catchment.store.sqlite import path_of, transaction
 from catchment.store.stage import Stage
-from catchment.store.store import Store
+from catchment.store.store import Store, prepare
 
 
 def test_file_and_folders_are_readable_by_their_owner_only(here):
@@ -172,3 +173,30 @@ def test_more_than_a_batch_waits_on_disk():
         assert stage._scratch is not None
         for order in (slots, slots[::-1][:50], [4499, 0, 2001, 2002, 2003]):
             assert [entry.values[0] for entry, _ in stage.read(order)] == order
+
+
+OPENERS = 4
+
+
+def _open_at_once(path, start, told):
+    start.wait()
+    try:
+        prepare(path, [app])
+    except StoreError as error:
+        told.put(str(error))
+    else:
+        told.put("")
+
+
+def test_processes_that_make_the_database_at_once_wait_for_each_other(tmp_path):
+    """Without the lock around the change of mode about one in eight of these is told that the file is locked."""
+    context = multiprocessing.get_context("fork")
+    for number in range(15):
+        start, told = context.Barrier(OPENERS), context.Queue()
+        arguments = (tmp_path / str(number) / "catchment.sqlite", start, told)
+        openers = [context.Process(target=_open_at_once, args=arguments) for _ in range(OPENERS)]
+        for opener in openers:
+            opener.start()
+        assert [told.get(timeout=30) for _ in openers] == [""] * OPENERS
+        for opener in openers:
+            opener.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,10 +39,23 @@ def open_database(path: Path) -> sqlite3.Connection:
                 f"data folder {path.parent} cannot be written: {error.strerror}", hint="choose another by --data"
             ) from error
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
-        connection.execute("PRAGMA journal_mode = WAL")
+        # Changing the mode waits for nobody: two processes that open a new file at once would be told "locked".
+        with _alone(path.parent):
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -16000")
         return connection
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder. Not on the file: closing it again would drop the locks that SQLite has on it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def scratch() -> sqlite3.Connection:
