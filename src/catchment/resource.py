@@ -20,7 +20,7 @@ import msgspec
 from .errors import DeclarationError, QueryError
 from .feed import Feed
 from .principal import Principal
-from .record import LEAST, MOST, Column, Record, columns, to_stored
+from .record import LEAST, MOST, Column, Kind, Record, columns, to_stored
 
 __all__ = [
     "REFUSE",
@@ -221,7 +221,7 @@ class Resource:
             if self._kinds.get(name, "datetime") != "datetime":
                 raise DeclarationError(f"{where}: field {name}", "is filled in with a moment", hint=f"{name}: datetime")
         for name in self.read_only:
-            if name in self.writable and name not in self._optional:
+            if name not in self._optional:
                 raise DeclarationError(f"{where}: read_only", f"{name} needs a default")
         if self.one_per_owner is not None and not self.owner:
             raise DeclarationError(f"{where}: one_per_owner", "needs owner=")
@@ -417,7 +417,7 @@ class Resource:
         return record
 
     def _unkeepable(self, record: Record) -> list[Fault]:
-        """What every engine cannot store the same: a number beyond bounds, a moment without zone."""
+        """What not every engine stores the same, should the declared normal form have made it."""
         faults = []
         for column in self.columns:
             try:
@@ -496,17 +496,26 @@ def _typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
         assert match is not None
         steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
         return None, [Fault(pointer + steps, match["message"].replace("`decimal`", "a number with a fraction"))]
-    return found, [*_stray(value, msgspec.to_builtins(found, builtin_types=(Decimal,)), pointer)]
+    # Dates stay dates and numbers numbers, so that the walk can look at them.
+    return found, [*_unfit(value, msgspec.to_builtins(found, builtin_types=(Decimal, datetime)), pointer)]
 
 
-def _stray(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
-    """The members of nested objects that their types do not have."""
+def _unfit(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
+    """What a type lets pass and we do not: members that nested objects do not have, values that no rule could judge."""
     if isinstance(given, dict) and isinstance(taken, dict):
         for name, value in given.items():
             if name not in taken:
                 yield Fault(_pointer(pointer, name), "is no field of this record")
             else:
-                yield from _stray(value, taken[name], _pointer(pointer, name))
+                yield from _unfit(value, taken[name], _pointer(pointer, name))
     elif isinstance(given, list) and isinstance(taken, list):
         for number, (one, other) in enumerate(zip(given, taken, strict=False)):
-            yield from _stray(one, other, _pointer(pointer, number))
+            yield from _unfit(one, other, _pointer(pointer, number))
+    elif (kind := _CHECKED.get(type(taken))) is not None:
+        try:
+            to_stored(kind, taken)
+        except (ValueError, ArithmeticError) as error:
+            yield Fault(pointer, str(error))
+
+
+_CHECKED: dict[type, Kind] = {Decimal: "decimal", datetime: "datetime", float: "number"}

@@ -24,7 +24,7 @@ from ..decode import render_key
 from ..errors import QueryError, StoreUnavailable
 from ..principal import Principal
 from ..record import Record, Stored, content_hash, stored_values, to_stored
-from ..resource import REPLACE, Action, Fault, InvalidRecord, Refusal, Resource
+from ..resource import REPLACE, Action, Fault, InvalidRecord, Resource
 from . import audit, rollups
 from .records import Statements
 from .sqlite import mapped, open_database, transaction
@@ -52,8 +52,8 @@ class Write:
     """One thing to do to one record.
 
     make: gives the values; for a deletion there are none. matches: whether (generation, version) is the version that
-    the writer means; None: any. as_owner: False lets the app's own code change what the writer does not own, and
-    fields that bodies may not have.
+    the writer means; None: any. as_owner: False lets the app's own code change what is not the principal's: then
+    neither `may` nor `refuse` is asked.
     """
 
     collection: Collection
@@ -304,10 +304,19 @@ def _put(present: _Present, write: Write, row: _Row | None, now: datetime) -> Do
     if row is not None and write.resource.same(record, before):
         return change.done("same", row.version, row.revision, row.doc, row.at)
     _check_links(present, write, record, before)
-    refusal = write.resource.refuse(record, write.principal, present) if write.resource.refuse else None
-    if refusal is not None:
-        raise _refused(refusal)
+    _check_refusal(present, write, record)
     return change.put(record)
+
+
+def _check_refusal(present: _Present, write: Write, record: Any) -> None:
+    """Raises QueryError where the declared rule does not take the record from this person."""
+    refuse = write.resource.refuse if write.as_owner else None
+    refusal = refuse(record, write.principal, present) if refuse else None
+    if refusal is not None:
+        raise QueryError(refusal.message, kind=_REFUSED[refusal.status], status=refusal.status)
+
+
+_REFUSED = {403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
 
 
 def _made(write: Write, draft: Mapping[str, Any], row: _Row | None, now: datetime) -> Any:
@@ -342,13 +351,6 @@ def _check_links(present: _Present, write: Write, record: Any, before: Any) -> N
             faults.append(Fault(f"/{link.fields[0]}", f"there is no such record in {link.target.name}"))
     if faults:
         raise InvalidRecord(faults)
-
-
-_REFUSED = {403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
-
-
-def _refused(refusal: Refusal) -> QueryError:
-    return QueryError(refusal.message, kind=_REFUSED[refusal.status], status=refusal.status)
 
 
 def _generation(sql: sqlite3.Connection, collection: Collection) -> int:
