@@ -226,7 +226,7 @@ WRONG = {
     "NUL": (RAW.replace(b"Mill", b"Mi\\u0000ll"), {}, 422, "invalid"),
     "lone surrogate": (RAW.replace(b"Mill", b"\\ud800"), {}, 422, "invalid"),
     "lone surrogate in a name": (RAW.replace(b'"name"', b'"\\ud800"'), {}, 422, "invalid"),
-    "unknown member": (RAW.replace(b'"name"', b'"nome"'), {}, 422, "invalid"),
+    "unknown member": (RAW.replace(b'"name"', b'"label"'), {}, 422, "invalid"),
     "owner in the body": (b'{"owner":"x",' + RAW[1:], {}, 422, "invalid"),
     "text/plain": (RAW, {"content_type": "text/plain"}, 415, "unsupported-media-type"),
     "a form": (RAW, {"content_type": "application/x-www-form-urlencoded"}, 415, "unsupported-media-type"),
@@ -370,6 +370,22 @@ def test_the_description_has_every_route_and_status(market):
     assert schemas["market_notes_replacement"]["required"] == ["text"]
     assert not schemas["market_places_patch"].get("required")
     assert schemas["market_reviews_body"]["properties"]["rating"]["type"] == ["string", "number"]
+
+
+def test_answers_have_what_the_description_says(market):
+    url = market.place().headers["location"]
+    paths = market.ask("GET", "/openapi.json", scopes=("read",)).json()["paths"]
+
+    def described(path, method="get", status="200"):
+        answer = paths[path][method]["responses"][status]["content"]["application/json"]["schema"]
+        return answer["properties"]
+
+    [version] = market.ask("GET", url + "/history").json()["data"]
+    assert set(version) == set(described(f"{PLACES}/{{key}}/history")["data"]["items"]["required"])
+    for path, method, status in ((PLACES, "post", "201"), (f"{PLACES}/{{key}}", "get", "200")):
+        meta = market.ask("GET", url).json()["meta"]
+        assert set(meta) == set(described(path, method, status)["meta"]["required"])
+    assert f"{PLACES}/{{key}}/source" not in paths
 
 
 def test_every_reference_of_the_description_leads_somewhere():

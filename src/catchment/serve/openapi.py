@@ -136,12 +136,19 @@ def _paths(collection: Collection) -> Json:
     def operation(name: str, words: str, parameters: Sequence[Json], answer: Json, **options: Any) -> Json:
         return {"get": _operation(collection, name, words, parameters, answer, **options)}
 
-    return {
+    described = {
         root: operation("list", "One page of records", _list_parameters(collection), _list_answer(record), link=True),
         f"{root}/{{key}}": operation("get", "One record", [key, as_of, fields], _envelope(record, item_meta)),
         f"{root}/{{key}}/history": operation(
-            "history", "Every version of a record, newest first", [key], _envelope(_versions(record), _meta())
+            "history",
+            "Every version of a record, newest first",
+            [key],
+            _envelope(_versions(collection, record), _meta()),
         ),
+    }
+    if collection.written:
+        return described  # what people write comes from no exchange
+    return described | {
         f"{root}/{{key}}/source": operation(
             "source", "The exchange that a version came from", [key, version, raw], _envelope(_EXCHANGE, _meta())
         ),
@@ -342,7 +349,7 @@ def _list_answer(record: Json) -> Json:
     return _envelope({"type": "array", "items": record}, meta)
 
 
-def _versions(record: Json) -> Json:
+def _versions(collection: Collection, record: Json) -> Json:
     number: Json = {"type": "integer"}
     optional: Json = {"type": ["integer", "null"]}
     entry = _object(
@@ -352,8 +359,7 @@ def _versions(record: Json) -> Json:
         revision=number,
         until_revision=optional,
         gone={"type": "boolean"},
-        run=optional,
-        attempt=number,
+        **({"author": _TEXT} if collection.written else {"run": optional, "attempt": number}),
         record=record,
     )
     return {"type": "array", "items": entry}
