@@ -194,8 +194,11 @@ class Resource:
         self._check_names(where)
         self._check_filled(where)
         self._check_sums(where)
-        for name in self.lists:
-            self._check_list(f"{where}: lists", name)
+        if taken := [name for name in self.lists if _TAKEN.match(name)]:
+            raise DeclarationError(
+                f"{where}: lists", f"a list cannot be called {taken[0]}", hint="an index of ours is called so"
+            )
+        _ = self.elements
         if not 1 <= self.max_body <= MAX_BODY:
             raise DeclarationError(f"{where}: max_body", f"is 1 to {MAX_BODY} bytes")
 
@@ -235,11 +238,6 @@ class Resource:
             if loose := [name for name in item.by if self._kinds[name] in ("json", "number")]:
                 raise DeclarationError(f"{where}: rollups[{number}]", f"{loose[0]} makes no groups")
 
-    def _check_list(self, where: str, name: str) -> None:
-        if _TAKEN.match(name):
-            raise DeclarationError(where, f"a list cannot be called {name}", hint="an index of ours is called so")
-        self.elements(name)
-
     # -- what reading needs of a feed too ----------------------------------------------------------------------
 
     @property
@@ -277,12 +275,16 @@ class Resource:
         """The fields that people write."""
         return tuple(name for name in self._kinds if name not in self.filled)
 
-    def elements(self, name: str) -> tuple[Column, ...]:
-        """The columns of a list field's elements: `value`, or the fields of a struct.
+    @cached_property
+    def elements(self) -> Mapping[str, tuple[Column, ...]]:
+        """The lists that are kept apart, each with the columns of its elements: `value`, or the fields of a struct.
 
         Raises:
-            DeclarationError: the field is no list, or one of lists.
+            DeclarationError: a field is no list, or one of lists.
         """
+        return {name: self._elements(name) for name in self.lists}
+
+    def _elements(self, name: str) -> tuple[Column, ...]:
         where = f"resource {self.name}: lists"
         plain = typing.get_type_hints(self.record)[name]
         lists = [item for item in (plain, *typing.get_args(plain)) if typing.get_origin(item) is list]

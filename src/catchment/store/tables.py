@@ -349,7 +349,7 @@ def tables_of(collection: Collection, metadata: sa.MetaData) -> list[sa.Table]:
 def list_table(collection: Collection, name: str, metadata: sa.MetaData) -> sa.Table:
     """The elements of a list field, a row each, of what holds now."""
     assert isinstance(collection.feed, Resource)
-    elements = collection.feed.elements(name)
+    elements = collection.feed.elements[name]
     fields = [sa.Column(element.name, _TYPES[element.kind]) for element in elements]
     table = sa.Table(
         f"{collection.table}__{name}",

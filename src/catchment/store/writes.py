@@ -439,8 +439,8 @@ class _Change:
         """Has everything follow that is kept beside the record: sums, and the elements of lists."""
         collection, resource = self.write.collection, self.write.resource
         rollups.keep(self._sql, collection, self.row.record if self.row else None, record)
-        for name in resource.lists:
-            table, elements = f"{collection.table}__{name}", resource.elements(name)
+        for name, elements in resource.elements.items():
+            table = f"{collection.table}__{name}"
             self._sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608
             items = (getattr(record, name) if record is not None else None) or []
             marks = ", ".join("?" * (len(elements) + 2))
