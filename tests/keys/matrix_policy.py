@@ -1,0 +1,85 @@
+"""The policy: for every route and method of the served description, what each kind of caller is answered.
+
+A row says the status that stands for "you may" and names those who get another one. What no row has is denied.
+"""
+
+from collections.abc import Mapping
+
+GOOD = (
+    *("outside", "loopback", "reader", "owner", "other", "moderator", "operator", "gateway"),
+    "owner without write",
+)
+BAD = ("revoked", "expired", "malformed")
+PEOPLE = (*GOOD, *BAD)
+
+Row = Mapping[str, int]
+
+
+def row(status: int, **others: int) -> Row:
+    """What everybody is answered; whose key proves nobody is shut out everywhere."""
+    named = {name.replace("_", " "): status for name, status in others.items()}
+    return dict.fromkeys(GOOD, status) | named | dict.fromkeys(BAD, 401)
+
+
+ANYONE = row(200)
+READER = row(404, outside=401, loopback=200, reader=200, owner_without_write=200)
+OPERATOR = row(403, outside=401, loopback=200, operator=200)
+MODERATOR = row(403, outside=401, loopback=401, moderator=200)
+
+_MAY_NOT = {"outside": 401, "loopback": 401}
+WRITER = row(403, **_MAY_NOT, owner=201, other=201, gateway=201)
+OWNER = row(403, **_MAY_NOT, owner=200)
+OWNER_OR_MODERATOR = row(403, **_MAY_NOT, owner=204, moderator=204)
+# Whose it is not is told that there is no such record.
+CONCEALED = row(403, **_MAY_NOT, owner=200, other=404, gateway=404)
+CONCEALED_OR_MODERATOR = row(403, **_MAY_NOT, owner=204, moderator=204, other=404, gateway=404)
+# Who may not even read the collection is told that there is none, unless he may write what he does not read.
+HIDDEN_WRITER = row(403, **_MAY_NOT, owner=201, other=201, gateway=201, moderator=404, operator=404)
+HIDDEN_OWNER = row(403, **_MAY_NOT, owner=200, moderator=404, operator=404)
+HIDDEN_DELETE = row(403, **_MAY_NOT, owner=204, moderator=404, operator=404)
+
+ABSENT = row(405)
+"""Of every method that a route does not have."""
+OPTIONS = row(204)
+"""Of every route but the operating ones, which say what they can do to operators alone."""
+OPERATOR_OPTIONS = row(403, outside=401, loopback=204, operator=204)
+
+READ = {"get": ANYONE}
+READ_WITH_RIGHT = {"get": READER}
+
+
+def collected(name: str) -> dict[str, dict[str, Row]]:
+    """The routes of a public feed."""
+    below = ("", "/{key}", "/{key}/history", "/{key}/source", "/{key}/source/body")
+    return {f"/v1/{name}{path}": READ for path in below}
+
+
+POLICY: dict[str, dict[str, Row]] = {
+    "/v1": READ,
+    "/v1/_/feeds": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/health/live": READ,
+    "/health/ready": READ,
+    "/health/data": READ,
+    **collected("stocks/bars"),
+    "/api": READ,
+    "/api/financial_data": READ,
+    "/api/v1/financial_data": READ,
+    "/api/statistics": READ,
+    "/api/v1/statistics": READ,
+    **collected("police/forces"),
+    **collected("police/availability"),
+    **collected("police/stops"),
+    **collected("market/bars"),
+    "/v1/market/places": READ | {"post": WRITER},
+    "/v1/market/places/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_OR_MODERATOR},
+    "/v1/market/places/{key}/history": READ,
+    "/v1/market/reviews": READ | {"post": WRITER},
+    "/v1/market/reviews/{key}": READ | {"put": OWNER, "patch": OWNER, "delete": OWNER_OR_MODERATOR},
+    "/v1/market/reviews/{key}/history": READ,
+    "/v1/market/notes": READ_WITH_RIGHT | {"post": HIDDEN_WRITER},
+    "/v1/market/notes/{key}": READ_WITH_RIGHT | {"put": HIDDEN_OWNER, "patch": HIDDEN_OWNER, "delete": HIDDEN_DELETE},
+    "/v1/market/notes/{key}/history": READ_WITH_RIGHT,
+    "/moderation/{review}": {"post": MODERATOR},
+    "/score/{place}": READ,
+}

@@ -1,0 +1,233 @@
+"""The matrix of rights: every route of the served description, every method, every kind of caller; each cell asserted.
+
+The routes come from the description, what is expected from the one table in `matrix_policy`: a route without a row
+fails, and a row without a route.
+"""
+
+import asyncio
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+
+import httpx
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "resources"))
+
+import market
+from many_people import GATEWAY, NOW, OUTSIDE
+from matrix_policy import ABSENT, OPTIONS, PEOPLE, POLICY
+from people import NOTES, PLACE, PLACES, REVIEWS, creation, user, writer_of_all
+
+from catchment.apps import police, stocks
+from catchment.clock import FakeClock
+from catchment.derive import derive
+from catchment.exchange import Answer, Request
+from catchment.partitions import Partition
+from catchment.plan import State
+from catchment.serve.app import build
+from catchment.settings import Settings, load_settings
+from catchment.store.archive import Place
+from catchment.store.keys import create, revoke
+from catchment.store.ledger import Outcome
+from catchment.store.store import Store
+from catchment.store.tables import collections_of
+
+APPS = [stocks.app, police.app, market.app]
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+DAYS = "?symbol=IBM&start_date=2026-01-01&end_date=2026-01-31"
+NEEDED = {  # what a route does not answer without
+    "/v1/_/partitions": "?collection=stocks/bars",
+    "/api/statistics": DAYS,
+    "/api/v1/statistics": DAYS,
+}
+OWNER, OTHER, LISTER, REST, GATEWAYS = range(1, 6)
+STOP = {"datetime": "2024-03-01T10:00:00+00:00", "type": "Person search", "involved_person": True, "outcome": "Arrest"}
+COLLECTED = {  # collection: the partition, and what its upstream answered
+    "stocks/bars": ({"symbol": "IBM"}, None),
+    "police/forces": ({}, [{"id": "btp", "name": "Transport"}]),
+    "police/availability": ({}, [{"date": "2024-03", "stop-and-search": ["btp"]}]),
+    "police/stops": ({"force": "btp", "month": "2024-03"}, [STOP]),
+    "market/bars": (
+        {},
+        [{"symbol": name, "date": "2026-01-02", "close": "1.5"} for name in ("IBM", "AAPL")],
+    ),
+}
+SERIES = {"1. open": "1.5", "2. high": "2", "3. low": "1", "4. close": "1.5", "5. volume": "10"}
+DAILY = {"Meta Data": {"2. Symbol": "IBM"}, "Time Series (Daily)": {"2026-01-02": SERIES}}
+
+
+def collect(folder: Path) -> None:
+    """A record in every collected collection, with the exchange that it came from."""
+    with Store(load_settings({"CATCHMENT_DATA": str(folder)}, folder=folder), APPS) as store:
+        for collection in (item for app in APPS for item in collections_of(app) if not item.written):
+            values, content = COLLECTED[collection.name]
+            partition = Partition(tuple(values.items()))
+            lease = store.ledger.claim(1, collection.name, State(partition), NOW)
+            assert lease is not None
+            place = Place(collection.name, partition.key, lease.number, lease.attempt)
+            answer = Answer(200, json.dumps(content or DAILY).encode(), NOW)
+            page = store.archive.put(place, Request("/x"), "https://upstream.example/x", answer)
+            outcome = Outcome("failed", digest=page.digest)
+            derive(collection.feed, lease, [page], store.records(collection), outcome, NOW)
+
+
+def write(database: Path) -> dict[str, str]:
+    """A record of the owner's in every written collection, by the placeholder that names it."""
+    writer = writer_of_all(database, clock=FakeClock(NOW))
+    try:
+        listed = writer.submit(creation("places", PLACE, LISTER)).result().key
+        review = {"place": listed, "skill": None, "rating": 4, "comment": "canary"}
+        note = {"symbol": "IBM", "date": "2026-01-02", "text": "canary"}
+        keys = {
+            name: writer.submit(creation(name, members, OWNER)).result().key
+            for name, members in (("places", PLACE), ("reviews", review), ("notes", note))
+        }
+    finally:
+        writer.close()
+    return keys | {"listed": listed}
+
+
+def identities(database: Path) -> dict[str, tuple[str, dict[str, str]]]:
+    """Everybody: from where they ask, and with which headers."""
+
+    def key(number: int, *scopes: str, **options) -> str:
+        return create(database, "test", user(number), set(scopes), NOW, **options)[0]
+
+    keys = {
+        "reader": key(REST, "read"),
+        "owner": key(OWNER, "write"),
+        "other": key(OTHER, "write"),
+        "moderator": key(REST, "moderate"),
+        "operator": key(REST, "operate"),
+        "owner without write": key(OWNER, "read"),
+        "revoked": key(OWNER, "read", "write", "moderate", "operate"),
+        "expired": key(OWNER, "read", "write", "moderate", "operate", expires_at=NOW - timedelta(seconds=1)),
+        "malformed": "ck_nothing",
+    }
+    revoke(database, keys["revoked"].split("_")[1], NOW)
+    with_keys = {who: (OUTSIDE, {"authorization": f"Bearer {text}"}) for who, text in keys.items()}
+    return with_keys | {
+        "outside": (OUTSIDE, {}),
+        "loopback": ("127.0.0.1", {}),
+        "gateway": (GATEWAY, {"user-id": user(GATEWAYS)}),
+    }
+
+
+@dataclass
+class World:
+    """The service over a database with a record of everything, and the database as it was at first."""
+
+    front: object
+    sql: sqlite3.Connection
+    pristine: sqlite3.Connection
+    people: dict[str, tuple[str, dict[str, str]]]
+    keys: dict[str, str]
+
+    async def ask(self, who: str, method: str, url: str, body: object = None) -> httpx.Response:
+        peer, headers = self.people[who]
+        transport = httpx.ASGITransport(self.front, client=(peer, 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            given = headers | {"if-match": "*", "content-type": "application/json"}
+            content = None if body is None else json.dumps(body).encode()
+            return await client.request(method, url, content=content, headers=given)
+
+    def contents(self) -> list[object]:
+        """Every row of every table, but for the audit: there a denial is to be noted."""
+        names = self.sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name != '_audit'").fetchall()
+        return [(name, self.sql.execute(f'SELECT * FROM "{name}"').fetchall()) for (name,) in names]
+
+    def restore(self) -> None:
+        self.pristine.backup(self.sql)
+
+
+@pytest.fixture
+def world(tmp_path):
+    database = tmp_path / "catchment.sqlite"
+    collect(tmp_path)
+    keys = write(database)
+    people = identities(database)
+    limits = dict.fromkeys((f"CATCHMENT_LIMIT_{n}" for n in ("ANONYMOUS", "KEY", "WRITES", "FAILED_KEYS")), "off")
+    values = limits | {"CATCHMENT_DATA": str(tmp_path), "CATCHMENT_TRUSTED_GATEWAYS": GATEWAY}
+    front = build(APPS, Settings().with_values("test", values), FakeClock(NOW))
+    with closing(sqlite3.connect(database)) as sql, closing(sqlite3.connect(":memory:")) as pristine:
+        yield World(front, sql, pristine, people, keys)
+        front.close()
+
+
+def target(world: World, path: str) -> str:
+    """An address that the template stands for, of something that is there and is the owner's where it has one."""
+    name = path.split("/")[3] if path.count("/") > 2 else ""
+    first = "SELECT _key FROM {}_{} ORDER BY _key"
+    if "{key}" in path:
+        key = world.keys.get(name) or world.sql.execute(first.format(path.split("/")[2], name)).fetchone()[0]
+        path = path.replace("{key}", key)
+    path = path.replace("{review}", world.keys["reviews"]).replace("{place}", world.keys["listed"])
+    return path + NEEDED.get(path, "")
+
+
+def body_of(world: World, method: str, path: str) -> object:
+    """What an owner would send, with something new in it."""
+    review = {"place": world.keys["listed"], "skill": "milling", "rating": 3}
+    note = {"symbol": "AAPL", "date": "2026-01-02", "text": "down"}
+    if method not in ("POST", "PUT", "PATCH"):
+        return None
+    if method == "POST":
+        return {PLACES: PLACE, REVIEWS: review, NOTES: note}.get(path, {})
+    changed = {
+        PLACES: {"name": "Changed"} | ({"skills": ["a"], "cost": 1} if method == "PUT" else {}),
+        REVIEWS: {"rating": 1} | ({"skill": None} if method == "PUT" else {}),
+        NOTES: {"text": "changed"},
+    }
+    return changed.get(path.rpartition("/")[0], {})
+
+
+def expected(path: str, method: str, who: str) -> int:
+    rows = POLICY[path]
+    if method == "OPTIONS":
+        return rows.get("options", OPTIONS)[who]
+    return rows.get("get" if method == "HEAD" else method.lower(), ABSENT)[who]
+
+
+async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
+    """How many cells were asked, and what is wrong with which."""
+    for who in PEOPLE:  # the first use of a key is noted
+        await world.ask(who, "GET", "/v1")
+    world.front._rights._traces.submit(lambda: None).result()
+    world.sql.backup(world.pristine)
+    before, wrong, refused, cells = world.contents(), [], {}, 0
+    for path, method, who in product(paths, METHODS, PEOPLE):
+        answer = await world.ask(who, method, target(world, path), body_of(world, method, path))
+        cells += 1
+        cell = f"{method} {path} by {who}"
+        if answer.status_code != expected(path, method, who):
+            wrong.append(f"{cell}: {answer.status_code}, not {expected(path, method, who)}: {answer.text[:100]}")
+        if answer.status_code == 401 and method != "HEAD":
+            said = {name: text for name, text in answer.json().items() if name not in ("trace_id", "instance")}
+            refused.setdefault(json.dumps([said, answer.headers["www-authenticate"]]), cell)
+        if answer.is_client_error and "canary" in answer.text:
+            wrong.append(f"{cell}: the denial shows what it denies")
+        changed = world.contents() != before
+        wrote = method in ("POST", "PUT", "PATCH", "DELETE") and answer.is_success
+        if changed is not wrote:
+            wrong.append(f"{cell}: {answer.status_code}, and the database {'has' if changed else 'has not'} changed")
+        if changed:
+            world.restore()
+    if len(refused) != 1:
+        wrong.append(f"401 says different things: {refused}")
+    return cells, wrong
+
+
+def test_every_cell_is_as_the_policy_says(world):
+    document = asyncio.run(world.ask("loopback", "GET", "/openapi.json")).json()
+    routes = {(path, method) for path, operations in document["paths"].items() for method in operations}
+    assert routes == {(path, method) for path, rows in POLICY.items() for method in rows if method != "options"}
+    cells, wrong = asyncio.run(every_cell(world, list(document["paths"])))
+    print(f"{cells} cells: {len(POLICY)} routes, {len(METHODS)} methods, {len(PEOPLE)} kinds of callers")
+    assert cells == len(POLICY) * len(METHODS) * len(PEOPLE)
+    assert not wrong, "\n".join(wrong)
