@@ -14,46 +14,72 @@ A handler takes `store: Store` and reads inside `with store.open() as now:`. Its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
-from litestar.di import NamedDependency
-from litestar.openapi.spec import OpenAPIType, Operation, Schema
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 
-from .errors import QueryError, StoreUnavailable
+from .errors import DeclarationError, QueryError, StoreUnavailable
+from .principal import Principal, may
+from .resource import Fault, InvalidRecord
+from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
-from .serve.problems import MEDIA_TYPE, of_status
-from .serve.resources import Writing, read_members
+from .serve.limits import Buckets, parse_limit
+from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
+from .serve.resources import NoNumber, Writing, read_members
+from .serve.rights import demand
 from .store.query import AsOf, parse_as_of
-from .store.reader import Total
+from .store.reader import Tables, Total
+from .store.writes import Done
 
 __all__ = [
     "AsOf",
+    "Buckets",
     "Data",
+    "Done",
+    "Fault",
+    "InvalidRecord",
+    "NoNumber",
+    "Principal",
+    "Problem",
     "QueryError",
     "Request",
     "Response",
+    "Route",
     "Store",
     "StoreUnavailable",
+    "Tables",
     "Total",
+    "Version",
     "View",
     "Writes",
     "Writing",
+    "delete",
+    "demand",
     "described",
     "get",
+    "may",
     "number",
+    "of_error",
     "parameters",
     "parse_as_of",
+    "parse_limit",
+    "patch",
     "post",
     "problem",
+    "put",
     "read_members",
     "respond",
+    "version_tag",
+    "versions",
 ]
 
 Ask = Request[Any, Any, Any]
@@ -61,6 +87,8 @@ Store = NamedDependency[Data]
 """What a handler's argument `store` is: the `Data` that its request may read."""
 Writes = NamedDependency[Writing]
 """What a handler's argument `writes` is: the `Writing` of its request."""
+Version = NamedDependency[tuple[int, int]]
+"""What the argument `version` of a handler in `versions` is: the version of the contract that was asked."""
 
 
 def respond(content: Any, status: int = 200, *, headers: dict[str, str] | None = None) -> Response[bytes]:
@@ -74,8 +102,11 @@ def number(value: Decimal) -> msgspec.Raw:
     return msgspec.Raw(format(value, "f").encode())
 
 
-def described(summary: str, parameters: Mapping[str, str]) -> type[Operation]:
-    """What the API's description says of a handler that reads its parameters itself: `operation_class=`."""
+def described(summary: str, parameters: Mapping[str, str], *, body: Any = None) -> type[Operation]:
+    """What the API's description says of a handler that reads its request itself: `operation_class=`.
+
+    body: an example of the JSON body that it takes; None for none.
+    """
     shown = [
         OpenAPIParameter(name, "query", description=words, schema=Schema(type=OpenAPIType.STRING), required=False)
         for name, words in parameters.items()
@@ -85,7 +116,11 @@ def described(summary: str, parameters: Mapping[str, str]) -> type[Operation]:
     class Described(Operation):
         def __post_init__(self) -> None:
             self.summary = summary
-            self.parameters = [*shown]
+            # The framework has put those of the path; it knows of none in the query.
+            self.parameters = [*(self.parameters or ()), *shown]
+            if body is not None:
+                content = OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT), example=body)
+                self.request_body = RequestBody(content={"application/json": content})
 
     return Described
 
@@ -98,3 +133,67 @@ def problem(status: int, detail: str, *, instance: str = "") -> Response[bytes]:
 def parameters(request: Ask) -> list[tuple[str, str]]:
     """The query's parameters in their order, repeated ones included. QueryError when they are no UTF-8."""
     return pairs(request.scope["query_string"])
+
+
+def version_tag(store: Data, name: str, key: str, *, generation: int, version: int) -> str:
+    """The ETag of one version of a record of the app's own, as `If-Match` takes it."""
+    return item_tag(store.reader.collections[f"{store.app}/{name}"], key, generation, version)
+
+
+# -- one contract in several versions ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Route:
+    """A handler, and the version of the contract in which it is first given: `Route(search, since=(1, 1))`."""
+
+    handler: HTTPRouteHandler
+    since: tuple[int, int] = field(default=(1, 0), kw_only=True)
+
+    @property
+    def places(self) -> set[tuple[str, str]]:
+        """The methods and paths that it answers."""
+        return {(str(method), path) for method in self.handler.http_methods for path in self.handler.paths}
+
+
+def versions(
+    routes: Sequence[Route],
+    offered: Sequence[tuple[int, int]],
+    *,
+    prefix: str = "/v{}_{}",
+    problems: Callable[[Request[Any, Any, Any], Exception], Response[bytes]] | None = None,
+) -> list[Router]:
+    """The routes of a contract, once for each version that is offered.
+
+    A version has the newest route of a place that it knows, so one that declares none falls through to the older
+    one. problems: how the contract says errors.
+    Raises:
+        DeclarationError: two routes of one place begin with the same version.
+    """
+    handlers = {Exception: problems} if problems else {}
+    return [
+        Router(
+            prefix.format(*version),
+            route_handlers=_newest(routes, version),
+            dependencies={"version": Provide(_always(version), sync_to_thread=False)},
+            exception_handlers=handlers,  # type: ignore[arg-type]  # a handler of every error
+        )
+        for version in offered
+    ]
+
+
+def _newest(routes: Sequence[Route], version: tuple[int, int]) -> list[HTTPRouteHandler]:
+    chosen: dict[tuple[str, str], Route] = {}
+    for route in sorted((item for item in routes if item.since <= version), key=lambda item: item.since):
+        for place in route.places:
+            if place in chosen and chosen[place].since == route.since:
+                raise DeclarationError(f"route {' '.join(place)}", f"is declared twice since {route.since}")
+            chosen[place] = route
+    return list({id(route): route.handler for route in chosen.values()}.values())
+
+
+def _always(version: tuple[int, int]) -> Callable[[], tuple[int, int]]:
+    def given() -> tuple[int, int]:
+        return version
+
+    return given

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from ..errors import QueryError
 from ..principal import Principal, may
 from ..settings import Settings
 from ..store.query import AsOf
-from ..store.reader import Filter, Reader, Snapshot, State, Total
+from ..store.reader import Filter, Reader, Snapshot, State, Tables, Total
 from ..store.tables import Collection
 from .rights import demand
 
@@ -118,3 +120,34 @@ class View:
     def partitions(self, name: str) -> list[Mapping[str, Any]]:
         """The collection's partitions: key, params, verdict, reason, checked_at, collected_at, records, failures."""
         return list(self._snapshot.partitions(self._use(name)))
+
+    # -- what the questions above cannot say -------------------------------------------------------------------
+
+    def tables(self, name: str) -> Tables:
+        """The tables of one of the app's own collections, for `select`; whether its rows are public or not.
+
+        What of them the answer shows is the route's to decide.
+        """
+        collection = self._data.reader.collections[f"{self._data.app}/{name}"]
+        self._data.note(self._snapshot, collection)
+        return self._data.reader.tables(collection)
+
+    def state(self, name: str) -> State:
+        """Generation and revision of one of the app's own collections."""
+        collection = self._data.reader.collections[f"{self._data.app}/{name}"]
+        return self._data.note(self._snapshot, collection)
+
+    def select(self, statement: sa.Select[Any]) -> list[Any]:
+        """The rows of a SELECT over `tables`, as tuples of stored values (a decimal, date or moment is a text).
+
+        Values are bound, and the SQL is written once for each shape; the connection cannot write and has a deadline.
+        """
+        return self._snapshot.select(statement)
+
+    def seal(self, purpose: str, content: Any) -> str:
+        """A text that holds the content and that nobody else can make: a cursor. purpose: what it is good for."""
+        return self._snapshot.seal(purpose, content)
+
+    def unseal(self, purpose: str, text: str) -> Any:
+        """The content that was sealed for that purpose. QueryError: 400 for any other text."""
+        return self._snapshot.unseal(purpose, text)

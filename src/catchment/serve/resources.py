@@ -28,7 +28,7 @@ from .data import Data
 from .front import DATA
 from .rights import REQUEST_ID, demand
 
-__all__ = ["HANDLERS", "WRITER", "Writing", "read_json", "read_members", "with_faults", "writer_of"]
+__all__ = ["HANDLERS", "WRITER", "NoNumber", "Writing", "read_json", "read_members", "with_faults", "writer_of"]
 
 WRITER = "writer"
 """Where the service's `Writer` stands in the framework's state."""
@@ -182,6 +182,13 @@ def _demand(data: Data, action: Action) -> None:
 # -- bodies ---------------------------------------------------------------------------------------------------------
 
 
+class NoNumber(QueryError):
+    """A body holds NaN, Infinity or a number beyond bounds. JSON has none of them; other services call it invalid."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The body is no JSON: {reason}.", kind="malformed", status=400)
+
+
 async def read_members(request: Ask, max_body: int, *, types: tuple[str, ...] = (_JSON,)) -> Any:
     """The JSON value of the request's body, read no further than its bound. Numbers with a fraction are Decimals.
 
@@ -261,21 +268,21 @@ def _decimal(text: str) -> Decimal:
     try:
         number = Decimal(text)
     except ArithmeticError as error:  # its exponent alone is out of bounds
-        raise _no_json("a number is out of bounds") from error
+        raise NoNumber("a number is out of bounds") from error
     # Also 1e-400: no number of the usual 64 bits, and never meant.
     if number and not -_LARGEST_POWER <= number.adjusted() <= _LARGEST_POWER:
-        raise _no_json("a number is out of bounds")
+        raise NoNumber("a number is out of bounds")
     return Decimal(format(number, "f")) if number else Decimal(0)
 
 
 def _integer(text: str) -> int:
     if len(text) > _LARGEST_POWER:
-        raise _no_json("a number is out of bounds")
+        raise NoNumber("a number is out of bounds")
     return int(text)
 
 
 def _no_number(text: str) -> NoReturn:
-    raise _no_json(f"{text} is no number")
+    raise NoNumber(f"{text} is no number")
 
 
 # -- routes ---------------------------------------------------------------------------------------------------------

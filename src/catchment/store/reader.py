@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import hmac
 import os
 import sqlite3
 import threading
@@ -16,7 +20,9 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import sqlalchemy as sa
 import zstandard
+from sqlalchemy.dialects import sqlite as dialect
 
 from ..clock import monotonic, parse_moment
 from ..errors import QueryError, StoreError, StoreUnavailable, UsageError
@@ -41,9 +47,21 @@ from .query import (
     term,
 )
 from .rollups import group_text
-from .tables import Collection
+from .tables import Collection, current_table, list_table, rollup_table, version_table
 
-__all__ = ["Due", "Freshness", "Item", "Page", "Reader", "Snapshot", "State", "Total", "Version", "sqlite_path"]
+__all__ = [
+    "Due",
+    "Freshness",
+    "Item",
+    "Page",
+    "Reader",
+    "Snapshot",
+    "State",
+    "Tables",
+    "Total",
+    "Version",
+    "sqlite_path",
+]
 
 DEADLINE_S = 1.0
 _STEPS_BETWEEN_CHECKS = 2000
@@ -145,6 +163,32 @@ class Total:
         return _number(round(exact), -places)  # round() of a Fraction is half-even and exact
 
 
+@dataclass(frozen=True)
+class Tables:
+    """A collection's tables. lists: of a resource, its list fields that are kept apart; rollups: as declared.
+
+    Columns are named as the fields; our own begin with `_`: `_key`, `_version`, `_revision`, `_doc` (the record's
+    JSON), in `versions` `_until_revision`, in a list `_key` and `_place`, in a roll-up `_group` (the group's values
+    as a JSON array), `_count` and `_sum` (decimal digits).
+    """
+
+    current: sa.Table
+    versions: sa.Table
+    lists: Mapping[str, sa.Table]
+    rollups: tuple[sa.Table, ...]
+
+
+def _tables(collection: Collection) -> Tables:
+    metadata, feed = sa.MetaData(), collection.feed
+    lists, rollups = (feed.lists, feed.rollups) if isinstance(feed, Resource) else ((), ())
+    return Tables(
+        current_table(collection, metadata),
+        version_table(collection, metadata),
+        {name: list_table(collection, name, metadata) for name in lists},
+        tuple(rollup_table(collection, number, metadata) for number in range(len(rollups))),
+    )
+
+
 def sqlite_path(database: str) -> Path:
     """The file that a database URL names. UsageError where the URL is none of SQLite."""
     scheme, found, path = database.partition(":///")
@@ -165,6 +209,7 @@ class Reader:
         self._watch: sqlite3.Connection | None = None
         self._states: tuple[int, dict[str, State]] = (-1, {})
         self.collections = {item.name: item for item in collections}
+        self._tables: dict[str, Tables] = {}
 
     @classmethod
     def of(cls, settings: Settings, collections: Sequence[Collection]) -> Reader:
@@ -175,6 +220,12 @@ class Reader:
         """Returns when no connection is kept any more."""
         with self._lock:
             self._forget()
+
+    def tables(self, collection: Collection) -> Tables:
+        """The collection's tables, for questions in the words of SQLAlchemy Core."""
+        if collection.name not in self._tables:
+            self._tables[collection.name] = _tables(collection)
+        return self._tables[collection.name]
 
     def states(self) -> Mapping[str, State]:
         """The present state of every collection; asks the file only whether it changed.
@@ -449,6 +500,29 @@ class Snapshot:
 
     # -- for an app's own routes: values instead of text -------------------------------------------------------
 
+    def select(self, statement: sa.Select[Any]) -> list[Any]:
+        """The rows of a SELECT, as tuples of stored values."""
+        return self._all(_written(statement))
+
+    def seal(self, purpose: str, content: Any) -> str:
+        """A text that holds the content and that nobody else can make."""
+        payload = msgspec.msgpack.encode(content)
+        return base64.urlsafe_b64encode(self._signature(purpose, payload) + payload).rstrip(b"=").decode()
+
+    def unseal(self, purpose: str, text: str) -> Any:
+        """The content that was sealed for that purpose. QueryError: 400 for any other text."""
+        try:
+            whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise _no_cursor() from error
+        if not hmac.compare_digest(whole[:_SIGNED], self._signature(purpose, whole[_SIGNED:])):
+            raise _no_cursor()
+        return msgspec.msgpack.decode(whole[_SIGNED:])
+
+    def _signature(self, purpose: str, payload: bytes) -> bytes:
+        told = len(purpose.encode()).to_bytes(8) + purpose.encode() + payload
+        return hmac.new(self._cursor_key(), told, hashlib.sha256).digest()[:_SIGNED]
+
     def rows(
         self,
         collection: Collection,
@@ -492,6 +566,33 @@ class Snapshot:
             Statement(groups[0].replace("@", f'"{name}"')) + body + Statement(groups[1].replace("@", f'"{name}"'))
         )
         return exact(self._all(statement))
+
+
+_SIGNED = 16
+
+
+def _no_cursor() -> QueryError:
+    message = "cursor: not one of this list with these filters and this order"
+    return QueryError(message, kind="bad-cursor", parameter="cursor")
+
+
+_DIALECT = dialect.dialect()
+_SHAPES: dict[Any, Any] = {}
+_MOST_SHAPES = 500
+
+
+def _written(statement: sa.Select[Any]) -> Statement:
+    """The statement in SQL with its values; of one shape the SQL is written once, whatever the values."""
+    shape = statement._generate_cache_key()
+    if shape is None:
+        raise StoreError("a question has a part without a shape of its own")
+    written = _SHAPES.get(shape.key)
+    if written is None:
+        if len(_SHAPES) >= _MOST_SHAPES:
+            _SHAPES.clear()
+        written = _SHAPES[shape.key] = statement.compile(dialect=_DIALECT, cache_key=shape)
+    values = written.construct_params(extracted_parameters=shape.bindparams)
+    return Statement(str(written), tuple(values[name] for name in written.positiontup or ()))
 
 
 def _version(*values: Any) -> Version:
