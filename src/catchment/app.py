@@ -18,7 +18,7 @@ from .resource import Resource
 
 __all__ = ["App", "in_order", "load_app"]
 
-SHIPPED = ("police", "stocks")
+SHIPPED = ("police", "stocks", "providers")
 """The apps that come with catchment, by the names under which a command takes them."""
 
 

@@ -1,0 +1,67 @@
+"""Service providers: people list what they offer, others search, review and ask for a recommendation.
+
+Nothing is collected: everything here is written by people, through the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from catchment import REPLACE, App, Link, Resource, Rollup
+
+from .rules import (
+    Provider,
+    Review,
+    check_provider,
+    check_review,
+    normal_provider,
+    normal_review,
+    refuse_review,
+)
+
+__all__ = ["app", "providers", "reviews"]
+
+
+def routes() -> Sequence[Any]:
+    from .routes import handlers
+
+    return handlers()
+
+
+providers = Resource(
+    "providers",
+    Provider,
+    owner="user_id",
+    read_only=("name_key", "skill_keys", "free_days"),
+    normal=normal_provider,
+    check=check_provider,
+    conceal=True,
+    lists=("skills", "skill_keys", "free_days"),
+    sort=("name_key",),
+    indexes=[("-cost_in_pence",)],
+    public=True,
+)
+
+# Not public as a collection: a comment is read by nobody else until it is published. The app's own routes show the
+# rest of a review to everybody.
+reviews = Resource(
+    "reviews",
+    Review,
+    about=Link(providers, "provider"),
+    owner="user_id",
+    one_per_owner=("provider", "skill_key"),
+    again=REPLACE,
+    read_only=("comment_state", "skill_key"),
+    normal=normal_review,
+    check=check_review,
+    refuse=refuse_review,
+    rollups=(
+        Rollup(of="rating", by=("provider",)),
+        Rollup(of="rating", by=("provider", "skill_key")),
+        Rollup(of="rating"),
+    ),
+    indexes=[("provider", "updated_at")],
+)
+
+app = App("providers", resources=[providers, reviews], routes=routes)

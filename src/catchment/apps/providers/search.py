@@ -1,0 +1,339 @@
+"""Questions to the stored providers: each a SELECT over the app's own tables, its values bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from catchment.web import View
+
+from .asking import Filters
+from .ranges import Days
+from .ranking import Prior, Rated, Score
+
+__all__ = [
+    "Found",
+    "Order",
+    "Said",
+    "all_reviews",
+    "by_name",
+    "by_price",
+    "by_rank",
+    "columns",
+    "count",
+    "count_reviews",
+    "find",
+    "rated_of",
+    "review_by",
+    "reviews_of",
+    "skill_ratings",
+    "spellings",
+]
+
+Expression = sa.ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A provider as it is stored, with its reviews and its place in the order. matched: how many skills are."""
+
+    document: dict[str, Any]
+    rated: Rated
+    by_skills: Rated
+    matched: int
+    place: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a list is sorted by: expressions over its candidates, each with whether it descends; the id comes last."""
+
+    terms: tuple[tuple[Expression, bool], ...]
+
+    @property
+    def columns(self) -> list[Any]:
+        return [term.label(f"place_{number}") for number, (term, _) in enumerate(self.terms)]
+
+    def sorting(self, key: Expression) -> list[Any]:
+        return [*(term.desc() if down else term for term, down in self.terms), key]
+
+    def after(self, key: Expression, place: Sequence[Any]) -> Expression:
+        """Whether a row comes after a place: larger in the first term that differs."""
+        steps: list[tuple[Expression, bool]] = [*self.terms, (key, False)]
+        found = []
+        for number, (term, down) in enumerate(steps):
+            equal = [other == value for (other, _), value in zip(steps[:number], place, strict=False)]
+            found.append(sa.and_(*equal, term < place[number] if down else term > place[number]))
+        return sa.or_(*found)
+
+
+# -- reviews --------------------------------------------------------------------------------------------------------
+
+
+def _hundredths(total: Expression) -> Expression:
+    """A stored sum as a whole number; a sum of ratings has two decimals at most, so this is exact."""
+    return sa.cast(sa.func.round(sa.cast(total, sa.Float) * 100), sa.Integer)
+
+
+def _group(provider: Expression, skill: str | None = None) -> Expression:
+    """The key of a provider's group in a roll-up, or of one of its skills'."""
+    rest = "]" if skill is None else f",{msgspec.json.encode(skill).decode()}]"
+    return sa.literal('["') + provider + sa.literal(f'"{rest}')
+
+
+def _candidates(view: View, filters: Filters) -> sa.Subquery:
+    """The providers that are meant, with what they are sorted and judged by."""
+    tables = view.tables("providers")
+    rollup, by_skill = view.tables("reviews").rollups[:2]
+    current = tables.current
+    total = rollup.alias("total")
+    number = sa.func.coalesce(total.c["_count"], 0)
+    hundredths = sa.func.coalesce(_hundredths(total.c["_sum"]), 0)
+    skilled = sa.or_(
+        sa.false(), *(by_skill.c["_group"] == _group(current.c["_key"], skill) for skill in filters.skills)
+    )
+    matching = tables.lists["skill_keys"]
+    one_of = sa.and_(matching.c["_key"] == current.c["_key"], _is_one_of(matching.c["value"], filters.skills))
+    return (
+        sa.select(
+            current.c["_key"].label("key"),
+            current.c["_doc"].label("doc"),
+            current.c["name_key"],
+            current.c["cost_in_pence"].label("cost"),
+            number.label("count"),
+            hundredths.label("hundredths"),
+            _scalar(sa.func.coalesce(sa.func.sum(by_skill.c["_count"]), 0), skilled, filters).label("skill_count"),
+            _scalar(sa.func.coalesce(sa.func.sum(_hundredths(by_skill.c["_sum"])), 0), skilled, filters).label(
+                "skill_hundredths"
+            ),
+            _scalar(sa.func.count(), one_of, filters, matching).label("matched"),
+        )
+        .select_from(current.outerjoin(total, total.c["_group"] == _group(current.c["_key"])))
+        .where(*_conditions(view, filters, number, hundredths))
+        .subquery("candidate")
+    )
+
+
+def _scalar(what: Expression, condition: Expression, filters: Filters, table: sa.Table | None = None) -> Expression:
+    if not filters.skills:
+        return sa.literal(0)
+    question = sa.select(what).where(condition)
+    return (question if table is None else question.select_from(table)).scalar_subquery()
+
+
+def _conditions(view: View, filters: Filters, number: Expression, hundredths: Expression) -> list[Expression]:
+    tables = view.tables("providers")
+    current, skills, free = tables.current, tables.lists["skill_keys"], tables.lists["free_days"]
+    found: list[Expression] = []
+    if filters.name is not None:
+        found.append(current.c["name"] == filters.name)
+    if filters.cost_gt is not None:
+        found.append(current.c["cost_in_pence"] > filters.cost_gt)
+    if filters.cost_lt is not None:
+        found.append(current.c["cost_in_pence"] < filters.cost_lt)
+    found += [_OPERATORS[name](_mean(number, hundredths), float(bound)) for name, bound in filters.rating]
+    mine = skills.c["_key"] == current.c["_key"]
+    if filters.skills and filters.skills_mode == "any":
+        found.append(sa.exists().where(mine, _is_one_of(skills.c["value"], filters.skills)))
+    elif filters.skills:
+        found += [sa.exists().where(mine, skills.c["value"] == skill) for skill in filters.skills]
+    met = [
+        sa.exists().where(free.c["_key"] == current.c["_key"], _meets(free, item, filters.need))
+        for item in filters.availability
+    ]
+    if met:
+        found.append(sa.and_(*met) if filters.availability_mode == "all" else sa.or_(*met))
+    return found
+
+
+def _is_one_of(column: Expression, values: Sequence[str]) -> Expression:
+    return sa.or_(sa.false(), *(column == value for value in values))
+
+
+def _meets(free: sa.Table, asked: Days, need: int) -> Expression:
+    """Whether a row of free days holds a run of so many days within the range that is asked for."""
+    run = min(need, asked.end - asked.first) if need else asked.end - asked.first
+    first, end = free.c["first"], free.c["end"]
+    return sa.and_(end - first >= run, first <= asked.end - run, end >= asked.first + run)
+
+
+# A double holds these quotients so far apart that equal means are equal and different ones differ: the numbers are
+# whole, far below 2**53, and IEEE division rounds correctly.
+
+
+def _mean(number: Expression, hundredths: Expression) -> Expression:
+    return sa.case((number > 0, hundredths / (number * 100.0)), else_=0.0)
+
+
+_OPERATORS = {
+    "ge": lambda mean, bound: mean >= bound,
+    "le": lambda mean, bound: mean <= bound,
+    "gt": lambda mean, bound: mean > bound,
+    "lt": lambda mean, bound: mean < bound,
+}
+
+
+# -- orders ---------------------------------------------------------------------------------------------------------
+
+
+def by_name(candidates: sa.Subquery) -> Order:
+    """By name, whatever its case."""
+    return Order(((candidates.c["name_key"], False),))
+
+
+def by_price(candidates: sa.Subquery) -> Order:
+    """The dearest first; at one cost the better mean, and who has no reviews last."""
+    mean = _mean(candidates.c["count"], candidates.c["hundredths"])
+    return Order(((candidates.c["cost"], True), (mean, True)))
+
+
+def by_rank(candidates: sa.Subquery, prior: Prior, score: Score) -> Order:
+    """Who has most of the skills, then the best score, then the lowest cost.
+
+    The score is that of the reviews of the wanted skills, where there are some.
+    """
+    c = candidates.c
+    number = sa.case((c["skill_count"] > 0, c["skill_count"]), else_=c["count"])
+    hundredths = sa.case((c["skill_count"] > 0, c["skill_hundredths"]), else_=c["hundredths"])
+    judged = _wilson(number, hundredths) if score == "wilson" else _bayesian(number, hundredths, prior)
+    return Order(((c["matched"], True), (judged, True), (c["cost"], False)))
+
+
+def _bayesian(number: Expression, hundredths: Expression, prior: Prior) -> Expression:
+    whole = hundredths * 10**4 + prior.weight * prior.millionths
+    return whole / ((number + prior.weight) * 1e6)
+
+
+def _wilson(number: Expression, hundredths: Expression) -> Expression:
+    part, z2 = hundredths / (number * 500.0), 1.96 * 1.96
+    root = sa.func.sqrt(part * (1 - part) / number + z2 / (4.0 * number * number))
+    low = (part + z2 / (2.0 * number) - 1.96 * root) / (1 + z2 / (number * 1.0))
+    return sa.case((number > 0, low), else_=0.0)
+
+
+# -- questions ------------------------------------------------------------------------------------------------------
+
+
+def find(
+    view: View, filters: Filters, order: Any, *, limit: int, offset: int = 0, after: Sequence[Any] = ()
+) -> list[Found]:
+    """The providers that are meant, in their order. order: from the candidates to an `Order`; after: a `place`."""
+    candidates = _candidates(view, filters)
+    key, sorting = candidates.c["key"], order(candidates)
+    names = ("doc", "count", "hundredths", "skill_count", "skill_hundredths", "matched", "key")
+    question = sa.select(*(candidates.c[name] for name in names), *sorting.columns)
+    if after:
+        question = question.where(sorting.after(key, after))
+    rows = view.select(question.order_by(*sorting.sorting(key)).limit(limit).offset(offset))
+    return [_found(*row) for row in rows]
+
+
+def _found(
+    doc: str,
+    number: int,
+    hundredths: int,
+    skill_number: int,
+    skill_hundredths: int,
+    matched: int,
+    key: str,
+    *place: Any,
+) -> Found:
+    ratings = Rated(number, hundredths), Rated(skill_number, skill_hundredths)
+    return Found(msgspec.json.decode(doc), *ratings, matched, (*place, key))
+
+
+def count(view: View, filters: Filters, cap: int | None) -> int:
+    """How many providers are meant; cap: no further than that."""
+    candidates = _candidates(view, filters)
+    keys = sa.select(candidates.c["key"])
+    rows = keys if cap is None else keys.limit(cap)
+    return int(view.select(sa.select(sa.func.count()).select_from(rows.subquery("found")))[0][0])
+
+
+def rated_of(view: View, provider: str) -> Rated:
+    """The provider's reviews."""
+    rollup = view.tables("reviews").rollups[0]
+    names = rollup.c["_count"], _hundredths(rollup.c["_sum"])
+    rows = view.select(
+        sa.select(*names).where(rollup.c["provider"] == provider, rollup.c["_group"] == f'["{provider}"]')
+    )
+    return Rated(*rows[0]) if rows else Rated()
+
+
+def skill_ratings(view: View, provider: str, skills: Sequence[str]) -> dict[str, Rated]:
+    """Folded skill -> the reviews of that skill, of the skills that have some."""
+    rollup = view.tables("reviews").rollups[1]
+    names = rollup.c["skill_key"], rollup.c["_count"], _hundredths(rollup.c["_sum"])
+    groups = [rollup.c["_group"] == msgspec.json.encode([provider, skill]).decode() for skill in skills]
+    rows = view.select(sa.select(*names).where(sa.or_(sa.false(), *groups)))
+    return {skill: Rated(number, hundredths) for skill, number, hundredths in rows}
+
+
+def all_reviews(view: View) -> Rated:
+    """All reviews together."""
+    rollup = view.tables("reviews").rollups[2]
+    rows = view.select(sa.select(rollup.c["_count"], _hundredths(rollup.c["_sum"])))
+    return Rated(*rows[0]) if rows else Rated()
+
+
+def spellings(view: View, skills: Sequence[str]) -> dict[str, str]:
+    """Folded skill -> how those who have it spell it, of the skills that somebody has."""
+    lists = view.tables("providers").lists
+    keys, shown = lists["skill_keys"], lists["skills"]
+    joined = keys.join(shown, sa.and_(keys.c["_key"] == shown.c["_key"], keys.c["_place"] == shown.c["_place"]))
+    found: dict[str, str] = {}
+    for skill in skills:
+        rows = view.select(sa.select(shown.c["value"]).select_from(joined).where(keys.c["value"] == skill).limit(1))
+        found |= {skill: rows[0][0]} if rows else {}
+    return found
+
+
+# -- reviews of one provider ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A review as it is stored, and its place among those of its provider."""
+
+    document: dict[str, Any]
+    place: tuple[str, str]
+
+
+def columns(table: sa.Table, names: Sequence[str]) -> sa.Select[Any]:
+    """A question for some columns of a table."""
+    return sa.select(*(table.c[name] for name in names))
+
+
+def _of(table: sa.Table, provider: str, skill: str | None) -> list[Expression]:
+    return [table.c["provider"] == provider, *([] if skill is None else [table.c["skill_key"] == skill])]
+
+
+def reviews_of(
+    view: View, provider: str, skill: str | None, *, limit: int, offset: int = 0, after: Sequence[str] = ()
+) -> list[Said]:
+    """The provider's reviews, newest first, then by id. skill: folded, None for all. after: a `place`."""
+    table = view.tables("reviews").current
+    at, key = table.c["updated_at"], table.c["_key"]
+    question = columns(table, ("_doc", "updated_at", "_key")).where(*_of(table, provider, skill))
+    if after:
+        question = question.where(sa.or_(at < after[0], sa.and_(at == after[0], key > after[1])))
+    rows = view.select(question.order_by(at.desc(), key).limit(limit).offset(offset))
+    return [Said(msgspec.json.decode(doc), (moment, name)) for doc, moment, name in rows]
+
+
+def count_reviews(view: View, provider: str, skill: str | None) -> int:
+    """How many reviews the provider has."""
+    table = view.tables("reviews").current
+    return int(view.select(sa.select(sa.func.count()).select_from(table).where(*_of(table, provider, skill)))[0][0])
+
+
+def review_by(view: View, provider: str, user: str, skill: str) -> str | None:
+    """The id of a person's review. skill: folded, "" for none in particular."""
+    table = view.tables("reviews").current
+    mine = [*_of(table, provider, skill), table.c["user_id"] == user]
+    rows = view.select(columns(table, ("_key",)).where(*mine))
+    return str(rows[0][0]) if rows else None
