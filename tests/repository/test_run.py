@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-VERBS = {"setup", "demo", "test", "lint", "bench", "build", "format", "help"}
+VERBS = {"setup", "demo", "test", "lint", "bench", "fuzz", "build", "format", "help"}
 
 
 def run(

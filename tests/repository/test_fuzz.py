@@ -1,0 +1,23 @@
+"""Every hunt runs, finds what it is to find, and says with which seed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"writes": ["--operations", "300", "--kills", "1"]}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "fuzz").glob("*.py")), ids=lambda path: path.stem)
+def test_a_small_hunt_finds_nothing(path):
+    done = subprocess.run(
+        [sys.executable, path, *SMALL[path.stem]], capture_output=True, text=True, timeout=60, check=False
+    )
+    print(done.stdout, done.stderr)  # a hunt that fails shows its seed
+    assert done.returncode == 0
+    assert re.search(r"seed \d+", done.stdout)
