@@ -7,16 +7,20 @@ import gzip
 import logging
 import traceback
 from base64 import b64encode
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+import catchment
 from catchment.auth import BasicAuth, BearerAuth, HeaderKey, NoAuth, QueryKey
 from catchment.errors import CatchmentError
 from catchment.exchange import Request
 from catchment.settings import Secret
 
 pytestmark = pytest.mark.anyio
+
+OURS = Path(catchment.__file__).parent
 
 CANARY = "C4nary/key+1=yellow"
 TOKEN = b64encode(f"USER:{CANARY}".encode()).decode()
@@ -69,7 +73,7 @@ def shown(error: BaseException) -> str:
     while found is not None:
         printed = traceback.TracebackException.from_exception(found, capture_locals=True)
         texts += [repr(found), str(found), repr(vars(found)), *traceback.format_exception(found)]
-        texts += [repr(frame.locals) for frame in printed.stack if "/catchment/" in frame.filename]
+        texts += [repr(frame.locals) for frame in printed.stack if OURS in Path(frame.filename).parents]
         found = found.__cause__ or found.__context__
     return "\n".join(texts)
 
