@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+import typer.main
 import yaml
+
+from catchment.app import SHIPPED
+from catchment.cli import app as command_line
+from catchment.cli.arguments import find_apps
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
@@ -118,23 +121,48 @@ class TestService:
             if SECRET.search(f"{variable}={value}"):
                 assert value.startswith("${")
 
-    def test_its_command_is_one_of_catchment(self, name: str) -> None:
-        if not (CHECKOUT / "src/catchment/cli").exists():
-            pytest.skip("the command line is not part of this checkout yet")
-        verb, *rest = SERVICES[name]["command"]
-        shown = help_of(verb)
-        assert [flag for flag in rest if flag.startswith("--") and flag not in shown] == []
+
+def documented() -> list[list[str]]:
+    """The command lines in the Dockerfile's comments, from the image's name on."""
+    return [
+        shlex.split(line) for line in re.findall(r"^#.*docker run .* catchment:local (.+)$", DOCKERFILE, re.MULTILINE)
+    ]
 
 
-def help_of(verb: str) -> str:
-    """What `catchment VERB --help` prints; fails when there is no such command."""
-    program = Path(sys.executable).with_name("catchment")
-    plain = {"PATH": os.environ["PATH"], "COLUMNS": "200", "TERM": "dumb"}
-    answer = subprocess.run(
-        [program, verb, "--help"], capture_output=True, text=True, env=plain, timeout=30, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+DEFAULT = yaml.safe_load(every("CMD")[-1])
+LINES = {"the default": DEFAULT, **{name: service["command"] for name, service in SERVICES.items()}}
+LINES |= {f"documented: {' '.join(line)}": line for line in documented()}
+
+
+def parsed(line: list[str]) -> dict[str, Any]:
+    """The arguments as the command gets them. TyperException where it would refuse them; nothing is run."""
+    group = typer.main.get_command(command_line)
+    assert isinstance(group, typer.core.TyperGroup)
+    context = group.make_context("catchment", list(line))
+    name, command, rest = group.resolve_command(context, list(line))
+    assert command is not None
+    return command.make_context(name, rest, parent=context).params
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_its_command_line_is_taken(line: list[str]) -> None:
+    arguments = parsed(line)
+    targets = [*arguments.get("targets", []), *([arguments["name"]] if "name" in arguments else [])]
+    assert [app.name for app in find_apps(targets)] == targets
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["serve", "--host", "0.0.0.0"], ["serve", "stocks", "--hots", "0.0.0.0"], ["serv", "stocks"], ["standin"]],  # noqa: S104
+    ids=" ".join,
+)
+def test_a_command_line_that_would_be_refused_is_noticed(line: list[str]) -> None:
+    with pytest.raises(typer.TyperException):
+        parsed(line)
+
+
+def test_every_app_that_ships_is_served_by_default() -> None:
+    assert parsed(DEFAULT)["targets"] == list(SHIPPED)
 
 
 def test_the_demo_alone_starts_by_default() -> None:
