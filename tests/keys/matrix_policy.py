@@ -36,13 +36,16 @@ CONCEALED_OR_MODERATOR = row(403, **_MAY_NOT, owner=204, moderator=204, other=40
 # Who may not even read the collection is told that there is none, unless he may write what he does not read.
 HIDDEN_WRITER = row(403, **_MAY_NOT, owner=201, other=201, gateway=201, moderator=404, operator=404)
 HIDDEN_OWNER = row(403, **_MAY_NOT, owner=200, moderator=404, operator=404)
-HIDDEN_DELETE = row(403, **_MAY_NOT, owner=204, moderator=404, operator=404)
+HIDDEN_DELETE = row(403, **_MAY_NOT, owner=204, moderator=204, operator=404)
 
 ABSENT = row(405)
 """Of every method that a route does not have."""
 OPTIONS = row(204)
 """Of every route but the operating ones, which say what they can do to operators alone."""
 OPERATOR_OPTIONS = row(403, outside=401, loopback=204, operator=204)
+
+# The providers' contract: what is not the caller's own is not found, and a moderator writes nothing but judgements.
+OWN_ONE = row(403, **_MAY_NOT, owner=200, other=404, gateway=404)
 
 READ = {"get": ANYONE}
 READ_WITH_RIGHT = {"get": READER}
@@ -52,6 +55,21 @@ def collected(name: str) -> dict[str, dict[str, Row]]:
     """The routes of a public feed."""
     below = ("", "/{key}", "/{key}/history", "/{key}/source", "/{key}/source/body")
     return {f"/v1/{name}{path}": READ for path in below}
+
+
+def contract(version: str) -> dict[str, dict[str, Row]]:
+    """The routes of one version of the providers' contract."""
+    one = f"/{version}/service-provider"
+    return {
+        one: {"post": WRITER},
+        f"{one}/{{provider}}": READ | {"put": OWN_ONE, "delete": OWN_ONE},
+        f"{one}/{{provider}}/review": {"post": WRITER, "get": OWN_ONE, "patch": OWN_ONE, "delete": OWN_ONE},
+        f"{one}/{{provider}}/reviews": READ,
+        f"/{version}/service-providers": READ | {"post": ANYONE},
+        f"/{version}/service-providers/recommend": READ | {"post": ANYONE},
+        f"/{version}/reviews/{{review_id}}/moderation": {"post": MODERATOR},
+        f"/{version}/health": READ,
+    }
 
 
 POLICY: dict[str, dict[str, Row]] = {
@@ -80,6 +98,16 @@ POLICY: dict[str, dict[str, Row]] = {
     "/v1/market/notes": READ_WITH_RIGHT | {"post": HIDDEN_WRITER},
     "/v1/market/notes/{key}": READ_WITH_RIGHT | {"put": HIDDEN_OWNER, "patch": HIDDEN_OWNER, "delete": HIDDEN_DELETE},
     "/v1/market/notes/{key}/history": READ_WITH_RIGHT,
+    "/v1/providers/providers": READ | {"post": WRITER},
+    "/v1/providers/providers/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_OR_MODERATOR},
+    "/v1/providers/providers/{key}/history": READ,
+    "/v1/providers/reviews": READ_WITH_RIGHT | {"post": HIDDEN_WRITER},
+    "/v1/providers/reviews/{key}": READ_WITH_RIGHT
+    | {"put": HIDDEN_OWNER, "patch": HIDDEN_OWNER, "delete": HIDDEN_DELETE},
+    "/v1/providers/reviews/{key}/history": READ_WITH_RIGHT,
+    **contract("v1_0"),
+    **contract("v1_1"),
+    "/health": READ,
     "/moderation/{review}": {"post": MODERATOR},
     "/score/{place}": READ,
 }

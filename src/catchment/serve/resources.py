@@ -173,9 +173,13 @@ def _resource(collection: Collection) -> Resource:
     return collection.feed
 
 
+def _may_write(data: Data, action: Action) -> bool:
+    """Whether the caller may write at all. Who moderates may delete without the right to write, or to read."""
+    return may(data.principal, "write") or (action == "delete" and may(data.principal, "moderate"))
+
+
 def _demand(data: Data, action: Action) -> None:
-    """Returns if the caller may write at all. Who moderates may delete without the right to write."""
-    if action != "delete" or not may(data.principal, "moderate"):
+    if not _may_write(data, action):
         demand(data.principal, "write")
 
 
@@ -304,7 +308,7 @@ def _found(request: Ask, action: Action) -> tuple[Collection, Writing]:
     if found is None or not found.written:
         data.collection(f"{app}/{name}")
         raise MethodNotAllowedException(headers={"Allow": "GET, HEAD, OPTIONS"})
-    if not data.may_read(found) and data.principal.id and not may(data.principal, "write"):
+    if not data.may_read(found) and data.principal.id and not _may_write(data, action):
         data.collection(found.name)  # 404: a right is not told to be missing where nothing may be seen
     _demand(data, action)
     if request.scope["query_string"]:
