@@ -1,6 +1,7 @@
 """The command line as a person meets it: what is wrong is said in a line, and what is right is done."""
 
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -54,6 +55,7 @@ WRONG = {
     "a port that is none": (["serve", "police", "--port", "http"], ["http is no port"]),
     "a port too high": (["up", "police", "--port", "65536"], ["65536 is no port"]),
     "a clock that is none": (["standin", "police", "--clock", "noon"], ["noon"]),
+    "settings of an unknown app": (["settings", "nosuch"], ["no app is called nosuch"]),
     "a sample folder that is not there": (["standin", "police", "--samples", "nosuch"], ["nosuch"]),
 }
 
@@ -269,6 +271,62 @@ def test_a_persons_own_feeds_are_collected(place):
         assert numbers.control.log()[-1]["query"] == {"letter": "c"}
         standing = json.loads(place.run("status", "feeds:app", "--json").out)
         assert {item["collection"]: item["records"] for item in standing} == {"count/letters": 6, "count/numbers": 60}
+
+
+def told(done: Ended) -> dict[str, tuple[str, str]]:
+    """Setting -> what `catchment settings` says of it, and where that came from."""
+    assert done.code == 0, done.text
+    lines = [re.split(r" {2,}", re.sub(r"(?<=\S) (?=\S+$)", "  ", line)) for line in done.out.splitlines()]
+    return {name: (value, origin) for name, value, origin in lines}
+
+
+def test_settings_are_those_of_the_apps_too(place):
+    (place.folder / ".env").write_text("FORCES=sussex\n")
+    found = told(place.run("settings", values={"STOCK_SYMBOLS": "TSLA", "CATCHMENT_UPSTREAM_OTHER": "http://[::1]:9"}))
+    assert found["FORCES"] == ("sussex", ".env")
+    assert found["STOCK_SYMBOLS"] == ("TSLA", "environment")
+    assert found["STOCK_DATATYPE"] == ("json", "default")
+    assert found["ALPHAVANTAGE_BUDGET"] == ("1/second,25/day", "default")
+    assert found["CATCHMENT_UPSTREAM_OTHER"] == ("http://[::1]:9", "environment")
+    assert found["CATCHMENT_PORT"] == ("8000", "default")
+    police = told(place.run("settings", "police/stops"))
+    assert {name for name in police if not name.startswith("CATCHMENT_")} == {"FORCES", "POLICE_BUDGET"}
+
+
+SET = {
+    "nowhere": ({}, "not set", "-"),
+    "to blanks": ({"SHOP_KEY": "  "}, "not set", "-"),
+    "as text": ({"SHOP_KEY": "canary-4711"}, "set", "environment"),
+    "by a file": ({"SHOP_KEY_FILE": "canary-4711"}, "set", "environment"),
+    "by a command": ({"SHOP_KEY_COMMAND": "touch canary-4711"}, "set", "environment"),
+}
+
+SHOP = """
+from catchment import App, Budget, Feed, Get, HeaderKey, Record, Secret, Setting, Upstream, each, grid, months
+
+class Item(Record):
+    id: str
+
+shop = Upstream("my-shop", "https://shop.example", auth=HeaderKey("X-Key", Secret("SHOP_KEY")), budget=Budget("5/hour"))
+items = Feed("items", Item, shop, request=Get("/{kind}/{month}", size=Setting("SHOP_SIZE", "9")), key=("id",),
+             partitions=grid(each(kind=Setting("SHOP_KINDS", "a,b")), months(count=3)))
+app = App("shop", feeds=[items])
+"""
+
+
+@pytest.mark.parametrize(("values", "said", "origin"), SET.values(), ids=SET)
+def test_of_a_secret_it_is_said_whether_it_is_set_and_nothing_else(place, values, said, origin):
+    (place.folder / "feeds.py").write_text(SHOP)
+    done = place.run("settings", "feeds:app", values=values)
+    theirs = {name: value for name, value in told(done).items() if not name.startswith("CATCHMENT_")}
+    assert theirs == {
+        "SHOP_KINDS": ("a,b", "default"),
+        "SHOP_SIZE": ("9", "default"),
+        "MY_SHOP_BUDGET": ("5/hour", "default"),
+        "SHOP_KEY": (said, origin),
+    }
+    assert "canary" not in done.text
+    assert not list(place.folder.glob("canary*"))
 
 
 def test_private_upstreams_are_not_asked_unless_somebody_allowed_it(place, upstream):

@@ -134,6 +134,18 @@ def test_the_example_shows_the_defaults_of_the_code() -> None:
     }
 
 
+def test_the_example_shows_what_the_apps_refer_to(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("catchment")
+    # As on a machine where nothing is set: every setting of the apps with its default, every secret without.
+    plain = {"PATH": os.environ["PATH"], "COLUMNS": "200", "TERM": "dumb"}
+    told = subprocess.run(
+        [program, "settings"], capture_output=True, text=True, check=True, env=plain, cwd=tmp_path
+    ).stdout
+    theirs = dict(re.findall(r"^((?!CATCHMENT_)\S+) +(\S.*?) +\S+$", told, re.MULTILINE))
+    example = {name: text or "not set" for name, text in shown_in_example().items()}
+    assert {name: text for name, text in example.items() if not name.startswith("CATCHMENT_")} == theirs
+
+
 def shown_in_example() -> dict[str, str]:
     """Setting -> the value that stands in the example."""
     return dict(re.findall(r"^#([A-Z][A-Z0-9_]*)=(.*)$", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))

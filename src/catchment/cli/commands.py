@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -13,7 +14,7 @@ import typer
 from ..app import SHIPPED, App, load_app
 from ..clock import open_clock
 from ..errors import CatchmentError, UsageError
-from ..settings import DEFAULTS, Settings
+from ..settings import DEFAULTS, Setting, Settings
 from .arguments import (
     SIZES,
     AgainFlag,
@@ -35,6 +36,7 @@ from .output import print_json
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
     from rich.console import Console
 
+    from ..feed import Feed
     from ..runs import Scope, Summary
     from ..store.store import Store
 
@@ -182,15 +184,50 @@ def standin(
 
 
 @commands.command("settings", epilog="[bold]Example[/bold]  catchment settings")
-def settings_(*, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") -> None:
-    """Print each setting with its value and where it came from. Secrets are not settings, and not shown."""
+def settings_(
+    targets: Annotated[list[str] | None, typer.Argument(help="Whose settings. Default: the apps that ship.")] = None,
+    *,
+    data: DataFlag = "",
+    host: HostFlag = "",
+    port: PortFlag = "",
+) -> None:
+    """Print each setting with its value and where it came from; of a secret only whether it is set."""
     from ..serve.limits import LIMITS
 
     found = read_settings(data, host, port)
-    known = {**DEFAULTS, **LIMITS}
-    upstreams = [name for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")]
-    for name in [*known, *upstreams]:
-        typer.echo(f"{name:<32} {found.get(name, known.get(name, '')) or '-':<28} {found.origin(name)}")
+    feeds = [feed for item in find_apps(targets or SHIPPED) for feed in item.feeds]
+    upstreams = {name: "" for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")}
+    known = {**DEFAULTS, **LIMITS, **upstreams, **_referred(feeds)}
+    secrets = {secret.name: None for feed in feeds for secret in feed.upstream.auth.references}
+    for name in [name for name in known if name not in secrets]:
+        typer.echo(f"{name:<32} {found.get(name, known[name]) or '-':<28} {found.origin(name)}")
+    for name in secrets:
+        sources = [name + suffix for suffix in ("", "_FILE", "_COMMAND") if found.get(name + suffix).strip()]
+        said, origin = ("set", found.origin(sources[0])) if sources else ("not set", "-")
+        typer.echo(f"{name:<32} {said:<28} {origin}")
+
+
+def _referred(feeds: Sequence[Feed]) -> dict[str, str]:
+    """The settings that feeds refer to -> what holds without them."""
+    referred: dict[str, str] = {}
+    for feed in feeds:
+        referred |= dict.fromkeys(feed.partitions.settings.values(), "")
+        referred |= {setting.name: setting.default for setting in _settings_in((feed.partitions, feed.request))}
+        windows = ",".join(str(window) for window in feed.upstream.budget.windows)
+        referred[f"{feed.upstream.name.upper().replace('-', '_')}_BUDGET"] = windows
+    return referred
+
+
+def _settings_in(value: object) -> Iterator[Setting]:
+    """Every setting that a declared value holds: sources are values in values."""
+    if isinstance(value, Setting):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _settings_in(item)
+    elif is_dataclass(value):
+        for part in fields(value):
+            yield from _settings_in(getattr(value, part.name))
 
 
 def _open_store(settings: Settings, apps: Sequence[App]) -> Store:
