@@ -25,6 +25,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.openapi.spec import Parameter as OpenAPIParameter
+from litestar.params import FromPath
 
 from .errors import DeclarationError, QueryError, StoreUnavailable
 from .principal import Principal, may
@@ -46,6 +47,7 @@ __all__ = [
     "Data",
     "Done",
     "Fault",
+    "FromPath",
     "InvalidRecord",
     "NoNumber",
     "Principal",

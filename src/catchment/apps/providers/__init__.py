@@ -52,14 +52,14 @@ reviews = Resource(
     owner="user_id",
     one_per_owner=("provider", "skill_key"),
     again=REPLACE,
-    read_only=("comment_state", "skill_key"),
+    read_only=("comment_state", "skill_key", "hundredths", "rated_day"),
     normal=normal_review,
     check=check_review,
     refuse=refuse_review,
     rollups=(
-        Rollup(of="rating", by=("provider",)),
-        Rollup(of="rating", by=("provider", "skill_key")),
-        Rollup(of="rating"),
+        Rollup(of="hundredths", by=("provider",)),
+        Rollup(of="hundredths", by=("provider", "skill_key")),
+        Rollup(of="hundredths"),
     ),
     indexes=[("provider", "updated_at")],
 )

@@ -26,7 +26,7 @@ from catchment.web import (
 from .asking import Paging, Wanted
 from .desk import TooMany
 from .ranges import EARLIEST, LATEST, Days, first_free
-from .ranking import Prior, Rated, Score, mean, score
+from .ranking import Prior, Rated, bayesian, mean
 from .search import Found
 
 __all__ = [
@@ -49,7 +49,7 @@ PROBLEM = "application/problem+json"
 # -- providers ------------------------------------------------------------------------------------------------------
 
 
-def provider_of(document: Mapping[str, Any], rated: Rated, prior: Prior, kind: Score = "bayes") -> Json:
+def provider_of(document: Mapping[str, Any], rated: Rated, prior: Prior) -> Json:
     """A provider as it is shown."""
     return {
         "id": document["id"],
@@ -59,7 +59,7 @@ def provider_of(document: Mapping[str, Any], rated: Rated, prior: Prior, kind: S
         "availability": document["availability"],
         "review_rating": float(mean(rated)),
         "review_count": rated.count,
-        "score": float(score(rated, prior, kind)),
+        "score": float(bayesian(rated, prior)),
     }
 
 
@@ -73,18 +73,17 @@ def skill_ratings_of(document: Mapping[str, Any], found: Mapping[str, Rated]) ->
     }
 
 
-def match_of(found: Found, wanted: Wanted, prior: Prior, today: date) -> Json:
-    """Why a provider is recommended where it is."""
+def match_of(found: Found, wanted: Wanted, score: Decimal, prior: Prior, today: date) -> Json:
+    """Why a provider is recommended where it is. score: by which it was judged."""
     share = Decimal(found.matched) / len(wanted.filters.skills)
-    judged = found.by_skills if found.by_skills.count and wanted.rank == "best" else found.rated
     free = [Days(item["first"], item["end"]) for item in found.document["free_days"]]
     ahead = Days((today - EARLIEST).days, (LATEST - EARLIEST + timedelta(1)).days)
     asked, need = wanted.filters.availability or (ahead,), wanted.filters.need
     start = first_free(free, asked, need if wanted.filters.availability else wanted.duration)
     return {
         "skills": float(share.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)),
-        "score": float(score(judged, prior, wanted.score)),
-        "review_count": judged.count,
+        "score": float(score),
+        "review_count": found.judged.count,
         "headroom_in_pence": wanted.budget - found.document["cost_in_pence"] * wanted.duration,
         "free_from": start,
         "prior_version": prior.version,

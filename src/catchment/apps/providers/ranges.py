@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import msgspec
 
-__all__ = ["EARLIEST", "LATEST", "DateRange", "Days", "days_of", "first_free", "merged", "wrong_range"]
+__all__ = ["EARLIEST", "LATEST", "DateRange", "Days", "day_number", "days_of", "first_free", "merged", "wrong_range"]
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
 _ORIGIN = EARLIEST.toordinal()
@@ -28,9 +28,14 @@ class Days(msgspec.Struct, frozen=True, order=True):
     end: int
 
 
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return day.toordinal() - _ORIGIN
+
+
 def days_of(item: DateRange) -> Days:
     """The range as half-open numbers."""
-    return Days(item.from_date.toordinal() - _ORIGIN, item.to_date.toordinal() - _ORIGIN + 1)
+    return Days(day_number(item.from_date), day_number(item.to_date) + 1)
 
 
 def _range_of(item: Days) -> DateRange:

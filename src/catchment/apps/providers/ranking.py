@@ -5,6 +5,7 @@ A review's rating has two decimals at most, so ratings are added as whole hundre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -18,10 +19,9 @@ __all__ = [
     "Rated",
     "Score",
     "bayesian",
+    "decayed",
     "is_old",
     "mean",
-    "rounded",
-    "score",
     "wilson",
 ]
 
@@ -67,7 +67,7 @@ def is_old(counted_at: datetime, now: datetime) -> bool:
 
 def mean(rated: Rated) -> Decimal:
     """The plain mean, half-up to 4 decimals; 0.0 without reviews."""
-    return rounded(Fraction(rated.hundredths, 100 * rated.count)) if rated.count else Decimal("0.0")
+    return _rounded(Fraction(rated.hundredths, 100 * rated.count)) if rated.count else Decimal("0.0")
 
 
 def bayesian(rated: Rated, prior: Prior) -> Decimal:
@@ -76,7 +76,7 @@ def bayesian(rated: Rated, prior: Prior) -> Decimal:
     Source: apps' contract, `(sum + m * C) / (n + m)`.
     """
     whole = Fraction(rated.hundredths, 100) + prior.weight * prior.mean
-    return rounded(whole / (rated.count + prior.weight)) if rated.count + prior.weight else Decimal("0.0")
+    return _rounded(whole / (rated.count + prior.weight)) if rated.count + prior.weight else Decimal("0.0")
 
 
 def wilson(rated: Rated) -> Decimal:
@@ -90,15 +90,23 @@ def wilson(rated: Rated) -> Decimal:
     spread = part * (1 - part) / count + Z**2 / (4 * count**2)
     root = _EXACT.sqrt(_EXACT.divide(Decimal(spread.numerator), Decimal(spread.denominator)))
     low = part + Z**2 / (2 * count) - Z * Fraction(root)
-    return rounded(5 * low / (1 + Z**2 / count))
+    return _rounded(5 * low / (1 + Z**2 / count))
 
 
-def score(rated: Rated, prior: Prior, kind: Score) -> Decimal:
-    """The score of that kind from counts and sums alone."""
-    return wilson(rated) if kind == "wilson" else bayesian(rated, prior)
+def decayed(by_day: Mapping[int, Rated], prior: Prior, today: int) -> Decimal:
+    """As `bayesian`, where a review counts half after 365 days, a quarter after 730; half-up to 4 decimals.
+
+    by_day: number of the day -> the reviews given on it.
+    """
+    weight = whole = Decimal(0)
+    for day, rated in by_day.items():
+        part = _EXACT.power(Decimal("0.5"), _EXACT.divide(Decimal(today - day), Decimal(HALF_LIFE_DAYS)))
+        weight, whole = weight + part * rated.count, whole + part * rated.hundredths / 100
+    first = Decimal(prior.weight * prior.millionths).scaleb(-6)
+    return _EXACT.divide(whole + first, weight + prior.weight).quantize(_PLACES, rounding=ROUND_HALF_UP)
 
 
-def rounded(value: Fraction) -> Decimal:
+def _rounded(value: Fraction) -> Decimal:
     """The number half-up to 4 decimals."""
     exact = _EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
     return exact.quantize(_PLACES, rounding=ROUND_HALF_UP)

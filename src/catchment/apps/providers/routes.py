@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from catchment.web import (
     Data,
     Done,
     Fault,
+    FromPath,
     InvalidRecord,
     QueryError,
     Request,
@@ -42,7 +44,8 @@ from catchment.web import (
 from . import answers, asking, search
 from .asking import Filters, Paging, Wanted
 from .desk import Desk
-from .ranking import Prior
+from .ranges import day_number
+from .ranking import Prior, bayesian, decayed, wilson
 from .rules import folded
 
 __all__ = ["handlers"]
@@ -144,14 +147,16 @@ async def create(request: Ask, store: Store, writes: Writes, version: Version) -
 
 
 @get("/service-provider/{provider:str}", operation_class=described("One provider", {}))
-async def read(request: Ask, store: Store, provider: str) -> Response[bytes]:
+async def read(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
     """The provider with its rating."""
     _query(request)
     return await asyncio.to_thread(_read, store, Desk.of(request, store), provider)
 
 
 @put("/service-provider/{provider:str}", operation_class=described("The provider, replaced as a whole", {}, body=BODY))
-async def replace(request: Ask, store: Store, writes: Writes, provider: str, version: Version) -> Response[bytes]:
+async def replace(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
     """The provider as it is now; its id, its owner and its reviews stay."""
     desk = _admit(request, store)
     _query(request)
@@ -161,7 +166,9 @@ async def replace(request: Ask, store: Store, writes: Writes, provider: str, ver
 
 
 @delete("/service-provider/{provider:str}", status_code=200, operation_class=described("No such provider any more", {}))
-async def remove(request: Ask, store: Store, writes: Writes, provider: str, version: Version) -> Response[bytes]:
+async def remove(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
     """An empty object; the provider is gone, its versions stay."""
     _admit(request, store)
     _query(request)
@@ -281,52 +288,78 @@ def _recommend(store: Data, desk: Desk, version: tuple[int, int], wanted: Wanted
         found, following = walk.page(wanted.filters, walk.ranking(wanted))
         items = [_recommendation(item, wanted, walk) for item in found]
         count = _count(now, wanted.filters, paging)
-    return respond(answers.listing(version, "service_providers", items, paging, following=following, count=count))
+    content = answers.listing(version, "service_providers", items, paging, following=following, count=count)
+    # What depends on the day is not kept until somebody writes.
+    changing = wanted.explain or wanted.score == "decayed"
+    return respond(content, headers={"cache-control": "no-store"} if changing else None)
 
 
 def _recommendation(item: search.Found, wanted: Wanted, walk: _Walk) -> Json:
-    shown = answers.provider_of(item.document, item.rated, walk.prior, wanted.score)
+    shown = answers.provider_of(item.document, item.rated, walk.prior)
+    score = _score(item, wanted, walk)
+    shown["score"] = float(score)
     if wanted.explain:
-        shown["match"] = answers.match_of(item, wanted, walk.prior, walk.today)
+        shown["match"] = answers.match_of(item, wanted, score, walk.prior, walk.today)
     return shown
+
+
+def _score(item: search.Found, wanted: Wanted, walk: _Walk) -> Decimal:
+    """The score of the kind that is wanted, by the reviews that count for this job."""
+    if wanted.score == "decayed":
+        skills = wanted.filters.skills if item.by_skills.count else ()
+        return decayed(search.by_day(walk.view, item.document["id"], skills), walk.prior, day_number(walk.today))
+    return wilson(item.judged) if wanted.score == "wilson" else bayesian(item.judged, walk.prior)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Walk:
-    """A list that is read page after page, by one general mean from its first page to its last.
+    """A list that is read page after page, judged the same from its first page to its last.
 
-    purpose: what is asked, so that a cursor continues no other list. after: the place of the last item that was given.
+    purpose: what is asked, so that a cursor continues no other list. revision: of the reviews when it began.
+    after: the place of the last item that was given.
     """
 
     view: View
     paging: Paging
     purpose: str
     prior: Prior
-    today: Any
+    today: date
+    revision: int
     after: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, view: View, store: Data, desk: Desk, paging: Paging, purpose: str) -> _Walk:
         """The walk that the cursor continues, or a new one."""
         if not paging.cursor:
-            return cls(view, paging, purpose, desk.prior(view, store.now), store.now.astimezone(UTC).date())
-        prior, today, place = view.unseal(purpose, paging.cursor)
-        return cls(view, paging, purpose, Prior(*prior), msgspec.convert(today, type(store.now.date())), tuple(place))
+            prior, revision = desk.prior(view, store.now), view.state("reviews").revision
+            return cls(view, paging, purpose, prior, store.now.astimezone(UTC).date(), revision)
+        known, today, revision, place = view.unseal(purpose, paging.cursor)
+        return cls(view, paging, purpose, Prior(*known), date.fromisoformat(today), revision, tuple(place))
 
     def ranking(self, wanted: Wanted) -> Callable[[Any], search.Order]:
         """The order in which the job's providers come."""
         if wanted.rank == "price":
             return search.by_price
-        return lambda candidates: search.by_rank(candidates, self.prior, wanted.score)
+        skills, today = wanted.filters.skills, day_number(self.today)
+        return lambda candidates: search.by_rank(self.view, candidates, skills, self.prior, wanted.score, today)
 
     def page(self, filters: Filters, order: Callable[[Any], search.Order]) -> tuple[list[search.Found], str | None]:
         """The page's providers, and the cursor of the next page where there is one."""
-        size = self.paging.page_size
-        found = search.find(self.view, filters, order, limit=size + 1, offset=self.paging.offset, after=self.after)
+        size, moved = self.paging.page_size, self.view.state("reviews").revision != self.revision
+        found = search.find(
+            self.view,
+            filters,
+            order,
+            limit=size + 1,
+            offset=self.paging.offset,
+            after=self.after,
+            pinned=self.revision if moved else None,
+        )
         if len(found) <= size:
             return found, None
         prior = self.prior.millionths, self.prior.weight, self.prior.version
-        return found[:size], self.view.seal(self.purpose, [prior, self.today, found[size - 1].place])
+        place = found[size - 1].place
+        return found[:size], self.view.seal(self.purpose, [prior, self.today.isoformat(), self.revision, place])
 
 
 # -- reviews --------------------------------------------------------------------------------------------------------
@@ -335,7 +368,7 @@ _SKILL = {"skill": asking.MEANINGS["skill"]}
 
 
 @post("/service-provider/{provider:str}/review", operation_class=described("Your review", {}, body=REVIEW))
-async def review(request: Ask, store: Store, writes: Writes, provider: str) -> Response[bytes]:
+async def review(request: Ask, store: Store, writes: Writes, provider: FromPath[str]) -> Response[bytes]:
     """The review; a second one of the same provider and skill replaces the first, with 200."""
     _admit(request, store, "reviews")
     _query(request)
@@ -373,7 +406,7 @@ def _review_answer(store: Data, done: Done, status: int = 200) -> Response[bytes
 
 
 @get("/service-provider/{provider:str}/reviews", operation_class=described("Reviews, newest first", _SKILL | _PAGES))
-async def reviews(request: Ask, store: Store, provider: str, version: Version) -> Response[bytes]:
+async def reviews(request: Ask, store: Store, provider: FromPath[str], version: Version) -> Response[bytes]:
     """The reviews of a provider. A comment is there once it is published."""
     values = _query(request, "skill", *asking.PAGING)
     return await asyncio.to_thread(_reviews, store, provider, version, values)
@@ -397,7 +430,7 @@ def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json)
 
 
 @get("/service-provider/{provider:str}/review", operation_class=described("Your own review", _SKILL))
-async def own_review(request: Ask, store: Store, provider: str) -> Response[bytes]:
+async def own_review(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
     """The caller's own review."""
     demand(store.principal, "write")
     values = _query(request, "skill")
@@ -421,9 +454,12 @@ def _mine(store: Data, provider: str, skill: str | None) -> tuple[Json, int, int
 
 
 @patch(
-    "/service-provider/{provider:str}/review", operation_class=described("Your review, changed", _SKILL, body=REVIEW)
+    "/service-provider/{provider:str}/review",
+    operation_class=described("Your review, changed", _SKILL, body={"rating": 4.5}),
 )
-async def change_review(request: Ask, store: Store, writes: Writes, provider: str, version: Version) -> Response[bytes]:
+async def change_review(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
     """The caller's own review with some members changed."""
     _admit(request, store, "reviews")
     values, body = _query(request, "skill"), await _body(request)
@@ -439,7 +475,9 @@ async def change_review(request: Ask, store: Store, writes: Writes, provider: st
     status_code=200,
     operation_class=described("Your review no longer there", _SKILL),
 )
-async def remove_review(request: Ask, store: Store, writes: Writes, provider: str, version: Version) -> Response[bytes]:
+async def remove_review(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
     """An empty object; the review is gone."""
     _admit(request, store)
     values = _query(request, "skill")
@@ -456,7 +494,7 @@ _DECISIONS = {"publish": "published", "refuse": "refused"}
     status_code=200,
     operation_class=described("A comment published or refused", {}, body={"decision": "publish"}),
 )
-async def moderate(request: Ask, store: Store, writes: Writes, review_id: str) -> Response[bytes]:
+async def moderate(request: Ask, store: Store, writes: Writes, review_id: FromPath[str]) -> Response[bytes]:
     """The review with its comment's new state."""
     demand(store.principal, "moderate")
     _query(request)

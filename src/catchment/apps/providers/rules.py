@@ -12,7 +12,7 @@ import msgspec
 
 from catchment import Record, Refusal
 
-from .ranges import DateRange, Days, days_of, merged, wrong_range
+from .ranges import DateRange, Days, day_number, days_of, merged, wrong_range
 
 __all__ = [
     "Provider",
@@ -64,7 +64,10 @@ class Review(Record):
     skill: Text | None = None
     comment: str | None = None
     comment_state: Literal["none", "held", "published", "refused"] = "none"
+    # What searching compares and adds: made from the fields above, never written. rated_day: since 1970-01-01.
     skill_key: str = ""
+    hundredths: int = 0
+    rated_day: int = 0
 
 
 # -- texts ----------------------------------------------------------------------------------------------------------
@@ -144,8 +147,11 @@ def normal_review(review: Review, before: Review | None) -> Review:
     state = review.comment_state
     if before is None or before.comment != comment:
         state = "none" if comment is None else "held"
+    given = review.updated_at if before is None or before.rating != review.rating else None
     return msgspec.structs.replace(
         review,
+        hundredths=int(review.rating * 100),
+        rated_day=day_number(given.date()) if given else review.rated_day,
         comment=comment,
         comment_state=state,
         skill=None if skill is None else spelled(skill),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from catchment.web import View
 
 from .asking import Filters
 from .ranges import Days
-from .ranking import Prior, Rated, Score
+from .ranking import HALF_LIFE_DAYS, Prior, Rated, Score
 
 __all__ = [
     "Found",
     "Order",
     "Said",
     "all_reviews",
+    "by_day",
     "by_name",
     "by_price",
     "by_rank",
@@ -46,6 +47,11 @@ class Found:
     by_skills: Rated
     matched: int
     place: tuple[Any, ...]
+
+    @property
+    def judged(self) -> Rated:
+        """The reviews that count for a recommendation: of the wanted skills, where there are some."""
+        return self.by_skills if self.by_skills.count else self.rated
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,8 @@ class Order:
 
 
 def _hundredths(total: Expression) -> Expression:
-    """A stored sum as a whole number; a sum of ratings has two decimals at most, so this is exact."""
-    return sa.cast(sa.func.round(sa.cast(total, sa.Float) * 100), sa.Integer)
+    """A stored sum, which is decimal digits, as the whole number that it is."""
+    return sa.cast(total, sa.Integer)
 
 
 def _group(provider: Expression, skill: str | None = None) -> Expression:
@@ -85,18 +91,67 @@ def _group(provider: Expression, skill: str | None = None) -> Expression:
     return sa.literal('["') + provider + sa.literal(f'"{rest}')
 
 
-def _candidates(view: View, filters: Filters) -> sa.Subquery:
-    """The providers that are meant, with what they are sorted and judged by."""
-    tables = view.tables("providers")
-    rollup, by_skill = view.tables("reviews").rollups[:2]
-    current = tables.current
-    total = rollup.alias("total")
-    number = sa.func.coalesce(total.c["_count"], 0)
-    hundredths = sa.func.coalesce(_hundredths(total.c["_sum"]), 0)
-    skilled = sa.or_(
-        sa.false(), *(by_skill.c["_group"] == _group(current.c["_key"], skill) for skill in filters.skills)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How many reviews each provider has and what they add up to, with the tables that say so."""
+
+    source: Any
+    number: Expression
+    hundredths: Expression
+    skill_number: Expression
+    skill_hundredths: Expression
+
+
+def _judged(view: View, skills: Sequence[str], pinned: int | None) -> _Judged:
+    """The reviews of each provider: as they are, or as they were at an earlier revision."""
+    tables = view.tables("reviews")
+    current, (total, by_skill, _) = view.tables("providers").current, tables.rollups
+    key = current.c["_key"]
+    skilled = _any_of(by_skill.c["_group"] == _group(key, skill) for skill in skills)
+    now = _Judged(
+        current.outerjoin(total, total.c["_group"] == _group(key)),
+        sa.func.coalesce(total.c["_count"], 0),
+        sa.func.coalesce(_hundredths(total.c["_sum"]), 0),
+        _scalar(sa.func.sum(by_skill.c["_count"]), skilled, skills),
+        _scalar(sa.func.sum(_hundredths(by_skill.c["_sum"])), skilled, skills),
     )
-    matching = tables.lists["skill_keys"]
+    return now if pinned is None else _as_before(now, key, _undone(view, pinned, None), _undone(view, pinned, skills))
+
+
+def _as_before(now: _Judged, key: Expression, all_undone: sa.Subquery, skilled_undone: sa.Subquery) -> _Judged:
+    """The sums with what came since taken back."""
+    source = now.source.outerjoin(all_undone, all_undone.c["provider"] == key)
+    source = source.outerjoin(skilled_undone, skilled_undone.c["provider"] == key)
+    back = [sa.func.coalesce(undone.c[name], 0) for undone in (all_undone, skilled_undone) for name in _UNDONE]
+    sums = (now.number, now.hundredths, now.skill_number, now.skill_hundredths)
+    return _Judged(source, *(one + other for one, other in zip(sums, back, strict=True)))
+
+
+_UNDONE = ("number", "hundredths")
+
+
+def _undone(view: View, revision: int, skills: Sequence[str] | None) -> sa.Subquery:
+    """What takes back the reviews' changes since a revision, by provider. skills: only those of some skills."""
+    tables = view.tables("reviews")
+    old, new = tables.versions.c, tables.current.c
+    was = sa.and_(old["_until_revision"] > revision, old["_revision"] <= revision)
+    parts = sa.union_all(
+        sa.select(old["provider"], old["skill_key"], sa.literal(1).label("number"), old["hundredths"]).where(was),
+        sa.select(new["provider"], new["skill_key"], sa.literal(-1), -new["hundredths"]).where(
+            new["_revision"] > revision
+        ),
+    ).subquery()
+    sums = (sa.func.sum(parts.c[name]).label(name) for name in _UNDONE)
+    question = sa.select(parts.c["provider"], *sums).group_by(parts.c["provider"])
+    if skills is not None:
+        question = question.where(_is_one_of(parts.c["skill_key"], skills))
+    return question.subquery()
+
+
+def _candidates(view: View, filters: Filters, pinned: int | None = None) -> sa.Subquery:
+    """The providers that are meant, with what they are sorted and judged by."""
+    tables, judged = view.tables("providers"), _judged(view, filters.skills, pinned)
+    current, matching = tables.current, tables.lists["skill_keys"]
     one_of = sa.and_(matching.c["_key"] == current.c["_key"], _is_one_of(matching.c["value"], filters.skills))
     return (
         sa.select(
@@ -104,25 +159,27 @@ def _candidates(view: View, filters: Filters) -> sa.Subquery:
             current.c["_doc"].label("doc"),
             current.c["name_key"],
             current.c["cost_in_pence"].label("cost"),
-            number.label("count"),
-            hundredths.label("hundredths"),
-            _scalar(sa.func.coalesce(sa.func.sum(by_skill.c["_count"]), 0), skilled, filters).label("skill_count"),
-            _scalar(sa.func.coalesce(sa.func.sum(_hundredths(by_skill.c["_sum"])), 0), skilled, filters).label(
-                "skill_hundredths"
-            ),
-            _scalar(sa.func.count(), one_of, filters, matching).label("matched"),
+            judged.number.label("count"),
+            judged.hundredths.label("hundredths"),
+            judged.skill_number.label("skill_count"),
+            judged.skill_hundredths.label("skill_hundredths"),
+            _scalar(sa.func.count(matching.c["_key"]), one_of, filters.skills).label("matched"),
         )
-        .select_from(current.outerjoin(total, total.c["_group"] == _group(current.c["_key"])))
-        .where(*_conditions(view, filters, number, hundredths))
+        .select_from(judged.source)
+        .where(*_conditions(view, filters, judged.number, judged.hundredths))
         .subquery("candidate")
     )
 
 
-def _scalar(what: Expression, condition: Expression, filters: Filters, table: sa.Table | None = None) -> Expression:
-    if not filters.skills:
+def _scalar(what: Expression, condition: Expression, skills: Sequence[str]) -> Expression:
+    """A number found for each provider by the skills that are asked for; 0 where none are."""
+    if not skills:
         return sa.literal(0)
-    question = sa.select(what).where(condition)
-    return (question if table is None else question.select_from(table)).scalar_subquery()
+    return sa.func.coalesce(sa.select(what).where(condition).scalar_subquery(), 0)
+
+
+def _any_of(conditions: Iterable[Expression]) -> Expression:
+    return sa.or_(sa.false(), *conditions)
 
 
 def _conditions(view: View, filters: Filters, number: Expression, hundredths: Expression) -> list[Expression]:
@@ -151,7 +208,7 @@ def _conditions(view: View, filters: Filters, number: Expression, hundredths: Ex
 
 
 def _is_one_of(column: Expression, values: Sequence[str]) -> Expression:
-    return sa.or_(sa.false(), *(column == value for value in values))
+    return _any_of(column == value for value in values)
 
 
 def _meets(free: sa.Table, asked: Days, need: int) -> Expression:
@@ -191,15 +248,20 @@ def by_price(candidates: sa.Subquery) -> Order:
     return Order(((candidates.c["cost"], True), (mean, True)))
 
 
-def by_rank(candidates: sa.Subquery, prior: Prior, score: Score) -> Order:
+def by_rank(
+    view: View, candidates: sa.Subquery, skills: Sequence[str], prior: Prior, score: Score, today: int
+) -> Order:
     """Who has most of the skills, then the best score, then the lowest cost.
 
-    The score is that of the reviews of the wanted skills, where there are some.
+    The score is that of the reviews of the wanted skills, where there are some. today: number of the day.
     """
     c = candidates.c
     number = sa.case((c["skill_count"] > 0, c["skill_count"]), else_=c["count"])
     hundredths = sa.case((c["skill_count"] > 0, c["skill_hundredths"]), else_=c["hundredths"])
-    judged = _wilson(number, hundredths) if score == "wilson" else _bayesian(number, hundredths, prior)
+    if score == "decayed":
+        judged = _decayed(view, candidates, skills, prior, today)
+    else:
+        judged = _wilson(number, hundredths) if score == "wilson" else _bayesian(number, hundredths, prior)
     return Order(((c["matched"], True), (judged, True), (c["cost"], False)))
 
 
@@ -215,14 +277,37 @@ def _wilson(number: Expression, hundredths: Expression) -> Expression:
     return sa.case((number > 0, low), else_=0.0)
 
 
+def _decayed(view: View, candidates: sa.Subquery, skills: Sequence[str], prior: Prior, today: int) -> Expression:
+    reviews = view.tables("reviews").current.c
+    weight = sa.func.power(0.5, (today - reviews["rated_day"]) / float(HALF_LIFE_DAYS))
+    whole = sa.func.coalesce(sa.func.sum(reviews["hundredths"] * weight), 0.0) / 100.0
+    first = prior.weight * prior.millionths / 1e6
+    counted = sa.or_(candidates.c["skill_count"] == 0, _is_one_of(reviews["skill_key"], skills))
+    return (
+        sa.select((whole + first) / (sa.func.coalesce(sa.func.sum(weight), 0.0) + prior.weight))
+        .where(reviews["provider"] == candidates.c["key"], counted)
+        .scalar_subquery()
+    )
+
+
 # -- questions ------------------------------------------------------------------------------------------------------
 
 
 def find(
-    view: View, filters: Filters, order: Any, *, limit: int, offset: int = 0, after: Sequence[Any] = ()
+    view: View,
+    filters: Filters,
+    order: Callable[[sa.Subquery], Order],
+    *,
+    limit: int,
+    offset: int = 0,
+    after: Sequence[Any] = (),
+    pinned: int | None = None,
 ) -> list[Found]:
-    """The providers that are meant, in their order. order: from the candidates to an `Order`; after: a `place`."""
-    candidates = _candidates(view, filters)
+    """The providers that are meant, in their order.
+
+    after: the `place` of the last one before them. pinned: a revision of the reviews, to judge as of then.
+    """
+    candidates = _candidates(view, filters, pinned)
     key, sorting = candidates.c["key"], order(candidates)
     names = ("doc", "count", "hundredths", "skill_count", "skill_hundredths", "matched", "key")
     question = sa.select(*(candidates.c[name] for name in names), *sorting.columns)
@@ -271,6 +356,15 @@ def skill_ratings(view: View, provider: str, skills: Sequence[str]) -> dict[str,
     groups = [rollup.c["_group"] == msgspec.json.encode([provider, skill]).decode() for skill in skills]
     rows = view.select(sa.select(*names).where(sa.or_(sa.false(), *groups)))
     return {skill: Rated(number, hundredths) for skill, number, hundredths in rows}
+
+
+def by_day(view: View, provider: str, skills: Sequence[str]) -> dict[int, Rated]:
+    """Number of the day -> the provider's reviews given on it. skills: only those of some skills; none: all."""
+    table = view.tables("reviews").current
+    names = table.c["rated_day"], sa.func.count(), sa.func.sum(table.c["hundredths"])
+    question = sa.select(*names).where(table.c["provider"] == provider).group_by(table.c["rated_day"])
+    rows = view.select(question.where(_is_one_of(table.c["skill_key"], skills)) if skills else question)
+    return {day: Rated(number, hundredths) for day, number, hundredths in rows}
 
 
 def all_reviews(view: View) -> Rated:
