@@ -248,6 +248,16 @@ def test_one_feed_and_one_force_may_be_asked_for(place, upstream):
     assert asked == [{"force": "leicestershire", "date": "2026-01"}]
 
 
+@pytest.mark.parametrize("only", ["force=atlantis", "month=2023-13"])
+def test_what_is_not_listed_is_refused_by_the_lists_and_an_empty_store_asks_for_them(place, upstream, only):
+    said = one_line(place.run("collect", "police", "--only", only))
+    assert only in said
+    lists = ["/api/forces", "/api/crimes-street-dates"]
+    assert [entry["path"] for entry in upstream.control.log()] == lists
+    assert one_line(place.run("collect", "police", "--only", only)) == said
+    assert [entry["path"] for entry in upstream.control.log()] == lists
+
+
 def test_a_second_collection_asks_for_nothing_that_is_not_due(place, upstream):
     assert place.run("collect", "police").code == 0
     requests = len(upstream.control.log())
