@@ -69,6 +69,18 @@ def test_wrong_use_is_said_in_a_line(place, upstream, arguments, said):
     assert upstream.control.log() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "missing"), [("police", "police/reference/forces.json"), ("stocks", "stocks/*/*.csv")]
+)
+@pytest.mark.parametrize("there", ["", "police/reference", "stocks/vintages"])
+def test_a_stand_in_without_the_recordings_asked_for_does_not_start(place, name, missing, there):
+    (place.folder / "recorded" / there).mkdir(parents=True)
+    done = place.run("standin", name, "--samples", "recorded")
+    assert done.code == 2, done.text
+    assert f"recorded holds no recordings of {name}" in one_line(done)
+    assert missing in done.err
+
+
 MISTYPED = {
     "an unknown flag": (["collect", "police", "--nosuch"], "No such option: --nosuch"),
     "an unknown command": (["nosuch"], "No such command 'nosuch'"),

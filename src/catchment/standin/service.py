@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..clock import Clock
+from ..errors import UsageError
 from .faults import Fault
 
 __all__ = ["Answer", "Options", "Request", "Service", "Size"]
@@ -62,6 +63,21 @@ class Options:
     variant: int
     samples: Path | None
     clock: Clock = field(repr=False)
+
+    def recorded(self, name: str, *patterns: str) -> Path | None:
+        """The folder `name` of the recorded answers; None where only generated data is wanted.
+
+        patterns: of the files that have to be there, one of each at least.
+        Raises:
+            UsageError: one is not; data that was made up must not pass for recorded.
+        """
+        if self.samples is None:
+            return None
+        folder = self.samples / name
+        for pattern in patterns:
+            if not any(folder.glob(pattern)):
+                raise UsageError(f"{self.samples} holds no recordings of {name}", hint=f"there is no {name}/{pattern}")
+        return folder
 
 
 class Service(Protocol):

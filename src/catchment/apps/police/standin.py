@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -118,7 +118,8 @@ class Police:
         self._world = SIZES[options.size]
         self._size = options.size
         self._variant = options.variant
-        self._recorded = Recorded.load(options.samples)
+        folder = options.recorded("police", *Recorded.needed)
+        self._recorded = Recorded.load(folder) if folder else None
         # The one big month and the one crowd of equal records stay where they are when the clock moves on; no
         # publisher is late by so much.
         self._odd_month = shift(month_of(options.clock.now()), -5)
@@ -563,12 +564,11 @@ class Recorded:
     files: Mapping[tuple[str, str], Path]
     single: bytes
 
+    needed: ClassVar = ("reference/forces.json", "reference/crimes-street-dates_*.json", "api/sample_single_stop.json")
+
     @classmethod
-    def load(cls, samples: Path | None) -> Recorded | None:
-        """The folder's content, None where it holds nothing for this app."""
-        folder = samples / "police" if samples is not None else None
-        if folder is None or not folder.is_dir():
-            return None
+    def load(cls, folder: Path) -> Recorded:
+        """The folder's content."""
         files = {force_month(path): path for path in sorted((folder / "csv").glob("*.csv"))}
         files |= {force_month(path): path for path in sorted((folder / "api").glob("stops_*.json"))}
         listed = next(iter(sorted((folder / "reference").glob("crimes-street-dates_*.json"))))

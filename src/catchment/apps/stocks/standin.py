@@ -188,7 +188,8 @@ class Stocks:
     def __init__(self, options: Options) -> None:
         self._world = SIZES[options.size]
         self._variant = options.variant
-        self._recorded = Recorded.load(options.samples)
+        folder = options.recorded("stocks", "*/*.csv")
+        self._recorded = Recorded.load(folder) if folder else None
         self._symbols = symbols(options.size)
         # Where the generated series begin is fixed here: they grow when the clock moves on.
         served = sessions(evening(options.clock.now()))[-self._world.sessions :]
@@ -560,11 +561,8 @@ class Recorded:
     sp500: Mapping[str, Path]
 
     @classmethod
-    def load(cls, samples: Path | None) -> Recorded | None:
-        """The folder's content, None where it holds nothing for this app."""
-        folder = samples / "stocks" if samples is not None else None
-        if folder is None or not folder.is_dir():
-            return None
+    def load(cls, folder: Path) -> Recorded:
+        """The folder's content."""
         vintages: dict[str, dict[date, Path]] = {}
         for path in sorted((folder / "vintages").glob("daily_*.csv")):
             *_, symbol, day = path.stem.replace("_full_", "_").split("_")
