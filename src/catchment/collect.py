@@ -17,16 +17,16 @@ from typing import Self
 import structlog
 
 from .app import App, in_order
-from .budget import left_today
+from .budget import Wait, left_today
 from .clock import Clock, heartbeat
 from .decode import model_digest
 from .derive import derive
-from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, UsageError
+from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, StoreUnavailable, UsageError
 from .feed import Feed
 from .fetch.ask import PATIENCE
 from .partitions import Expected, Surroundings
 from .passes import Fetched, Passes
-from .plan import Plan, Task, Verdict, forecast, only, plan
+from .plan import GOOD, Plan, State, Task, Verdict, due_at, forecast, only, plan
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
 from .settings import Settings
 from .store.ledger import Lease, Outcome
@@ -37,6 +37,9 @@ from .upstream import MeaningKind
 __all__ = ["Collector"]
 
 log = structlog.get_logger("catchment.collect")
+
+HELD_S = 0.5
+"""How often to look whether another worker has ended a partition."""
 
 RENEW_S = 10.0
 """How often a lease is renewed: it holds for three times as long."""
@@ -80,8 +83,11 @@ class Collector:
         for task in self._under_way:
             task.cancel()
 
-    def check(self) -> None:
-        """Makes sure that every secret the app refers to is there. MissingSecret otherwise, before any request."""
+    def check(self, scope: Scope) -> None:
+        """Makes sure that what is asked for can be asked: the names of a scope, and every secret. UsageError or
+        MissingSecret otherwise, before any request.
+        """
+        self._feeds(scope)
         for feed in self._app.feeds:
             for secret in feed.upstream.auth.references:
                 secret.reveal(self._settings)
@@ -90,11 +96,12 @@ class Collector:
 
     async def run(self, scope: Scope) -> Summary:
         """One pass over everything due, feed by feed in the order of their dependence."""
+        feeds = self._feeds(scope)
         run = await self._store.derived(self._store.ledger.begin_run, self._app.name, self._clock.now())
-        self._shut.clear()
+        await self._open_again(feeds, scope)
         results: list[Result] = []
         fresh: dict[str, int] = {}
-        for feed in self._feeds(scope):
+        for feed in feeds:
             todo = await self.plan(feed, scope)
             fresh[feed.name] = todo.good
             results += await self._run_feed(run, todo)
@@ -107,27 +114,30 @@ class Collector:
         held = [(item.partition, item.reason) for item in todo.held]
         await self._store.derived(self._store.ledger.expect, name, held)
         results = [Result(name, partition.key, "pending", reason) for partition, reason in held]
+        results += [_not_due(name, todo.feed, state) for state in todo.waiting]
+        if todo.empty and todo.feed.partitions.feeds:
+            results += await self._without_list(name, todo.feed)
         work = [self._in_turn(run, todo.feed, task) for task in todo.due]
-        return results + [result for result in await asyncio.gather(*work) if result is not None]
+        return results + await asyncio.gather(*work)
 
-    async def _in_turn(self, run: int, feed: Feed, task: Task) -> Result | None:
+    async def _in_turn(self, run: int, feed: Feed, task: Task) -> Result:
         async with self._passes.slot(feed.upstream):
             name = self._app.collection(feed)
             shut = self._shut.get(feed.upstream.name) or self._shut.get(name)
             if self._draining:
                 shut = Result(name, "", None, "stopped")
-            elif not shut and (await self._passes.open_at(feed.upstream)) - self._clock.now() > PATIENCE:
-                shut = self._spent(feed, await self._passes.open_at(feed.upstream))
+            elif not shut and (wait := await self._passes.wait_for(feed.upstream)):
+                shut = self._spent(feed, wait) if wait.until - self._clock.now() > PATIENCE else None
             if shut:
                 return replace(shut, feed=name, partition=task.partition.key)
             return await self._partition(run, feed, task)
 
-    async def _partition(self, run: int, feed: Feed, task: Task) -> Result | None:
+    async def _partition(self, run: int, feed: Feed, task: Task) -> Result:
         """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""
         name, key = self._app.collection(feed), task.partition.key
-        lease = await self._store.derived(self._store.ledger.claim, run, name, task.state, self._clock.now())
-        if lease is None:
-            return None
+        lease = await self._claim(run, name, task.state)
+        if isinstance(lease, Result):
+            return lease
         self._tell(Event("started", name, key))
         renewing = asyncio.create_task(self._renew(lease))
         if this := asyncio.current_task():
@@ -225,10 +235,17 @@ class Collector:
         for feed in self._feeds(scope):
             todo = await self.plan(feed, scope)
             if todo.due:
-                moments.append(await self._passes.open_at(feed.upstream))
+                moments.append(await self._open_at(feed))
             elif todo.next:
                 moments.append(todo.next)
         return min(moments, default=None)
+
+    async def _open_at(self, feed: Feed) -> datetime:
+        """When a due partition of this feed can be asked for."""
+        wait = await self._passes.wait_for(feed.upstream)
+        shut = self._shut.get(feed.upstream.name) or self._shut.get(self._app.collection(feed))
+        moments = [wait.until if wait else None, shut.until if shut else None, self._clock.now()]
+        return max(moment for moment in moments if moment)
 
     async def forecast(self, scope: Scope) -> list[Forecast]:
         """Per feed: what is due, what it costs and when it will be done, by the arithmetic by which it is sent."""
@@ -268,13 +285,13 @@ class Collector:
     async def _untouched(self, feed: Feed, lease: Lease, spent: BudgetSpent) -> Result:
         """The budget is used up: the partition stays due, and so do the others of this upstream."""
         await self._store.derived(self._store.ledger.release, lease, "budget")
-        return replace(self._spent(feed, spent.until), partition=lease.partition.key)
+        return replace(self._spent(feed, Wait(spent.until, spent.reason)), partition=lease.partition.key)
 
-    def _spent(self, feed: Feed, until: datetime) -> Result:
-        """Shuts the upstream for this run: its budget has no place before `until`."""
-        name = self._app.collection(feed)
-        self._shut[feed.upstream.name] = Result(name, "", None, "budget", until=until)
-        self._tell(Event("waiting", name, until=until, reason="budget"))
+    def _spent(self, feed: Feed, wait: Wait) -> Result:
+        """Shuts the upstream for this run: it has no place before the wait's end, or does not let us in."""
+        name, reason = self._app.collection(feed), "auth" if wait.reason == "auth" else "budget"
+        self._shut[feed.upstream.name] = Result(name, "", None, reason, until=wait.until)
+        self._tell(Event("waiting", name, until=wait.until, reason=reason))
         return self._shut[feed.upstream.name]
 
     async def _broken(self, lease: Lease, error: Exception) -> Outcome:
@@ -284,6 +301,43 @@ class Collector:
         with suppress(LeaseLost):
             await self._store.derived(self._store.ledger.finish, lease, outcome, self._clock.now())
         return outcome
+
+    async def _claim(self, run: int, name: str, state: State) -> Lease | Result:
+        """A lease; or how the partition stands when another worker has done it meanwhile. One that is being done is
+        waited for: a run ends when nothing is due.
+        """
+        key = state.partition.key
+        while not self._draining:
+            try:
+                lease = await self._store.derived(self._store.ledger.claim, run, name, state, self._clock.now())
+            except StoreUnavailable as error:
+                return Result(name, key, None, str(error))
+            if lease is not None:
+                return lease
+            state = (await self._store.derived(self._store.ledger.states, name))[key]
+            if state.held:
+                await self._clock.sleep(HELD_S)
+            elif state.verdict is not None:
+                verdict: Verdict = "unchanged" if state.verdict in GOOD else state.verdict
+                return Result(name, key, verdict, state.reason, until=state.retry_at)
+        return Result(name, key, None, "stopped")
+
+    async def _without_list(self, name: str, feed: Feed) -> list[Result]:
+        """Nothing is expected. That is the truth only where the feeds that say what is to be expected are complete."""
+        for source in feed.partitions.feeds:
+            states = await self._store.derived(self._store.ledger.states, f"{self._app.name}/{source}")
+            if not any(state.collected_at for state in states.values()):
+                return [Result(name, "", None, f"{self._app.name}/{source} is not collected yet")]
+        return []
+
+    async def _open_again(self, feeds: Sequence[Feed], scope: Scope) -> None:
+        """Forgets who was shut in earlier runs: those whose time has come, and all where a person asks."""
+        now = self._clock.now()
+        self._shut = {name: shut for name, shut in self._shut.items() if shut.until and shut.until > now}
+        if scope.retry:
+            self._shut.clear()
+            for upstream in {feed.upstream.name: feed.upstream for feed in feeds}.values():
+                await self._passes.let_in_again(upstream)
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -301,6 +355,11 @@ _VERDICTS: dict[MeaningKind, Verdict] = {
     "transient": "failed",
     "failed": "failed",
 }
+
+
+def _not_due(name: str, feed: Feed, state: State) -> Result:
+    """A partition that did not end well last time and is not asked again yet."""
+    return Result(name, state.partition.key, state.verdict, state.reason, until=due_at(feed, state))
 
 
 def _outcome(fetched: Fetched) -> Outcome:

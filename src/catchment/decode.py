@@ -106,8 +106,11 @@ def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes
             yield bytes(raw), None
         return
     content = load_json(body) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
-    for row in feed.rows(content, partition):
-        yield msgspec.json.encode(row), row
+    try:
+        for row in feed.rows(content, partition):
+            yield msgspec.json.encode(row), row
+    except _WRONG_SHAPE as error:
+        raise DecodeError(f"{type(error).__name__}: {error}") from error
 
 
 def _text(body: bytes) -> str:
@@ -213,6 +216,9 @@ _WRONG = (
     RecursionError,
 )
 """What a record that cannot be read raises, in the decoder or in a function of the feed."""
+
+_WRONG_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What a feed's own function raises on a body that is not what it expects."""
 
 _AT = re.compile(r" - at `\$?\.?(.*)`\Z")
 

@@ -23,8 +23,8 @@ def demo_settings(settings: Settings, size: str) -> Settings:
 def start_standins(apps: Sequence[App], children: Children, settings: Settings, size: str) -> Settings:
     """Starts a stand-in for every upstream of these apps, and gives the settings with which it is asked.
 
-    What a client of a stand-in has to set besides (a key, symbols that it knows) the app's stand-in says itself; what
-    a person has set stays.
+    What a client of a stand-in has to set besides (a key, symbols that it knows) the app says itself, in the place of
+    what is set for the real upstream.
     """
     values: dict[str, str] = {"CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8"}
     for app in apps:
@@ -32,7 +32,7 @@ def start_standins(apps: Sequence[App], children: Children, settings: Settings, 
             continue
         line = children.first_line(["standin", app.name, "--port", "0", "--size", size], {})
         values |= _upstream_urls(app, line.rpartition(" ")[2])
-        values |= {name: text for name, text in app.demo(size).items() if not settings.get(name)}
+        values |= app.demo(size)
     return settings.with_values("demo", values)
 
 

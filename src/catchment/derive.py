@@ -23,6 +23,9 @@ log = structlog.get_logger("catchment.derive")
 
 TRIES = 5
 
+MOST_REJECTED, FEW = 0.2, 5
+"""Up to a fifth of the rows may be rejects; fewer than five rejects are never taken for a changed upstream."""
+
 
 def derive(
     feed: Feed, lease: Lease, pages: Sequence[Exchange], records: Records, outcome: Outcome, now: datetime
@@ -60,6 +63,7 @@ def _once(
                 else:
                     fold.add(row, stage.add(row, number))
                 _check_size(feed, fold.received + len(rejects))
+        _check_drift(fold.received, rejects)
         found = fold.keys()
         elsewhere = records.find(key for key in found if key not in known.hashes)
         changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))
@@ -73,6 +77,15 @@ def _check_size(feed: Feed, received: int) -> None:
         raise DecodeError(
             f"more than {feed.max_partition_records} records: split the partition, or raise max_partition_records",
             reason="too-many",
+        )
+
+
+def _check_drift(read: int, rejects: Sequence[Reject]) -> None:
+    """DecodeError where so many rows are unreadable that the upstream must have changed, not a record."""
+    if rejects and (not read or (len(rejects) >= FEW and len(rejects) > MOST_REJECTED * (read + len(rejects)))):
+        raise DecodeError(
+            f"{len(rejects)} of {read + len(rejects)} records cannot be read, the first: {rejects[0].reason}",
+            reason="drift",
         )
 
 

@@ -9,10 +9,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from .app import App
 from .budget import left_today
 from .clock import Clock, heartbeat
 from .collect import Collector
+from .errors import StoreUnavailable
 from .plan import GOOD
 from .processes import on_stop
 from .runs import Forecast, OnEvent, Scope, Summary
@@ -21,8 +24,13 @@ from .store.store import Store
 
 __all__ = ["Standing", "collect_once", "forecasts", "keep_collecting", "standings"]
 
+log = structlog.get_logger("catchment.operate")
+
 DRAIN_S = 8.0
 """How long partitions under way may take after the first signal: the whole end takes less than 10 s."""
+
+AGAIN_S = 5.0
+"""How soon to try again when the store was locked, or another worker had all that was due."""
 
 LOOK_S = 60.0
 """At least this often a waiting collector looks again: another process may have changed what is due."""
@@ -36,7 +44,7 @@ async def collect_once(
     The first signal drains; what was not reached is in the summary as `stopped`.
     """
     async with AsyncExitStack() as stack:
-        collectors = [await _collector(stack, app, store, settings, clock, tell) for app, _ in scopes]
+        collectors = [await _collector(stack, app, scope, store, settings, clock, tell) for app, scope in scopes]
         work = asyncio.gather(*(collector.run(scope) for collector, (_, scope) in zip(collectors, scopes, strict=True)))
         with on_stop(lambda: _drain(collectors)):
             summaries = await work
@@ -44,10 +52,10 @@ async def collect_once(
 
 
 async def _collector(
-    stack: AsyncExitStack, app: App, store: Store, settings: Settings, clock: Clock, tell: OnEvent
+    stack: AsyncExitStack, app: App, scope: Scope, store: Store, settings: Settings, clock: Clock, tell: OnEvent
 ) -> Collector:
     collector = Collector(app, store, settings, clock, tell)
-    collector.check()
+    collector.check(scope)
     return await stack.enter_async_context(collector)
 
 
@@ -73,7 +81,7 @@ async def keep_collecting(
     """
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
-        collectors = [await _collector(stack, app, store, settings, clock, tell) for app in apps]
+        collectors = [await _collector(stack, app, Scope(), store, settings, clock, tell) for app in apps]
         loops = asyncio.gather(*(_keep(collector, clock, stop) for collector in collectors), _watch(watch, stop))
 
         def end() -> None:
@@ -88,13 +96,23 @@ async def _keep(collector: Collector, clock: Clock, stop: asyncio.Event) -> None
     scope = Scope(retry=False)
     stopped = asyncio.ensure_future(stop.wait())
     while not stop.is_set():
-        due = await collector.next_due(scope)
-        now = clock.now()
-        if due is not None and due <= now:
-            await collector.run(scope)
-            continue
-        seconds = min(LOOK_S, (due - now).total_seconds()) if due else LOOK_S
+        try:
+            seconds = await _collect_due(collector, clock, scope)
+        except StoreUnavailable as error:
+            log.warning("store unavailable", why=str(error))
+            seconds = AGAIN_S
         await asyncio.wait([stopped], timeout=seconds)
+
+
+async def _collect_due(collector: Collector, clock: Clock, scope: Scope) -> float:
+    """Collects what is due, and gives how many seconds there is nothing to do."""
+    due = await collector.next_due(scope)
+    now = clock.now()
+    if due is None or due > now:
+        return min(LOOK_S, (due - now).total_seconds()) if due else LOOK_S
+    summary = await collector.run(scope)
+    # Where nothing could be asked (another worker has it) there is nothing to do at once either.
+    return 0 if any(result.verdict for result in summary.results) else AGAIN_S
 
 
 async def _watch(watch: Callable[[], None], stop: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
@@ -12,9 +13,10 @@ from typing import Self
 from .budget import Wait, take
 from .clock import Clock
 from .decode import model_digest
-from .exchange import Request
+from .errors import StoreUnavailable
+from .exchange import Answer, Request
 from .feed import Feed
-from .fetch.ask import Asker
+from .fetch.ask import PROBE, Asker
 from .fetch.client import Client
 from .runs import Event, OnEvent
 from .settings import Settings
@@ -24,6 +26,9 @@ from .store.store import Store
 from .upstream import Budget, Meaning, Upstream
 
 __all__ = ["Fetched", "Passes"]
+
+KEEP_TRIES = 6
+"""How often archiving is tried again, each time after the database's own patience."""
 
 _ASK_AGAIN = frozenset({"throttled", "transient"})
 """What an archived answer may say without being the end of it."""
@@ -56,6 +61,17 @@ class Fetched:
         return any(page.answer.status == 304 for page in self.pages)
 
 
+def _unasked(request: Request, answer: Answer) -> bool:
+    """Whether "not modified" answers a request that had no condition: it says nothing then."""
+    return answer.status == 304 and not any(name.startswith("If-") for name, _ in request.headers)
+
+
+def _meaning(feed: Feed, lease: Lease, request: Request, answer: Answer) -> Meaning:
+    if _unasked(request, answer):
+        return Meaning.failed("304 to a request without a condition")
+    return feed.reader(answer, lease.partition)
+
+
 class Passes:
     """Fetches passes of one app's feeds. An async context manager.
 
@@ -85,12 +101,15 @@ class Passes:
         concurrency = upstream.budget_now(self._settings).concurrency
         return self._slots.setdefault(upstream.name, asyncio.Semaphore(concurrency))
 
-    async def open_at(self, upstream: Upstream) -> datetime:
-        """When the upstream's budget has a place: now, or the moment of the next one. Nothing is spent."""
-        now = self._clock.now()
+    async def wait_for(self, upstream: Upstream) -> Wait | None:
+        """Until when the upstream's budget has no place, and why; None when it has one now. Nothing is spent."""
         counts = await self._store.paid(self._store.budgets.counts, upstream.name)
-        step = take(upstream.budget_now(self._settings), counts, now)
-        return step.until if isinstance(step, Wait) else now
+        step = take(upstream.budget_now(self._settings), counts, self._clock.now())
+        return step if isinstance(step, Wait) else None
+
+    async def let_in_again(self, upstream: Upstream) -> None:
+        """Forgets that the upstream did not let us in: a person asks, who may have mended the key."""
+        await self._store.paid(self._store.budgets.resume, upstream.name, "auth")
 
     async def fetch(self, feed: Feed, lease: Lease) -> Fetched:
         """The answers of this partition's pass. What a crash left in the archive is not asked for again.
@@ -127,10 +146,11 @@ class Passes:
         self, feed: Feed, lease: Lease, request: Request, kept: Exchange | None, before: Fetched
     ) -> Fetched:
         """The pass with one page more: the archived answer if that settles it, else the upstream's."""
-        if kept is not None:
+        if kept is not None and not _unasked(request, kept.answer):
             meaning = feed.reader(kept.answer, lease.partition)
             if meaning.kind not in _ASK_AGAIN:
-                return replace(before, meaning=meaning, pages=(*before.pages, kept))
+                until = self._clock.now() + PROBE if meaning.kind in ("auth", "stop") else None
+                return replace(before, meaning=meaning, pages=(*before.pages, kept), until=until)
         url = feed.upstream.base_url(self._settings) + request.target
         place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)
 
@@ -139,8 +159,8 @@ class Passes:
 
         asked = await self._asker(feed.upstream).ask(
             request,
-            read=lambda answer: feed.reader(answer, lease.partition),
-            keep=lambda answer: self._store.paid(self._store.archive.put, place, request, url, answer),
+            read=lambda answer: _meaning(feed, lease, request, answer),
+            keep=lambda answer: self._keep(place, request, url, answer),
             waiting=waiting,
         )
         return Fetched(
@@ -150,6 +170,14 @@ class Passes:
             before.requests + asked.requests,
             before.bytes + asked.bytes,
         )
+
+    async def _keep(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
+        """Archives an answer. It was paid for: a store that is locked just now is waited for."""
+        for _ in range(KEEP_TRIES):
+            with suppress(StoreUnavailable):
+                return await self._store.paid(self._store.archive.put, place, request, url, answer)
+            await self._clock.sleep(1)
+        return await self._store.paid(self._store.archive.put, place, request, url, answer)
 
     def _asker(self, upstream: Upstream) -> Asker:
         if upstream.name not in self._askers:

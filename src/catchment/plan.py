@@ -12,20 +12,22 @@ from .feed import Feed
 from .partitions import Expected, Partition
 from .upstream import Budget
 
-__all__ = ["GOOD", "Plan", "State", "Task", "Verdict", "due_at", "forecast", "plan", "retry_at"]
+__all__ = ["GOOD", "REFUSED_FOR", "Plan", "State", "Task", "Verdict", "due_at", "forecast", "plan", "retry_at"]
 
 Verdict = Literal["complete", "unchanged", "pending", "partial", "refused", "failed"]
 
 GOOD = frozenset({"complete", "unchanged"})
 """The verdicts after which a partition says what its upstream said."""
 
-NEVER = datetime.max.replace(tzinfo=UTC)
+REFUSED_FOR = timedelta(days=30)
+"""How long a partition is left alone that its upstream will not answer."""
+
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the ledger knows of a partition. verdict: None before its first attempt ended."""
+    """What the ledger knows of a partition. verdict: None before its first attempt ended. held: a worker has it."""
 
     partition: Partition
     verdict: Verdict | None = None
@@ -36,6 +38,7 @@ class State:
     retry_at: datetime | None = None
     failures: int = 0
     records: int = 0
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,21 @@ class Task:
 class Plan:
     """One feed's share of a run.
 
-    due: to be asked, in this order. held: expected, but not asked, with the reason. next: when the next one is due.
+    due: to be asked, in this order. held: expected, but not asked, with the reason. good: how many need nothing now.
+    waiting: not due, though the last attempt did not end well. next: when the next one is due.
     """
 
     feed: Feed
     due: tuple[Task, ...]
     held: tuple[Expected, ...]
     good: int
+    waiting: tuple[State, ...]
     next: datetime | None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all is expected."""
+        return not (self.due or self.held or self.good or self.waiting)
 
 
 def plan(
@@ -79,7 +89,7 @@ def plan(
     """
     due: list[Task] = []
     held: list[Expected] = []
-    later: list[datetime] = []
+    later: list[tuple[datetime, State]] = []
     for item in expected:
         state = states.get(item.partition.key, State(item.partition))
         if item.reason:
@@ -90,9 +100,11 @@ def plan(
         if why:
             due.append(Task(item.partition, why, state))
         else:
-            later.append(moment)
+            later.append((moment, state))
     due.sort(key=lambda task: task.state.checked_at or AT_ONCE)
-    return Plan(feed, tuple(due), tuple(held), len(later), min(later, default=None))
+    waiting = tuple(state for _, state in later if state.verdict not in GOOD)
+    soonest = min((moment for moment, _ in later), default=None)
+    return Plan(feed, tuple(due), tuple(held), len(later) - len(waiting), waiting, soonest)
 
 
 def _why(state: State, moment: datetime, now: datetime, *, retry: bool, again: bool) -> str:
@@ -100,9 +112,16 @@ def _why(state: State, moment: datetime, now: datetime, *, retry: bool, again: b
         return "never collected"
     if again:
         return "asked for"
-    if retry and state.verdict in ("failed", "partial"):
+    if retry and (state.verdict in ("failed", "partial") or _may_be_mended(state)):
         return "incomplete"
     return "scheduled" if moment <= now else ""
+
+
+def _may_be_mended(state: State) -> bool:
+    """Whether a refusal was about us (a key, a plan), not about the partition: a person may have mended that."""
+    if state.verdict != "refused" or state.retry_at is None or state.checked_at is None:
+        return False
+    return state.retry_at < state.checked_at + REFUSED_FOR
 
 
 def due_at(feed: Feed, state: State) -> datetime:
@@ -128,14 +147,14 @@ def retry_at(verdict: Verdict, failures: int, now: datetime, *, until: datetime 
         failures: how many attempts in a row have failed, this one among them.
         until: what the upstream or its budget says.
 
-    1, 2, 4 … 60 minutes after failures; 30 days after a refusal, which no repetition mends.
+    1, 2, 4 … 60 minutes after failures; `REFUSED_FOR` after a refusal, which no repetition mends.
     """
     if until is not None:
         return until
     if verdict in ("failed", "partial"):
         return now + min(timedelta(minutes=2 ** min(failures - 1, 6)), timedelta(hours=1))
     if verdict == "refused":
-        return now + timedelta(days=30)
+        return now + REFUSED_FOR
     return None
 
 

@@ -135,7 +135,7 @@ Reader = Callable[[Answer, Partition], Meaning]
 def read_http(answer: Answer, partition: Partition) -> Meaning:  # noqa: ARG001 (a reader's shape)
     """What the status says by itself (RFC 9110), for upstreams that mean what they send."""
     status = answer.status
-    if status in (200, 203, 206, 304):
+    if status in (200, 203, 304):
         return Meaning.data()
     if status == 429:
         return Meaning.throttled("429")

@@ -45,15 +45,22 @@ class Collecting:
             **self.values,
         }
 
-    def run(self, *, again: bool = False, only: Mapping[str, Sequence[str]] | None = None) -> Summary:
+    def run(
+        self,
+        *,
+        again: bool = False,
+        only: Mapping[str, Sequence[str]] | None = None,
+        retry: bool = True,
+        feeds: Sequence[str] = (),
+    ) -> Summary:
         """One collection by a collector that starts and ends with it: what it remembers is in the data folder."""
-        return asyncio.run(self._run(Scope(only=only or {}, again=again)))
+        return asyncio.run(self._run(Scope(only=only or {}, again=again, retry=retry, feeds=feeds)))
 
     async def _run(self, scope: Scope) -> Summary:
         settings = load_settings(self.environment, folder=self.folder, environ={})
         with Store(settings, [self.app]) as store:
             async with Collector(self.app, store, settings, self.clock) as collector:
-                collector.check()
+                collector.check(Scope())
                 return await collector.run(scope)
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -58,7 +58,7 @@ def test_the_first_free_day_begins_a_run_that_is_long_enough():
 
 def test_skills_are_equal_whatever_their_case_spaces_and_composition():
     assert folded("  SEO \u00a0 Optimisation ") == folded("seo optimisation")
-    assert folded("Cafe\u0301") == folded("CAF\u00c9")
+    assert folded("Cafe\u0301") == folded("CAFÉ")
     assert spelled(" Cold   Calling") == "Cold Calling"
     assert wrong_text("a\tb", 10) == wrong_text("a\nb", 10) == "holds a control character"
     assert wrong_text("a\nb", 10, lines=True) == ""

@@ -86,7 +86,8 @@ def test_a_bad_symbol_is_not_asked_again_for_a_month(tmp_path):
         assert only_result(stocks.run()).reason == "bad symbol"
         for _ in range(29):
             stocks.clock.advance(timedelta(days=1))
-            assert stocks.run().results == ()
+            assert only_result(stocks.run()).until > stocks.clock.now()  # still said, not asked
+            assert len(stocks.control.log()) == 1
         stocks.clock.advance(timedelta(days=1))
         assert only_result(stocks.run()).reason == "bad symbol"
         assert len(stocks.control.log()) == 2
@@ -154,12 +155,13 @@ def test_a_day_that_is_no_longer_answered_stays(tmp_path):
         assert stocks.number("SELECT count(*) FROM stocks_bars") == 30
 
 
-def test_a_renamed_member_makes_rejects_and_takes_nothing_away(tmp_path):
+def test_a_renamed_member_is_a_changed_upstream_and_takes_nothing_away(tmp_path):
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
         stocks.run()
         stocks.control.set(renamed_field=True)
-        counts = only_result(stocks.run(again=True)).counts
-        assert (counts.received, counts.rejected, counts.changed) == (30, 30, 0)
+        result = only_result(stocks.run(again=True))
+        assert result.verdict == "failed"
+        assert result.reason.startswith("drift: 30 of 30 records cannot be read")
         assert stocks.number("SELECT count(*) FROM stocks_bars") == 30
 
 

@@ -82,7 +82,7 @@ ECHOES = {
     "a series with the key as symbol": ({"other_symbol": CANARY}, [], 3),
     "a series with the key as a price": (
         *({}, [{"path": "/query", "fault": "replace", "find": '"1. open": "', "text": f'"1. open": "{CANARY}'}]),
-        0,
+        3,
     ),
     "a message that is unknown": ({}, [{**SAID, "status": 200, "body": f'{{"Information": "{CANARY}"}}'}], 3),
     "a page": ({}, [{"path": "/query", "fault": "html", "body": f"<p>{quote(CANARY, safe='')}</p>"}], 3),

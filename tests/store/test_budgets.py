@@ -7,7 +7,7 @@ from datetime import timedelta
 from shop import START
 
 from catchment import Budget
-from catchment.budget import left_today
+from catchment.budget import Wait, left_today
 
 DAILY = Budget("3/day")
 
@@ -47,7 +47,9 @@ def test_a_pause_holds_for_everybody_and_the_longer_one_stays(here, open_shop):
     here.store.budgets.pause("shop", START + timedelta(hours=1), "429")
     wait = other.take("shop", Budget(), START)
     assert (wait.until, wait.reason) == (START + timedelta(hours=2), "quota")
-    other.resume("shop")
+    other.resume("shop", "auth")
+    assert isinstance(here.store.budgets.take("shop", Budget(), START), Wait)
+    other.resume("shop", "quota")
     assert here.store.budgets.take("shop", Budget(), START) is None
 
 

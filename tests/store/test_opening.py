@@ -73,7 +73,7 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreUnavailable, match=r"data folder .*file/data cannot be written.*--data"):
+    with pytest.raises(StoreError, match=r"data folder .*file/data cannot be written.*--data"):
         Store(settings(tmp_path / "file" / "data"), [app])
 
 

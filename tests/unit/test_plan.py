@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from catchment import Cron, Every, Feed, Get, Partition, Record, Upstream
 from catchment.partitions import Expected
-from catchment.plan import AT_ONCE, State, due_at, only, plan, retry_at
+from catchment.plan import AT_ONCE, GOOD, REFUSED_FOR, State, due_at, only, plan, retry_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -67,7 +67,8 @@ def test_what_the_list_lacks_is_held_with_its_reason():
         ({"retry": True}, "failed", "incomplete"),
         ({"retry": True}, "partial", "incomplete"),
         ({"retry": True}, "complete", ""),
-        ({"retry": True}, "refused", ""),
+        ({}, "refused", ""),
+        ({"retry": True}, "refused", "incomplete"),
         ({"again": True}, "complete", "asked for"),
         ({"again": True}, "refused", "asked for"),
     ],
@@ -75,6 +76,11 @@ def test_what_the_list_lacks_is_held_with_its_reason():
 def test_a_person_may_ask_for_what_is_not_due(options, verdict, why):
     found = planned([state("a", verdict, retry_at=NOON + HOUR)], names="a", **options)
     assert names(found.due) == ([("a", why)] if why else [])
+
+
+def test_nobody_asks_again_for_what_the_upstream_will_not_answer():
+    found = planned([state("a", "refused", retry_at=NOON + REFUSED_FOR)], names="a", retry=True)
+    assert (found.due, [each.partition for each in found.waiting]) == ((), [part("a")])
 
 
 settling = feed(settle=timedelta(days=60), reread=Every(days=7), reconcile=Every(days=90), schedule=Cron("0 4 * * *"))
@@ -137,7 +143,8 @@ states = st.lists(st.builds(state, st.sampled_from("abcdef"), verdicts, moments)
 def test_a_plan_is_repeatable_and_leaves_nothing_out(known, retry, again):
     one, other = (planned(known, names="abcdef", retry=retry, again=again) for _ in range(2))
     assert one == other
-    assert len(one.due) + one.good == 6
+    assert len(one.due) + one.good + len(one.waiting) == 6
+    assert not any(each.verdict in GOOD for each in one.waiting)
     moments = [task.state.checked_at for task in one.due if task.state.checked_at]
     assert moments == sorted(moments)
     assert one.next is None or one.next > NOON

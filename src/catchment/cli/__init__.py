@@ -9,12 +9,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .. import __version__
-from ..errors import CatchmentError, DeclarationError, StoreError, UsageError
+from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
 from .commands import INCOMPLETE, commands
 from .keys import keys
 
 __all__ = ["INCOMPLETE", "main"]
 
+FAILED = 1
 WRONG_USE = 2
 
 app = typer.Typer(
@@ -60,12 +61,12 @@ def _guarded(command: Callable[[], Any]) -> int:
     except (UsageError, DeclarationError) as error:
         _say(error)
         return WRONG_USE
-    except StoreError as error:  # the data folder or the database cannot be used as asked
+    except StoreError as error:  # the data folder or the database cannot be used as asked, or not just now
         _say(error)
-        return WRONG_USE
+        return FAILED if isinstance(error, StoreUnavailable) else WRONG_USE
     except CatchmentError as error:
         _say(error)
-        return 1
+        return FAILED
     except typer.TyperException as error:  # a command or flag that there is not
         told: Any = error  # its public type lacks what the one behind it has
         context = getattr(told, "ctx", None)

@@ -133,7 +133,11 @@ def allowed(addresses: Iterable[str], private: Sequence[Network], *, plain: bool
     if kept:
         return kept
     if plain:
-        raise Refused("http is for allowed private networks only", cause="scheme", hint="use https")
+        raise Refused(
+            "http is for allowed private networks only",
+            cause="scheme",
+            hint="use https, or name the network in CATCHMENT_ALLOW_PRIVATE",
+        )
     raise Refused(
         "the host's address is not public", cause="address", hint="CATCHMENT_ALLOW_PRIVATE names networks to allow"
     )

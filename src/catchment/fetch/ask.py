@@ -19,12 +19,15 @@ from ..upstream import Meaning, Upstream
 from .client import Client, Limits
 from .retry import next_wait, retry_after
 
-__all__ = ["PATIENCE", "Asked", "Asker", "Purse"]
+__all__ = ["PATIENCE", "PROBE", "Asked", "Asker", "Purse"]
 
 Kept = TypeVar("Kept")
 
 PATIENCE = timedelta(minutes=10)
 """How long a free place in the budget, or the end of a throttling, is waited for. Longer waits are the plan's."""
+
+PROBE = timedelta(hours=6)
+"""How long an upstream is left alone that does not let us in, unless a person asks before."""
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 
@@ -74,6 +77,7 @@ class Asker:
         self._limits = Limits(
             deadline_s=upstream.deadline.total_seconds(),
             header_s=upstream.deadline.total_seconds(),
+            wire_bytes=upstream.max_body,
             decoded_bytes=upstream.max_body,
         )
 
@@ -145,12 +149,19 @@ class Asker:
         return replace(asked, meaning=meaning, kept=kept, bytes=before.bytes + answer.wire_bytes)
 
     async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime) -> Asked[Kept]:
-        if asked.meaning.kind == "quota":
+        kind = asked.meaning.kind
+        if kind == "quota":
             return replace(asked, until=await self._purse.pause_for_quota(now))
+        if kind == "auth":
+            await self._purse.pause(now + PROBE, "auth")
+        if kind in ("auth", "stop"):
+            return replace(asked, until=now + PROBE)
         return replace(asked, until=now + wait if wait else None)
 
 
 def _meaning_of(error: FetchError) -> Meaning:
-    if isinstance(error, Refused):
+    if isinstance(error, Refused) and error.cause == "redirect":
         return Meaning.refused(error.cause)
+    if isinstance(error, Refused):  # we did not ask: an address or a scheme that the operator has to allow or mend
+        return Meaning.failed(f"{error.cause}: {error}")
     return Meaning.transient(error.cause) if error.retry else Meaning.failed(error.cause)

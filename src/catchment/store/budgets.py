@@ -53,10 +53,10 @@ class Budgets:
         self.pause(upstream, until, "quota")
         return until
 
-    def resume(self, upstream: str) -> None:
-        """Ends a pause."""
+    def resume(self, upstream: str, reason: str) -> None:
+        """Ends a pause that has this reason."""
         with transaction(self._connection, durable=True) as sql:
-            sql.execute("DELETE FROM _budget WHERE upstream = ? AND name = ?", (upstream, PAUSE))
+            sql.execute("DELETE FROM _budget WHERE upstream = ? AND name = ? AND reason = ?", (upstream, PAUSE, reason))
 
     def _put(self, upstream: str, name: str, count: Count) -> None:
         self._connection.execute(

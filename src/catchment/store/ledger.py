@@ -86,18 +86,32 @@ class Ledger:
         with mapped():
             rows = self._connection.execute(
                 "SELECT key, params, verdict, reason, checked_at, collected_at, first_collected_at, retry_at, failures,"
-                " records FROM _partition WHERE feed = ?",
+                " records, lease_owner FROM _partition WHERE feed = ?",
                 (feed,),
             ).fetchall()
         return {row[0]: _state(row) for row in rows}
 
     def begin_run(self, app: str, now: datetime) -> int:
         with transaction(self._connection, durable=False) as sql:
+            self._close_runs_of_the_dead(sql, now)
             row = sql.execute(
                 "INSERT INTO _run (app, owner, started_at) VALUES (?, ?, ?) RETURNING id",
                 (app, self._workers.me, render_moment(now)),
             ).fetchone()
         return int(row[0])
+
+    def _close_runs_of_the_dead(self, sql: sqlite3.Connection, now: datetime) -> None:
+        """Ends what killed workers left open, so that nothing looks as if it still ran."""
+        owners = sql.execute("SELECT DISTINCT owner FROM _run WHERE ended_at IS NULL").fetchall()
+        for owner in [owner for (owner,) in owners if not self._workers.alive(owner)]:
+            sql.execute(
+                "UPDATE _attempt SET ended_at = ?, reason = 'interrupted' WHERE ended_at IS NULL AND reason = ''"
+                " AND run IN (SELECT id FROM _run WHERE owner = ? AND ended_at IS NULL)",
+                (render_moment(now), owner),
+            )
+            sql.execute(
+                "UPDATE _run SET ended_at = ? WHERE owner = ? AND ended_at IS NULL", (render_moment(now), owner)
+            )
 
     def end_run(self, run: int, now: datetime) -> None:
         with transaction(self._connection, durable=False) as sql:
@@ -240,7 +254,7 @@ class Ledger:
 
 
 def _state(row: Sequence[Any]) -> State:
-    _, params, verdict, reason, checked, collected, first, retry, failures, records = row
+    _, params, verdict, reason, checked, collected, first, retry, failures, records, owner = row
     return State(
         _partition(params),
         verdict,
@@ -251,6 +265,7 @@ def _state(row: Sequence[Any]) -> State:
         retry_at=_moment(retry),
         failures=failures,
         records=records,
+        held=owner is not None,
     )
 
 

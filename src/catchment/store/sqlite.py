@@ -35,7 +35,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
         except OSError as error:
-            raise StoreUnavailable(
+            raise StoreError(
                 f"data folder {path.parent} cannot be written: {error.strerror}", hint="choose another by --data"
             ) from error
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)

@@ -34,6 +34,7 @@ from catchment import (
 __all__ = ["Availability", "Force", "Stop", "app", "availability", "forces", "stops"]
 
 LONDON = "Europe/London"
+DEFAULT_FORCES = "avon-and-somerset,leicestershire,cambridgeshire"
 
 
 class Force(Record):
@@ -108,6 +109,8 @@ def read_stops(answer: Answer, partition: Partition) -> Meaning:
     """A month that nobody has published answers an empty list: that is no empty month."""
     if answer.status == 200 and answer.body.strip() == b"[]":
         return Meaning.pending("answered empty")
+    if answer.status == 404:  # of a month that the list has: not there today
+        return Meaning.transient("404")
     return read_http(answer, partition)
 
 
@@ -115,6 +118,11 @@ def stand_in(options: Any) -> Any:
     from .standin import service
 
     return service(options)
+
+
+def demo(size: str) -> Mapping[str, str]:  # noqa: ARG001 (an app's shape)
+    """What a client of the stand-in sets: forces that it has at every size."""
+    return {"FORCES": DEFAULT_FORCES}
 
 
 police_api = Upstream(
@@ -152,7 +160,7 @@ stops = Feed(
     Stop,
     police_api,
     request=Get("/stops-force", force="{force}", date="{month}"),
-    partitions=listed_by(availability, force=Setting("FORCES", "avon-and-somerset,leicestershire,cambridgeshire")),
+    partitions=listed_by(availability, force=Setting("FORCES", DEFAULT_FORCES)),
     read=read_stops,
     shape=stop,
     key=CONTENT,
@@ -165,4 +173,4 @@ stops = Feed(
     public=True,
 )
 
-app = App("police", feeds=[forces, availability, stops], standin=stand_in)
+app = App("police", feeds=[forces, availability, stops], standin=stand_in, demo=demo)

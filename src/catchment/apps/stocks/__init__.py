@@ -87,6 +87,8 @@ def rows(body: Any, partition: Partition) -> Iterable[Mapping[str, Any]]:
     echoed = str(body.get("Meta Data", {}).get("2. Symbol", ""))
     if echoed.casefold() != symbol.casefold():
         raise DecodeError(f"asked for {symbol}, answered {echoed or 'nothing'}", reason="symbol")
+    if not body["Time Series (Daily)"]:
+        raise DecodeError("the series is empty", reason="empty")
     for day, bar in body["Time Series (Daily)"].items():
         yield {name.partition(". ")[2]: value for name, value in bar.items()} | {"symbol": symbol, "date": day}
 
@@ -125,7 +127,7 @@ def stand_in(options: Any) -> Any:
 
 def demo(size: str) -> Mapping[str, str]:
     """What a client of the stand-in sets. Above tiny there are more symbols than the day's calls: so it shows."""
-    settings = {"ALPHAVANTAGE_API_KEY": "stand-in"}
+    settings = {"ALPHAVANTAGE_API_KEY": "stand-in", "STOCK_SYMBOLS": "IBM,AAPL"}
     if size != "tiny":
         from .standin import symbols
 
