@@ -655,7 +655,13 @@ def test_one_trace_id_is_in_header_problem_and_log(market, capsys):
     assert answer.headers["x-request-id"] == answer.json()["trace_id"] == "trace-1"
     denied = market.ask("PUT", f"/service-provider/{market.offer()}", BODY, 0, x_request_id="trace-2")
     assert denied.json()["trace_id"] == "trace-2"
-    assert "trace-2" in capsys.readouterr().out
+    refused = market.ask("POST", f"/reviews/{NOBODY}/moderation", {}, 2, x_request_id="trace-3")
+    assert status(refused) == 403
+    logged = capsys.readouterr().out.splitlines()
+    assert [line for line in logged if "trace-2" in line]
+    lines = [line for line in logged if "trace-3" in line]
+    assert lines
+    assert all(user(2) in line for line in lines)
 
 
 @pytest.mark.parametrize("name", ["Müller & Söhne", "🛠️ Fixers 👩‍🔧", "שירותי ניקיון", "x" * 200, 'O\'Brien "Best" <b>'])

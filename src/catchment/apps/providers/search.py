@@ -14,6 +14,7 @@ from catchment.web import View
 from .asking import Filters
 from .ranges import Days
 from .ranking import HALF_LIFE_DAYS, Prior, Rated, Score
+from .rules import folded
 
 __all__ = [
     "Found",
@@ -187,7 +188,8 @@ def _conditions(view: View, filters: Filters, number: Expression, hundredths: Ex
     current, skills, free = tables.current, tables.lists["skill_keys"], tables.lists["free_days"]
     found: list[Expression] = []
     if filters.name is not None:
-        found.append(current.c["name"] == filters.name)
+        # The folded name has the index.
+        found += [current.c["name_key"] == folded(filters.name), current.c["name"] == filters.name]
     if filters.cost_gt is not None:
         found.append(current.c["cost_in_pence"] > filters.cost_gt)
     if filters.cost_lt is not None:
