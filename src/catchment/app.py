@@ -98,7 +98,7 @@ def in_order(feeds: Sequence[Feed], where: str = "app") -> list[Feed]:
 
 
 def load_app(target: str) -> App:
-    """The app that a command names: one that ships, or `module:app` from the present folder.
+    """The app that a command names: one that ships, or `FILE:app`, FILE being a module or a path from here.
 
     Raises:
         UsageError: nothing of that name, or it is no app.
@@ -113,8 +113,8 @@ def load_app(target: str) -> App:
     return _attribute(_module(module.removesuffix(".py"), target), attribute, target)
 
 
-def _module(name: str, target: str) -> Any:
-    here = str(Path.cwd())
+def _module(file: str, target: str) -> Any:
+    here, name = str(Path(file).parent.resolve()), Path(file).name
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
@@ -122,7 +122,7 @@ def _module(name: str, target: str) -> Any:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        raise UsageError(f"{target}: there is no {name}.py here", hint=f"the present folder is {here}")
+        raise UsageError(f"{target}: there is no {name}.py here", hint=f"looked in {here}")
     try:
         return importlib.import_module(name)
     except CatchmentError:

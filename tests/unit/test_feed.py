@@ -123,7 +123,7 @@ def test_a_persons_own_app_is_named_by_file_and_name(project, target):
     ("target", "words"),
     [
         ("polizei", ["no app is called polizei", "police", "stocks"]),
-        ("nowhere_at_all:app", ["there is no nowhere_at_all.py here", "present folder"]),
+        ("nowhere_at_all:app", ["there is no nowhere_at_all.py here", "looked in"]),
         ("no.where:app", ["there is no no.where.py here"]),
         (":app", ["there is no .py here"]),
         ("json:app", ["app is no App", "json"]),

@@ -43,9 +43,16 @@ def find_apps(targets: Sequence[str]) -> list[App]:
     return list({found.name: found for found in (load_app(app_of(target)) for target in targets)}.values())
 
 
+def split_target(target: str) -> tuple[str, str]:
+    """The app's part of a target and its feed's, "" for all: `stocks/bars`, `feeds:app`, `my/feeds.py:app/orders`."""
+    file, colon, rest = target.rpartition(":")
+    name, _, feed = rest.partition("/")
+    return f"{file}{colon}{name}", feed
+
+
 def app_of(target: str) -> str:
-    """The app's part of a target: `stocks` of `stocks/bars`."""
-    return target.partition("/")[0] if ":" not in target else target
+    """The app's part of a target."""
+    return split_target(target)[0]
 
 
 def read_scopes(targets: Sequence[str], only: Sequence[str] | None, *, again: bool) -> dict[str, Scope]:
@@ -60,8 +67,8 @@ def read_scopes(targets: Sequence[str], only: Sequence[str] | None, *, again: bo
         wanted.setdefault(name, []).append(value)
     feeds: dict[str, list[str]] = {}
     for target in targets:
-        feed = target.partition("/")[2] if ":" not in target else ""
-        feeds.setdefault(load_app(app_of(target)).name, []).extend([feed] if feed else [])
+        name, feed = split_target(target)
+        feeds.setdefault(load_app(name).name, []).extend([feed] if feed else [])
     return {name: Scope(only=wanted, again=again, feeds=tuple(names)) for name, names in feeds.items()}
 
 

@@ -24,6 +24,7 @@ from .arguments import (
     OnlyFlag,
     PortFlag,
     Targets,
+    app_of,
     find_apps,
     one_of,
     read_moment,
@@ -70,7 +71,9 @@ def demo(
         # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
         settings = settings.with_values("demo", {"CATCHMENT_WITHOUT_KEYS": "yes"})
         console.print(
-            f"Stand-in upstreams are up. Collecting {', '.join(SHIPPED)} into {settings.data}", highlight=False
+        named = ", ".join(item.name for item in apps if item.feeds)
+        console.print(f"Stand-in upstreams are up. Collecting {named} into {settings.data}", highlight=False)
+            highlight=False,
         )
         summaries = _collect(apps, {}, settings, console)
         if once:
@@ -126,7 +129,7 @@ def up(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: Port
     _check_address(settings)
     _check_port(settings)
     with Children(os.environ) as children:
-        _up([target.partition("/")[0] for target in targets], apps, settings, children, open_console())
+        _up([app_of(target) for target in targets], apps, settings, children, open_console())
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment serve stocks police")
@@ -138,7 +141,7 @@ def serve(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: P
 
     apps, settings = find_apps(targets), read_settings(data, host, port)
     prepare(path_of(settings.database), apps)
-    run([target.partition("/")[0] for target in targets], settings)
+    run([app_of(target) for target in targets], settings)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment status police")
