@@ -43,5 +43,5 @@ def test_a_file_is_named_by_its_path(tmp_path, monkeypatch, name):
 
 def test_a_file_that_is_not_there_is_said_with_the_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="there is no gone.py here"):
+    with pytest.raises(UsageError, match=r"there is no gone\.py here"):
         load_app("below/gone.py:app")

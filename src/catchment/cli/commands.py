@@ -70,11 +70,8 @@ def demo(
         settings = start_standins(apps, children, settings, size)
         # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
         settings = settings.with_values("demo", {"CATCHMENT_WITHOUT_KEYS": "yes"})
-        console.print(
         named = ", ".join(item.name for item in apps if item.feeds)
         console.print(f"Stand-in upstreams are up. Collecting {named} into {settings.data}", highlight=False)
-            highlight=False,
-        )
         summaries = _collect(apps, {}, settings, console)
         if once:
             _finish(summaries)
