@@ -29,7 +29,7 @@ from litestar.params import FromPath
 
 from .errors import DeclarationError, QueryError, StoreUnavailable
 from .principal import Principal, may
-from .resource import Fault, InvalidRecord
+from .resource import Fault, InvalidRecord, unstorable
 from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
@@ -80,6 +80,7 @@ __all__ = [
     "put",
     "read_members",
     "respond",
+    "unstorable",
     "version_tag",
     "versions",
 ]

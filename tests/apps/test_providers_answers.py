@@ -453,6 +453,39 @@ def test_a_wrong_rating_is_refused(market, number):
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"1",
+        b'{"\\ud800":1}',
+        b'{"name":"\\u0000"}',
+        b'{"skills":["\\ud800"]}',
+        b'{"availability":[1]}',
+        b'{"availability":[{"from_date":"2024-01-01"}]}',
+        b'{"availability":[{"from_date":"2024-01-01","to_date":"2024-01-01","\\ud800":1}]}',
+        b'{"cost_gt":1e400}',
+    ],
+)
+def test_hostile_filters_are_refused(market, body):
+    market.offer()
+    assert status(market.ask("POST", "/service-providers", body)) == 422
+
+
+def test_the_largest_question_is_answered(market):
+    """Fifty skills and a hundred ranges, judged as of the walk's beginning."""
+    skills = [f"skill {number}" for number in range(50)]
+    made = [market.offer(skills=skills, availability=[span("2000-01-01", "2100-01-01")]) for _ in range(3)]
+    job = {"job_budget_in_pence": 10**12, "skills": skills, "skills_mode": "all", "rank": "best", "score": "decayed"}
+    job |= {"availability": [span(f"2024-01-{number % 28 + 1:02}") for number in range(100)], "explain": True}
+    first = market.ask("POST", "/service-providers/recommend?page_size=2&count=exact", job).json()
+    market.rate(made[0], 5, skill=skills[3])
+    cursor = first["pagination"]["next"]
+    second = market.ask("POST", f"/service-providers/recommend?page_size=2&cursor={cursor}", job).json()
+    found = [item["id"] for page in (first, second) for item in page["service_providers"]]
+    assert (sorted(found), first["pagination"]["count"]) == (sorted(made), 3)
+
+
+@pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("page_size=101", 422),

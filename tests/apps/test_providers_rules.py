@@ -152,7 +152,7 @@ def test_query_and_body_mean_the_same():
 def test_a_filter_that_is_wrong_is_named(name, value):
     with pytest.raises(InvalidRecord) as caught:
         asking.read_body({name: value}, asking.LIST)
-    assert [fault.pointer for fault in caught.value.faults] == [f"/{name}"]
+    assert {fault.pointer for fault in caught.value.faults} == {f"/{name}"}
 
 
 def test_a_cursor_and_a_page_are_not_asked_together():

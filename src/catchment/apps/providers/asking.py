@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from catchment.web import Fault, InvalidRecord, QueryError
+from catchment.web import Fault, InvalidRecord, QueryError, unstorable
 
 from .ranges import DateRange, Days, days_of, wrong_range
 from .ranking import Score
@@ -28,11 +28,10 @@ __all__ = [
     "Paging",
     "Wanted",
     "filters",
-    "is_text",
     "paging",
     "read_body",
     "read_query",
-    "unknown",
+    "strangers",
     "wanted",
 ]
 
@@ -164,11 +163,11 @@ def read_body(body: Any, known: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(body, dict):
         raise InvalidRecord([Fault("", "a JSON object is wanted")])
-    faults = [Fault(f"/{name[:100]}", unknown(name, known)) for name in body if name not in known]
-    values, wrong = _typed({name: body[name] for name in body if name in known}, known, strict=True)
-    if faults := faults + wrong:
+    # First: what is no text at all cannot be looked at further.
+    faults = list(unstorable(body)) or strangers(body, known)
+    if faults:
         raise InvalidRecord(faults)
-    return values
+    return _typed(body, known, strict=True)
 
 
 def read_query(pairs: Pairs, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,10 +187,14 @@ def read_query(pairs: Pairs, known: Mapping[str, Any]) -> dict[str, Any]:
         given[name] = [*given.get(name, []), text] if name in _SEVERAL else text
     if dates:
         given |= _ranges(given.pop("available_from", []), given.pop("available_to", []))
-    values, faults = _typed(given, known, strict=False)
-    if faults:
+    if faults := list(unstorable(given)):
         raise InvalidRecord(faults)
-    return values
+    return _typed(given, known, strict=False)
+
+
+def strangers(body: Mapping[str, Any], known: Sequence[str] | Mapping[str, Any]) -> list[Fault]:
+    """The members that are not known, each with the nearest that is. Their names are texts that can be answered."""
+    return [Fault(f"/{name[:100]}", unknown(name, known)) for name in body if name not in known]
 
 
 def unknown(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
@@ -210,7 +213,7 @@ def _ranges(starts: Sequence[str], ends: Sequence[str]) -> dict[str, Any]:
 _PLACE = re.compile(r" - at `\$[^`]*`\Z")
 
 
-def _typed(given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], list[Fault]]:
+def _typed(given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     faults = []
     for name, value in given.items():
@@ -222,27 +225,19 @@ def _typed(given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) 
             faults.append(Fault(f"/{name}", _PLACE.sub("", str(error))))
             continue
         faults += [Fault(f"/{name}", reason) for reason in _wrong(name, value, values[name])]
-    return values, faults
+    if faults:
+        raise InvalidRecord(faults)
+    return values
 
 
 def _wrong(name: str, given: Any, value: Any) -> list[str]:
     """What a type lets pass and we do not."""
     if isinstance(value, Decimal) and not (value.is_finite() and 0 <= value <= 5):
         return ["is not a number from 0 to 5"]
-    if isinstance(value, str) and not is_text(value):
-        return ["holds half a character"]
-    if name == "skills" and not all(map(is_text, value)):
-        return ["holds half a character"]
     if name == "availability":
-        stray = {member for item in given for member in item} - {"from_date", "to_date"}
-        reasons = [f"{member[:100]} is not known" for member in sorted(stray) if is_text(member)]
+        reasons = [fault.message for item in given for fault in strangers(item, ("from_date", "to_date"))]
         return reasons + [reason for item in value if (reason := wrong_range(item))][:1]
     return []
-
-
-def is_text(text: str) -> bool:
-    """Whether a text can be stored and asked for."""
-    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 # -- what they mean -------------------------------------------------------------------------------------------------

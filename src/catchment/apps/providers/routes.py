@@ -37,6 +37,7 @@ from catchment.web import (
     put,
     read_members,
     respond,
+    unstorable,
     version_tag,
     versions,
 )
@@ -179,9 +180,9 @@ async def remove(
 def _spelled(store: Data, members: Any) -> Any:
     """The members with skills spelled as those spell them who have them already."""
     skills = members.get("skills") if isinstance(members, dict) else None
-    if not isinstance(skills, list) or len(skills) > asking.MOST_SKILLS:
+    if not isinstance(skills, list) or len(skills) > asking.MOST_SKILLS or any(unstorable(skills)):
         return members
-    keys = [folded(skill) for skill in skills if isinstance(skill, str) and asking.is_text(skill)]
+    keys = [folded(skill) for skill in skills if isinstance(skill, str)]
     with store.open() as now:
         known = search.spellings(now, keys)
     return members | {
@@ -389,14 +390,14 @@ def _about(document: Json, body: Any) -> Any:
         return body
     _check_members(body, ("rating", "skill", "comment"))
     skill, spellings = body.get("skill"), dict(zip(document["skill_keys"], document["skills"], strict=True))
-    if isinstance(skill, str) and asking.is_text(skill):
+    if isinstance(skill, str):
         body = body | {"skill": spellings.get(folded(skill), skill)}
     return body | {"provider": document["id"]}
 
 
 def _check_members(body: Mapping[str, Any], known: Sequence[str]) -> None:
-    if stray := [name for name in body if name not in known]:
-        raise InvalidRecord([Fault(f"/{name[:100]}", asking.unknown(name, known)) for name in stray])
+    if faults := list(unstorable(body)) or asking.strangers(body, known):
+        raise InvalidRecord(faults)
 
 
 def _review_answer(store: Data, done: Done, status: int = 200) -> Response[bytes]:
