@@ -144,6 +144,8 @@ class Collector:
             self._under_way.add(this)
         try:
             fetched = await self._passes.fetch(feed, lease)
+            if fetched.meaning.kind == "auth":
+                self._passes.forget(feed.upstream)
             outcome = await self._store.derived(self._conclude, feed, lease, fetched)
         except BudgetSpent as spent:
             return await self._untouched(feed, lease, spent)

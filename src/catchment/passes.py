@@ -19,7 +19,7 @@ from .feed import Feed
 from .fetch.ask import PROBE, Asker
 from .fetch.client import Client
 from .runs import Event, OnEvent
-from .settings import Settings
+from .settings import Secret, Settings
 from .store.archive import Exchange, Place
 from .store.ledger import Lease
 from .store.store import Store
@@ -85,6 +85,7 @@ class Passes:
         self._tell = tell
         self._client = Client(clock=clock, allow_private=settings.allow_private)
         self._askers: dict[str, Asker] = {}
+        self._secrets: dict[Secret, str] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
 
     async def __aenter__(self) -> Self:
@@ -106,6 +107,17 @@ class Passes:
         counts = await self._store.paid(self._store.budgets.counts, upstream.name)
         step = take(upstream.budget_now(self._settings), counts, self._clock.now())
         return step if isinstance(step, Wait) else None
+
+    def _reveal(self, secret: Secret) -> str:
+        """The secret, read once: a command of a key service takes longer than a request."""
+        if secret not in self._secrets:
+            self._secrets[secret] = secret.reveal(self._settings)
+        return self._secrets[secret]
+
+    def forget(self, upstream: Upstream) -> None:
+        """Reads the upstream's secrets anew before the next request: these did not let us in."""
+        for secret in upstream.auth.references:
+            self._secrets.pop(secret, None)
 
     async def let_in_again(self, upstream: Upstream) -> None:
         """Forgets that the upstream did not let us in: a person asks, who may have mended the key."""
@@ -187,7 +199,7 @@ class Passes:
                 self._client,
                 _SharedPurse(self._store, upstream.name, upstream.budget_now(self._settings)),
                 clock=self._clock,
-                reveal=lambda secret: secret.reveal(self._settings),
+                reveal=self._reveal,
             )
         return self._askers[upstream.name]
 

@@ -73,3 +73,14 @@ def test_a_listed_month_that_is_not_there_today_is_asked_for_again(tmp_path, sta
         assert {result.verdict for result in police.run().results if result.feed == "police/stops"} == {"failed"}
         police.control.faults()
         assert police.run().complete
+
+
+def test_a_command_is_asked_for_a_secret_once_and_again_after_a_refusal(tmp_path):
+    asked = tmp_path / "asked"
+    command = tmp_path / "key.sh"
+    command.write_text(f"echo asked >> {asked}\necho stand-in\n")
+    secret = {"ALPHAVANTAGE_API_KEY": "", "ALPHAVANTAGE_API_KEY_COMMAND": f"sh {command}"}
+    with collecting("stocks", tmp_path / "data", now=NOW, **secret) as stocks:
+        assert stocks.run().complete
+        assert len(stocks.control.log()) == 2
+        assert asked.read_text().count("asked") == 2  # to see that there is one, and to use it
