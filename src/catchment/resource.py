@@ -352,7 +352,9 @@ class Resource:
         """
         if not isinstance(members, dict):
             raise InvalidRecord([Fault("", "a JSON object is wanted")])
-        faults = [*self._unwanted(members), *unstorable(members)]
+        faults = self._unwanted(members)
+        if broken := list(unstorable(members)):
+            raise InvalidRecord([*faults, *broken])  # no type can be asked of what is no text
         values: dict[str, Any] = {}
         for name in self.writable:
             if name in members:

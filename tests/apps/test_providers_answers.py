@@ -471,6 +471,12 @@ def test_hostile_filters_are_refused(market, body):
     assert status(market.ask("POST", "/service-providers", body)) == 422
 
 
+@pytest.mark.parametrize("path", ["/service-provider", "/v1/providers/providers"])
+def test_half_a_character_is_refused_however_deep_it_stands(market, path):
+    body = json.dumps(BODY).replace('"to_date"', '"\\ud800": 1, "to_date"').encode()
+    assert status(market.ask("POST", path, body)) == 422
+
+
 def test_the_largest_question_is_answered(market):
     """Fifty skills and a hundred ranges, judged as of the walk's beginning."""
     skills = [f"skill {number}" for number in range(50)]
