@@ -12,11 +12,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]
-UNLIMITED = dict.fromkeys((f"CATCHMENT_LIMIT_{n}" for n in ("ANONYMOUS", "KEY", "WRITES", "FAILED_KEYS")), "off")
+LIMITS = ("CATCHMENT_LIMIT_ANONYMOUS", "CATCHMENT_LIMIT_KEY", "CATCHMENT_LIMIT_WRITES", "CATCHMENT_LIMIT_FAILED_KEYS")
+UNLIMITED = dict.fromkeys((*LIMITS, "PROVIDERS_LIMIT_WRITES", "PROVIDERS_LIMIT_REVIEWS"), "off")
 
 
 class Service:
-    """`catchment serve TARGET` on one port. `up` is set while it listens."""
+    """`catchment serve TARGETS` on one port. `up` is set while it listens."""
 
     def __init__(self, database: Path, target: str) -> None:
         with closing(socket.socket()) as probe:
@@ -30,7 +31,7 @@ class Service:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "catchment", "serve", self._target],
+            [sys.executable, "-m", "catchment", "serve", *self._target.split()],
             cwd=FOLDER,
             env=self._environment,
             stdout=subprocess.PIPE,

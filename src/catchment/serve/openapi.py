@@ -101,6 +101,7 @@ def _own_routes(app: App) -> Json:
         for operation in operations.values():
             operation["operationId"] = f"{app.name}_{operation['operationId']}"
             operation["tags"] = [app.name]
+            operation["responses"].setdefault("default", {"description": "What is wrong, in the words of the app"})
     return document
 
 

@@ -1,0 +1,44 @@
+"""A database with a record in every collection, so that every route finds something to answer."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from catchment import App
+from catchment.derive import derive
+from catchment.exchange import Answer, Request
+from catchment.partitions import Partition
+from catchment.plan import State
+from catchment.settings import load_settings
+from catchment.store.archive import Place
+from catchment.store.ledger import Outcome
+from catchment.store.store import Store
+from catchment.store.tables import collections_of
+
+NOW = datetime.now(UTC)
+SERIES = {"1. open": "1.5", "2. high": "2", "3. low": "1", "4. close": "1.5", "5. volume": "10"}
+STOP = {"datetime": "2024-03-01T10:00:00+00:00", "type": "Person search", "involved_person": True, "outcome": "Arrest"}
+COLLECTED = {  # collection: the partition, and what its upstream answered
+    "stocks/bars": (
+        {"symbol": "IBM"},
+        {"Meta Data": {"2. Symbol": "IBM"}, "Time Series (Daily)": {"2026-01-02": SERIES}},
+    ),
+    "police/forces": ({}, [{"id": "btp", "name": "Transport"}]),
+    "police/availability": ({}, [{"date": "2024-03", "stop-and-search": ["btp"]}]),
+    "police/stops": ({"force": "btp", "month": "2024-03"}, [STOP]),
+}
+
+
+def fill(folder: Path, apps: list[App]) -> None:
+    """Collects one answer into every collected collection."""
+    with Store(load_settings({"CATCHMENT_DATA": str(folder)}, folder=folder), apps) as store:
+        for collection in (item for app in apps for item in collections_of(app) if not item.written):
+            values, content = COLLECTED[collection.name]
+            partition = Partition(tuple(values.items()))
+            lease = store.ledger.claim(1, collection.name, State(partition), NOW)
+            assert lease is not None
+            place = Place(collection.name, partition.key, lease.number, lease.attempt)
+            answer = Answer(200, json.dumps(content).encode(), NOW)
+            page = store.archive.put(place, Request("/x"), "https://upstream.example/x", answer)
+            outcome = Outcome("failed", digest=page.digest)
+            derive(collection.feed, lease, [page], store.records(collection), outcome, NOW)
