@@ -155,7 +155,7 @@ class World:
 
 def request(world: World, place: Input, corpus: str, text: str) -> Sent:
     """An ordinary request of the operation with the text in that one place."""
-    written = text if corpus == "path" else quote(text, safe="")
+    written = text if corpus == "path" else quote(text, safe="", errors="replace")
     collection = "/".join(place.path.split("/")[2:4])
     provider, review = (
         world.keys["listed" if "/review" in place.path else "providers/providers"],
