@@ -162,7 +162,7 @@ def normal_review(review: Review, before: Review | None) -> Review:
 def check_review(review: Review) -> list[tuple[str, str]]:
     """What is wrong with a review in its normal form: pairs of field and reason."""
     found = [("rating", "is not 0 to 5")] if not 0 <= review.rating <= 5 else []
-    if review.rating * 100 % 1:
+    if len(format(review.rating, "f").rstrip("0").partition(".")[2]) > 2:  # its digits: arithmetic gives up at 28
         found.append(("rating", "has more than 2 decimals"))
     if review.comment is not None and (reason := wrong_text(review.comment, LONGEST_COMMENT, lines=True)):
         found.append(("comment", reason))
