@@ -29,6 +29,7 @@ class App:
     resources: what people write, beside what is collected.
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
+    people: has made-up people write through the API at an address, and says what they wrote.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
     """
 
@@ -37,6 +38,7 @@ class App:
     resources: Sequence[Resource] = field(default=(), kw_only=True)
     routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
+    people: Callable[[str], str] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
 
     def __post_init__(self) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .app import App
 from .processes import Children
 from .settings import Settings
+from .store.store import Store
 
-__all__ = ["demo_settings", "start_standins"]
+__all__ = ["demo_settings", "people_write", "start_standins"]
 
 
 def demo_settings(settings: Settings, size: str) -> Settings:
@@ -30,10 +31,17 @@ def start_standins(apps: Sequence[App], children: Children, settings: Settings, 
     for app in apps:
         if app.standin is None:
             continue
-        line = children.first_line(["standin", app.name, "--port", "0", "--size", size], {})
+        _, line = children.ready(["standin", app.name, "--port", "0", "--size", size], {})
         values |= _upstream_urls(app, line.rpartition(" ")[2])
         values |= app.demo(size)
     return settings.with_values("demo", values)
+
+
+def people_write(apps: Sequence[App], store: Store, address: str) -> Iterator[str]:
+    """Has people write in every app that lives on it, unless they have; gives what was written, in words."""
+    for app in apps:
+        if app.people and not any(store.extent(app, resource)[0] for resource in app.resources):
+            yield f"{app.name}: {app.people(address)}"
 
 
 def _upstream_urls(app: App, url: str) -> Mapping[str, str]:

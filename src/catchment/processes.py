@@ -67,13 +67,15 @@ class Children:
         self._children.append(child)
         return child
 
-    def first_line(self, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-        """Starts a child and gives the first line that it prints: it is ready then."""
-        child = self.start(arguments, environment, piped=True)
+    def ready(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, without: Collection[str] = ()
+    ) -> tuple[subprocess.Popen[str], str]:
+        """A child that is ready, and the line by which it has said so: the first that it printed."""
+        child = self.start(arguments, environment, without=without, piped=True)
         assert child.stdout is not None
         if not (line := child.stdout.readline()):
             raise CatchmentError(f"catchment {' '.join(arguments)} did not start", hint="its error is above")
-        return line.strip()
+        return child, line.strip()
 
 
 @contextmanager

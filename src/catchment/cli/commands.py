@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # they load the database and the terminal's tables: only for 
     from rich.console import Console
 
     from ..feed import Feed
+    from ..processes import Children
     from ..runs import Scope, Summary
     from ..store.store import Store
 
@@ -58,7 +59,7 @@ def demo(
     port: PortFlag = "",
 ) -> None:
     """Show it: stand-in upstreams, everything collected from them, then served. No key, no network."""
-    from ..demo import demo_settings, start_standins
+    from ..demo import demo_settings, people_write, start_standins
     from ..processes import Children
 
     apps = [load_app(name) for name in SHIPPED]
@@ -69,7 +70,9 @@ def demo(
     with Children(os.environ) as children:
         settings = start_standins(apps, children, settings, size)
         # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
-        settings = settings.with_values("demo", {"CATCHMENT_WITHOUT_KEYS": "yes"})
+        settings = settings.with_values(
+            "demo", {"CATCHMENT_WITHOUT_KEYS": "yes", "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8"}
+        )
         named = ", ".join(item.name for item in apps if item.feeds)
         console.print(f"Stand-in upstreams are up. Collecting {named} into {settings.data}", highlight=False)
         summaries = _collect(apps, {}, settings, console)
@@ -79,7 +82,7 @@ def demo(
         console.print(
             f"Read {address}/docs, or ask: curl '{address}/v1/stocks/bars?symbol=IBM&limit=1'", highlight=False
         )
-        _up(list(SHIPPED), apps, settings, children, console)
+        _up(list(SHIPPED), apps, settings, children, console, people_write)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment collect police --only force=leicestershire")
@@ -268,14 +271,27 @@ def _finish(summaries: Mapping[str, Summary]) -> NoReturn:
     raise typer.Exit(0 if all(summary.complete for summary in summaries.values()) else INCOMPLETE)
 
 
-def _up(targets: Sequence[str], apps: Sequence[App], settings: Settings, children: Any, console: Console) -> None:
-    """Serves in a child process and collects in this one, on one database."""
+def _up(
+    targets: Sequence[str],
+    apps: Sequence[App],
+    settings: Settings,
+    children: Children,
+    console: Console,
+    written: Callable[[Sequence[App], Store, str], Iterator[str]] = lambda *_: iter(()),
+) -> None:
+    """Serves in a child process and collects in this one, on one database.
+
+    written: writes to the API at an address once it answers, and gives lines that say so.
+    """
     from ..operate import keep_collecting
 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     with _open_store(settings, apps) as store:
         given = {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
-        server = children.start(["serve", *targets], given, without=_secret_names(apps))
+        server, line = children.ready(["serve", *targets], given, without=_secret_names(apps))
+        console.print(line, highlight=False)
+        for said in written(apps, store, line.rpartition(" ")[2]):
+            console.print(said, highlight=False)
 
         def watch() -> None:
             if (code := server.poll()) is not None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ..app import App
 from ..errors import SchemaTooNew, UsageError
 from ..feed import Feed
+from ..resource import Resource
 from ..settings import Settings
 from .archive import Archive
 from .budgets import Budgets
@@ -62,8 +63,8 @@ class Store:
         """Calls what uses the ledger or the records, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._derived_thread, lambda: function(*args))
 
-    def extent(self, app: App, feed: Feed) -> tuple[int, int]:
-        """How many records a feed's collection holds, and its revision."""
+    def extent(self, app: App, feed: Feed | Resource) -> tuple[int, int]:
+        """How many records a collection holds, and its revision."""
         collection = Collection(app.name, feed)
         with mapped():
             records = self._derived.execute(f'SELECT count(*) FROM "{collection.table}"').fetchone()[0]  # noqa: S608

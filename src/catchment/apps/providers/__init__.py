@@ -29,6 +29,14 @@ def routes() -> Sequence[Any]:
     return handlers()
 
 
+def people(address: str) -> str:
+    """What made-up people have written to the API at that address."""
+    from .standin import people as write
+
+    extent = write(address)
+    return f"{extent.users} people wrote {extent.providers} offers and {extent.reviews} reviews"
+
+
 providers = Resource(
     "providers",
     Provider,
@@ -64,4 +72,4 @@ reviews = Resource(
     indexes=[("provider", "updated_at")],
 )
 
-app = App("providers", resources=[providers, reviews], routes=routes)
+app = App("providers", resources=[providers, reviews], routes=routes, people=people)
