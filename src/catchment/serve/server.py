@@ -63,7 +63,13 @@ def check_port(host: str, port: int) -> None:
             raise UsageError(f"port {port} {reason}", hint="choose another with --port") from error
 
 
-def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None] = print) -> None:
+def _say(line: str) -> None:
+    """Prints a line at once: whoever started us through a pipe waits for it."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None] = _say) -> None:
     """Serves the apps until SIGTERM or SIGINT, then returns.
 
     targets: as on the command line (`stocks`, `feeds:app`). say: takes the two lines that a person sees.
