@@ -38,7 +38,8 @@ from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
 from .store.query import AsOf, parse_as_of
-from .store.reader import Tables, Total
+from .store.questions import Tables
+from .store.sums import Total
 from .store.writes import Done
 
 __all__ = [

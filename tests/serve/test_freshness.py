@@ -7,7 +7,7 @@ from catchment.clock import render_moment
 from catchment.feed import Feed, Get
 from catchment.schedule import Cron, Every
 from catchment.serve.freshness import age, due
-from catchment.store.reader import Freshness
+from catchment.store.snapshot import Freshness
 
 
 def feed(**options):

@@ -12,7 +12,7 @@ from catchment.errors import DeclarationError
 from catchment.serve.app import build
 from catchment.serve.cache import Answer, Cache
 from catchment.serve.gate import accepts
-from catchment.store.reader import State
+from catchment.store.snapshot import State
 
 LIST, ITEM = "/v1/demo/bars", "/v1/demo/bars/IBM,2026-01-02"
 

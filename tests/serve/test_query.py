@@ -3,7 +3,8 @@ from demo_feeds import BARS, NOTES, bars, notes
 
 from catchment.errors import QueryError
 from catchment.store import query
-from catchment.store.query import OPERATORS, AsOf, Order, Position, Query, Term, open_cursor, parse, seal_cursor
+from catchment.store.cursors import Position, open_cursor, seal_cursor
+from catchment.store.query import OPERATORS, AsOf, Order, Query, Term, parse
 
 KEY = b"k" * 32
 

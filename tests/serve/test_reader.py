@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from catchment.errors import QueryError, StoreError, StoreUnavailable, UsageError
 from catchment.store.query import AsOf, Query, parse
-from catchment.store.reader import Reader, Total, sqlite_path
+from catchment.store.reader import Reader, sqlite_path
+from catchment.store.sums import Total
 
 LIGHT = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

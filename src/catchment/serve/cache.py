@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import xxhash
 
-from ..store.reader import State
+from ..store.snapshot import State
 
 __all__ = ["Answer", "Cache", "digest"]
 

@@ -12,7 +12,7 @@ from litestar import Request, Response, get
 
 from ..errors import QueryError
 from ..store.query import Query, parse
-from ..store.reader import Item, Page, State, Version
+from ..store.snapshot import Item, Page, State, Version
 from ..store.tables import Collection
 from . import gate
 from .cache import digest

@@ -14,7 +14,10 @@ from ..errors import QueryError
 from ..principal import Principal, may
 from ..settings import Settings
 from ..store.query import AsOf
-from ..store.reader import Filter, Reader, Snapshot, State, Tables, Total
+from ..store.questions import Tables
+from ..store.reader import Reader
+from ..store.snapshot import Filter, Snapshot, State
+from ..store.sums import Total
 from ..store.tables import Collection
 from .rights import demand
 

@@ -12,7 +12,7 @@ from ..clock import parse_moment, render_moment
 from ..feed import Feed
 from ..resource import Resource
 from ..schedule import Cron, Every
-from ..store.reader import Due, Freshness
+from ..store.snapshot import Due, Freshness
 
 __all__ = ["Age", "age", "due"]
 

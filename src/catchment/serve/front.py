@@ -14,7 +14,8 @@ from ..principal import ANONYMOUS, Principal
 from ..settings import Settings
 from ..store.audit import Entry
 from ..store.keys import without_keys
-from ..store.reader import Freshness, Reader, State
+from ..store.reader import Reader
+from ..store.snapshot import Freshness, State
 from ..store.sqlite import path_of
 from . import gate, problems
 from .cache import Answer, Cache, digest

@@ -19,7 +19,7 @@ from litestar.handlers import HTTPRouteHandler
 from ..errors import QueryError
 from ..principal import may
 from ..resource import Action, InvalidRecord, Resource
-from ..store.reader import Item, State
+from ..store.snapshot import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer
 from . import gate

@@ -12,7 +12,7 @@ from litestar import Request, Response, get
 from ..errors import QueryError
 from ..feed import CONTENT, Feed
 from ..schedule import Cron
-from ..store.reader import Freshness
+from ..store.snapshot import Freshness
 from ..store.tables import Collection
 from . import gate
 from .data import Data

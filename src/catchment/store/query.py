@@ -1,18 +1,11 @@
-"""What a reader may ask of a collection: parameters to a `Query`, and a `Query` to SQL.
-
-Pure: no connection, no time. SQL text comes from this file and from declared columns alone; every value is bound.
-"""
+"""What a reader may ask of a collection: parameters to a `Query`. Pure: no connection, no time."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import difflib
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, cast, get_args
@@ -22,9 +15,9 @@ import msgspec
 from ..clock import parse_moment, render_moment
 from ..errors import QueryError
 from ..record import Column, Kind, Stored, to_stored
-from .tables import Collection
 
 __all__ = [
+    "BY_NAME",
     "COUNT_CAP",
     "DEFAULT_LIMIT",
     "MAX_LIMIT",
@@ -33,20 +26,11 @@ __all__ = [
     "AsOf",
     "Operator",
     "Order",
-    "Position",
     "Query",
-    "Statement",
     "Term",
-    "condition",
-    "count_statement",
-    "document",
     "fits",
-    "open_cursor",
-    "page_statement",
     "parse",
     "parse_as_of",
-    "rows_from",
-    "seal_cursor",
     "term",
 ]
 
@@ -96,7 +80,8 @@ OPERATORS = (
 )
 """The one table from which the parser, the OpenAPI parameters and the documentation are made."""
 
-_BY_NAME = {operator.name: operator for operator in OPERATORS} | {"eq": OPERATORS[0]}
+BY_NAME = {operator.name: operator for operator in OPERATORS} | {"eq": OPERATORS[0]}
+"""The operators by their names in a `Term`."""
 
 PARAMETERS = {
     "sort": "Fields to sort by, separated by commas; `-` before a name: descending. Nulls come first, descending last.",
@@ -266,7 +251,7 @@ def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _term(parameter: str, text: str, known: dict[str, Column]) -> Term:
     name, _, suffix = parameter.partition("__")
-    operator = _BY_NAME.get(suffix)
+    operator = BY_NAME.get(suffix)
     column = known.get(name)
     if column is None or operator is None or column.kind not in operator.kinds or parameter.endswith("__"):
         raise _unknown(parameter, known)
@@ -339,230 +324,10 @@ def parse_as_of(text: str) -> AsOf:
 
 def term(column: Column, operator: str, value: Any) -> Term:
     """A condition from a Python value: `term(columns["date"], "gte", date(2024, 1, 1))`; a list for `in`."""
-    found = _BY_NAME[operator]
+    found = BY_NAME[operator]
     if column.kind not in found.kinds:
         raise ValueError(f"{column.name} has no {operator}")
     if found.takes == "flag":
         return Term(column.name, found.name, (int(value),))
     values = value if found.takes == "list" else [value]
     return Term(column.name, found.name, tuple(to_stored(column.kind, item) for item in values))
-
-
-# -- cursors -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The last record of a page: its values in the walk's order, and its key."""
-
-    values: tuple[Stored, ...]
-    key: str
-
-
-_TAG = 16
-
-
-class _Sealed(msgspec.Struct, frozen=True, array_like=True):
-    generation: int
-    revision: int
-    values: tuple[Stored, ...]
-    key: str
-
-
-def _tag(payload: bytes, key: bytes, collection: str, walk: bytes) -> bytes:
-    text = b"\0".join((collection.encode(), hashlib.sha256(walk).digest(), payload))
-    return hmac.new(key, text, hashlib.sha256).digest()[:_TAG]
-
-
-def seal_cursor(
-    position: Position, query: Query, collection: str, *, generation: int, revision: int, key: bytes
-) -> str:
-    """A text that continues this walk of this collection, and that nobody else can make."""
-    payload = msgspec.msgpack.encode(_Sealed(generation, revision, position.values, position.key))
-    whole = _tag(payload, key, collection, query.walk) + payload
-    return base64.urlsafe_b64encode(whole).rstrip(b"=").decode()
-
-
-def open_cursor(query: Query, collection: str, *, generation: int, horizon: int, key: bytes) -> Position | None:
-    """Where the query's cursor stands; None without one.
-
-    Raises:
-        QueryError: 400 for a cursor that we did not make for this walk, 410 for one from another generation or
-            from before the horizon.
-    """
-    if not query.cursor:
-        return None
-    whole = _unpack(query.cursor)
-    payload = whole[_TAG:]
-    if not hmac.compare_digest(whole[:_TAG], _tag(payload, key, collection, query.walk)):
-        raise _bad_cursor()
-    sealed = msgspec.msgpack.decode(payload, type=_Sealed)
-    if sealed.generation != generation or sealed.revision < horizon:
-        raise QueryError(
-            f"the cursor is too old: the oldest usable revision is {horizon}, of generation {generation}",
-            kind="history-gone",
-            status=410,
-            parameter="cursor",
-        )
-    return Position(sealed.values, sealed.key)
-
-
-def _unpack(text: str) -> bytes:
-    try:
-        whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _bad_cursor() from error
-    # Several texts decode to the same bytes: only the one that we wrote is ours.
-    if base64.urlsafe_b64encode(whole).rstrip(b"=").decode() != text:
-        raise _bad_cursor()
-    return whole
-
-
-def _bad_cursor() -> QueryError:
-    message = "cursor: not one of this list with these filters and this order"
-    return QueryError(message, kind="bad-cursor", parameter="cursor")
-
-
-# -- SQL -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL and its bound values. `+` joins two."""
-
-    sql: str
-    values: tuple[Stored, ...] = field(default=())
-
-    def __add__(self, other: Statement) -> Statement:
-        return Statement(self.sql + other.sql, self.values + other.values)
-
-
-def _quoted(name: str) -> str:
-    """A declared name for SQL; names are checked when they are declared, the doubling is the second lock."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
-    """`FROM … WHERE …` for each table that holds rows of then: what holds now, and what held before."""
-    current, versions = _quoted(collection.table), _quoted(collection.versions)
-    if as_of is None:
-        return [Statement(f" FROM {current} WHERE 1")]
-    since, until = ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
-    point: Stored = as_of.revision if as_of.by_revision else as_of.moment
-    return [
-        Statement(f" FROM {current} WHERE {since} <= ?", (point,)),
-        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ?", (point, point)),
-    ]
-
-
-def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
-    """`FROM …`: the rows that hold now, or held then."""
-    if as_of is None:
-        return Statement(f" FROM {_quoted(collection.table)}")
-    select = Statement(f"SELECT {', '.join(map(_quoted, dict.fromkeys(columns)))}")
-    left, right = _sides(collection, as_of)
-    return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(")")
-
-
-def condition(terms: Sequence[Term]) -> Statement:
-    """All terms as one condition; `1` for none."""
-    parts = [_condition(item) for item in terms]
-    return Statement(" AND ".join(part.sql for part in parts) or "1", tuple(v for part in parts for v in part.values))
-
-
-def _condition(item: Term) -> Statement:
-    operator = _BY_NAME[item.operator]
-    sql = operator.sql.replace("@", _quoted(item.column))
-    if operator.takes == "list":
-        return Statement(sql.replace("?", ", ".join("?" * len(item.values))), item.values)
-    return Statement(sql, item.values * sql.count("?"))
-
-
-def order_by(order: Sequence[Order], *, key: str = "_key") -> str:
-    """`ORDER BY …`, made unique by the key, which runs as the last field does: an index then serves both ways."""
-    parts = [f"{_quoted(item.column)}{' DESC' if item.descending else ''}" for item in _with_key(order, key)]
-    return f" ORDER BY {', '.join(parts)}"
-
-
-def _with_key(order: Sequence[Order], key: str = "_key") -> list[Order]:
-    return [*order, Order(key, bool(order) and order[-1].descending)]
-
-
-def after(order: Sequence[Order], position: Position, nullable: frozenset[str]) -> Statement:
-    """The rows behind a position. Nulls are the smallest: first ascending, last descending."""
-    steps = list(zip(_with_key(order), (*position.values, position.key), strict=True))
-    if len({step.descending for step, _ in steps}) == 1 and not any(step.column in nullable for step, _ in steps):
-        names = ", ".join(_quoted(step.column) for step, _ in steps)
-        sign = "<" if steps[0][0].descending else ">"
-        return Statement(f"({names}) {sign} ({', '.join('?' * len(steps))})", tuple(value for _, value in steps))
-    ways = [_equal(steps[:index]) + _beyond(*step) for index, step in enumerate(steps)]
-    return Statement(f"({' OR '.join(f'({way.sql})' for way in ways)})", tuple(v for way in ways for v in way.values))
-
-
-def _equal(steps: Sequence[tuple[Order, Stored]]) -> Statement:
-    return Statement("".join(f"{_quoted(step.column)} IS ? AND " for step, _ in steps), tuple(v for _, v in steps))
-
-
-def _beyond(step: Order, value: Stored) -> Statement:
-    name = _quoted(step.column)
-    if value is None:
-        return Statement("0" if step.descending else f"{name} IS NOT NULL")
-    return Statement(f"({name} < ? OR {name} IS NULL)" if step.descending else f"{name} > ?", (value,))
-
-
-def document(fields: Sequence[str]) -> str:
-    """The SQL that gives a record's JSON: the stored text, or chosen members of it."""
-    if not fields:
-        return "_doc"
-    members = [f"""'"{name}":' || coalesce(_doc -> '$.{name}', 'null')""" for name in ("_key", *fields)]
-    inner = " || ',' || ".join(members)
-    return f"'{{' || {inner} || '}}'"
-
-
-def page_statement(collection: Collection, query: Query, position: Position | None) -> Statement:
-    """One row: the page's records as text, how many rows were found, and the last record's key and values.
-
-    The records are joined by commas; limit + 1 rows found means that there are more; the values are those of the
-    walk's order.
-    """
-    last = "".join(f", max(CASE WHEN n = ? THEN o{index} END)" for index in range(len(query.order) + 1))
-    head = Statement(
-        f"SELECT group_concat(d, ',') FILTER (WHERE n <= ?), count(*){last}"  # noqa: S608 (numbers and our own names)
-        " FROM (SELECT *, row_number() OVER () AS n FROM (",
-        (query.limit,) * (len(query.order) + 2),
-    )
-    return head + _page_rows(collection, query, position) + Statement("))")
-
-
-def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
-    """The page's rows and one more: `d` is the document, `o0` the key, `o1` … the values in the walk's order."""
-    where = condition(query.terms)
-    if position is not None:
-        nullable = frozenset(column.name for column in collection.columns if column.nullable)
-        where = Statement(f"({where.sql}) AND ", where.values) + after(query.order, position, nullable)
-    # Numbered, because a field may be called as one of our columns.
-    names = ["_key", *(item.column for item in query.order)]
-    wanted = ", ".join(f"{_quoted(name)} AS o{index}" for index, name in enumerate(names))
-    sides = [
-        Statement(f"SELECT {document(query.fields)} AS d, {wanted}{side.sql} AND (", side.values)
-        + where
-        + Statement(f"){order_by(query.order)} LIMIT ?", (query.limit + 1,))
-        for side in _sides(collection, query.as_of)
-    ]
-    if len(sides) == 1:
-        return sides[0]
-    # Each side by its own index and no further than the page needs; ordering the union of all would read it all.
-    numbered = [Order(f"o{index}", item.descending) for index, item in enumerate(query.order, 1)]
-    together = Statement(f"{order_by(numbered, key='o0')} LIMIT ?", (query.limit + 1,))
-    left, right = sides
-    opening = Statement("SELECT * FROM (")
-    return opening + left + Statement(") UNION ALL SELECT * FROM (") + right + Statement(")") + together
-
-
-def count_statement(collection: Collection, query: Query, cap: int | None) -> Statement:
-    """How many rows match; with a cap no more than one above it are looked at."""
-    columns = ["_key", *(item.column for item in query.terms)]
-    body = rows_from(collection, query.as_of, columns) + Statement(" WHERE ") + condition(query.terms)
-    if cap is None:
-        return Statement("SELECT count(*)") + body
-    return Statement("SELECT count(*) FROM (SELECT 1") + body + Statement(" LIMIT ?)", (cap + 1,))

@@ -1,0 +1,63 @@
+"""An app's own questions, in the words of SQLAlchemy Core: the tables that they are about, and their SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite as dialect
+
+from ..errors import StoreError
+from ..resource import Resource
+from .sql import Statement
+from .tables import Collection, current_table, list_table, rollup_table, version_table
+
+__all__ = ["Tables", "tables", "written"]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A collection's tables. lists: of a resource, its list fields that are kept apart; rollups: as declared.
+
+    Columns are named as the fields; our own begin with `_`: `_key`, `_version`, `_revision`, `_doc` (the record's
+    JSON), in `versions` `_until_revision`, in a list `_key` and `_place`, in a roll-up `_group` (the group's values
+    as a JSON array), `_count` and `_sum` (decimal digits).
+    """
+
+    current: sa.Table
+    versions: sa.Table
+    lists: Mapping[str, sa.Table]
+    rollups: tuple[sa.Table, ...]
+
+
+def tables(collection: Collection) -> Tables:
+    """The collection's tables."""
+    metadata, feed = sa.MetaData(), collection.feed
+    lists, rollups = (feed.lists, feed.rollups) if isinstance(feed, Resource) else ((), ())
+    return Tables(
+        current_table(collection, metadata),
+        version_table(collection, metadata),
+        {name: list_table(collection, name, metadata) for name in lists},
+        tuple(rollup_table(collection, number, metadata) for number in range(len(rollups))),
+    )
+
+
+_DIALECT = dialect.dialect()
+_SHAPES: dict[Any, Any] = {}
+_MOST_SHAPES = 500
+
+
+def written(statement: sa.Select[Any]) -> Statement:
+    """The statement in SQL with its values; of one shape the SQL is written once, whatever the values."""
+    shape = statement._generate_cache_key()
+    if shape is None:
+        raise StoreError("a question has a part without a shape of its own")
+    found = _SHAPES.get(shape.key)
+    if found is None:
+        if len(_SHAPES) >= _MOST_SHAPES:
+            _SHAPES.clear()
+        found = _SHAPES[shape.key] = statement.compile(dialect=_DIALECT, cache_key=shape)
+    values = found.construct_params(extracted_parameters=shape.bindparams)
+    return Statement(str(found), tuple(values[name] for name in found.positiontup or ()))

@@ -1,0 +1,358 @@
+"""One moment of the store: everything that is read of it belongs together."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import zstandard
+
+from ..clock import parse_moment
+from ..errors import QueryError, StoreUnavailable
+from ..record import Column, Kind, Stored, from_decimal_key, to_stored
+from ..resource import Resource
+from .cursors import Position, open_cursor, seal, seal_cursor, unseal
+from .query import COUNT_CAP, AsOf, Order, Query, Term, term
+from .questions import written
+from .rollups import group_text
+from .sql import Statement, condition, count_statement, document, order_by, page_statement, rows_from
+from .sums import SUMS, Total
+from .tables import Collection
+
+__all__ = ["Due", "Filter", "Freshness", "Item", "Page", "Snapshot", "State", "Version", "all_states"]
+
+Filter = tuple[str, str, Any]
+"""Field, operator name (`eq`, `gte`, `in` …), Python value."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a collection's answers depend on."""
+
+    generation: int
+    revision: int
+    horizon: int
+    changed_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. body: the records' JSON joined by commas. count: None when not asked for."""
+
+    body: str
+    count: int | None
+    count_exact: bool
+    next: str | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record's JSON as it is or was. revision, changed_at: of the commit that brought this version."""
+
+    body: str
+    version: int
+    said_at: str
+    revision: int
+    changed_at: str | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of a record; until, until_revision: None while it holds. author: of what people write, who wrote it."""
+
+    version: int
+    said_at: str
+    until: str | None
+    revision: int
+    until_revision: int | None
+    gone: bool
+    run: int | None
+    attempt: int
+    exchange: int
+    record: str
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Moments for judging age: a partition collected before `stale` (a closed one: before `closed_stale`) is stale.
+
+    closed: a partition first collected before this is closed; "" when none ever is.
+    """
+
+    stale: str
+    closed: str = ""
+    closed_stale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old a collection is. oldest: of the partitions that are still re-read, or of all when none is.
+
+    collected: False for what people write, which has no partitions and no age.
+    """
+
+    oldest: str | None
+    newest: str | None
+    partitions: int
+    stale: int
+    missing: int
+    collected: bool = True
+
+
+_STATE = "SELECT generation, revision, horizon, changed_at FROM _collection"
+
+
+def all_states(connection: sqlite3.Connection) -> dict[str, State]:
+    """Every collection's state, by its name."""
+    rows = connection.execute("SELECT name, generation, revision, horizon, changed_at FROM _collection")
+    return {name: State(*rest) for name, *rest in rows}
+
+
+class Snapshot:
+    """Questions to one moment of the store."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _one(self, statement: Statement) -> Any:
+        return self._connection.execute(statement.sql, statement.values).fetchone()
+
+    def _all(self, statement: Statement) -> list[Any]:
+        return self._connection.execute(statement.sql, statement.values).fetchall()
+
+    def state(self, collection: Collection) -> State:
+        """Generation, revision and horizon. StoreUnavailable while the collection has no tables."""
+        row = self._one(Statement(f"{_STATE} WHERE name = ?", (collection.name,)))
+        if row is None:
+            raise StoreUnavailable(f"{collection.name} has no data yet", hint="run catchment collect")
+        return State(*row)
+
+    def page(self, collection: Collection, query: Query) -> Page:
+        """The records that the query asks for.
+
+        Raises:
+            QueryError: 400 for a cursor of another walk, 410 for what is no longer kept.
+        """
+        state = self.state(collection)
+        self._check_kept(collection, state, query.as_of)
+        key = self._cursor_key()
+        position = open_cursor(query, collection.name, generation=state.generation, horizon=state.horizon, key=key)
+        body, found, last, *values = self._one(page_statement(collection, query, position))
+        following = None
+        if found > query.limit:
+            following = seal_cursor(
+                Position(tuple(values), last),
+                query,
+                collection.name,
+                generation=state.generation,
+                revision=state.revision,
+                key=key,
+            )
+        count, exact = self._count(collection, query)
+        return Page(body or "", count, exact, following, state)
+
+    def _count(self, collection: Collection, query: Query) -> tuple[int | None, bool]:
+        if query.count == "none":
+            return None, False
+        cap = COUNT_CAP if query.count == "capped" else None
+        (count,) = self._one(count_statement(collection, query, cap))
+        return (count, True) if cap is None or count <= cap else (cap, False)
+
+    def _cursor_key(self) -> bytes:
+        row = self._one(Statement("SELECT value FROM _meta WHERE name = 'cursor-key'"))
+        if row is None:
+            raise StoreUnavailable("the store was not finished when it was made", hint="run catchment collect")
+        return bytes.fromhex(row[0])
+
+    def _check_kept(self, collection: Collection, state: State, as_of: AsOf | None) -> None:
+        if as_of is None:
+            return
+        if as_of.by_revision and as_of.revision > state.revision:
+            raise QueryError(f"as_of: the newest revision is {state.revision}", parameter="as_of")
+        if as_of.by_revision:
+            kept = as_of.revision >= state.horizon
+        else:
+            since = self._committed_at(collection, state.generation, state.horizon)
+            kept = state.horizon <= 1 or since is None or as_of.moment >= since
+        if not kept:
+            message = f"as_of: the oldest revision that is kept is {state.horizon}"
+            raise QueryError(message, kind="history-gone", status=410, parameter="as_of")
+
+    def _committed_at(self, collection: Collection, generation: int, revision: int) -> str | None:
+        sql = 'SELECT at FROM "_commit" WHERE collection = ? AND generation = ? AND revision = ?'
+        row = self._one(Statement(sql, (collection.name, generation, revision)))
+        return row[0] if row else None
+
+    def item(
+        self, collection: Collection, key: str, *, as_of: AsOf | None = None, fields: Sequence[str] = ()
+    ) -> Item | None:
+        """The record of that key as it is, or was; None if there is (or was then) none."""
+        state = self.state(collection)
+        self._check_kept(collection, state, as_of)
+        columns = ("_key", "_doc", "_version", "_said_at", "_revision")
+        statement = Statement(f"SELECT {document(fields)}, _version, _said_at, _revision")
+        row = self._one(statement + rows_from(collection, as_of, columns) + Statement(" WHERE _key = ?", (key,)))
+        if row is None:
+            return None
+        changed_at = self._committed_at(collection, state.generation, row[3])
+        body, version, said_at, revision = row
+        return Item(body, version, said_at, revision, changed_at, state)
+
+    def history(self, collection: Collection, key: str) -> list[Version]:
+        """Every version that is kept, newest first; empty for a key that never was."""
+        author = "_author" if collection.written else "NULL"
+        own = f"_version, _said_at, {{}}, _revision, {{}}, {{}}, a.run, _attempt, _exchange, _doc, {author}"
+        # The braces are filled with our own column names, never with anything that was asked.
+        current = own.format("NULL", "NULL", "0")
+        before = own.format("_until", "_until_revision", "_gone")
+        joined = "LEFT JOIN _attempt a ON a.id = _attempt WHERE _key = ?"
+        sql = (
+            f'SELECT {current} FROM "{collection.table}" {joined}'  # noqa: S608 (declared names)
+            f' UNION ALL SELECT {before} FROM "{collection.versions}" {joined} ORDER BY 1 DESC'
+        )
+        rows = self._all(Statement(sql, (key, key)))
+        return [_version(*row) for row in rows]
+
+    def source(self, collection: Collection, key: str, version: int | None = None) -> dict[str, Any] | None:
+        """The exchange that brought a version (by default the newest), as named values; None if there is none."""
+        found = next((v for v in self.history(collection, key) if version in (None, v.version)), None)
+        if found is None:
+            return None
+        names = ("id", "partition", "attempt", "method", "url", "status", "headers", "digest", "size", "wire", "at")
+        row = self._one(Statement(f"SELECT {', '.join(names)} FROM _exchange WHERE id = ?", (found.exchange,)))  # noqa: S608
+        if row is None:
+            return None
+        exchange = dict(zip(names, row, strict=True))
+        exchange["headers"] = msgspec.json.decode(exchange["headers"])
+        return {"version": found.version, **exchange}
+
+    def body(self, digest: str) -> bytes | None:
+        """The archived bytes of that digest; None when they are no longer kept."""
+        rows = self._all(Statement("SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,)))
+        return b"".join(zstandard.decompress(data) for (data,) in rows) if rows else None
+
+    def freshness(self, collection: Collection, due: Due) -> Freshness:
+        """How old the collection is, by its partitions."""
+        if collection.written:
+            return Freshness(None, None, 0, 0, 0, collected=False)
+        closed = "(first_collected_at IS NOT NULL AND first_collected_at < ?)"
+        failed = "coalesce(verdict IN ('failed', 'partial', 'refused'), 0)"
+        sql = (
+            f"SELECT coalesce(min(CASE WHEN NOT {closed} THEN collected_at END), min(collected_at)),"  # noqa: S608
+            " max(collected_at), count(*), coalesce(sum(collected_at IS NOT NULL AND"
+            f" ({failed} OR collected_at < CASE WHEN {closed} THEN ? ELSE ? END)), 0),"
+            " coalesce(sum(collected_at IS NULL AND coalesce(verdict, '') <> 'pending'), 0)"
+            " FROM _partition WHERE feed = ?"
+        )
+        values = (due.closed, due.closed, due.closed_stale, due.stale, collection.name)
+        return Freshness(*self._one(Statement(sql, values)))
+
+    def rollup(self, collection: Collection, number: int, values: Sequence[Any]) -> Total:
+        """The count and the exact sum of one group of a roll-up of what people write."""
+        assert isinstance(collection.feed, Resource)
+        names = collection.feed.rollups[number].by
+        stored = [to_stored(_column(collection, name).kind, value) for name, value in zip(names, values, strict=True)]
+        sql = f'SELECT _count, _sum FROM "{collection.table}__rollup_{number}" WHERE _group = ?'  # noqa: S608
+        row = self._one(Statement(sql, (group_text(stored),)))
+        return Total(row[0], Decimal(row[1])) if row else Total(0, Decimal(0))
+
+    def partitions(self, collection: Collection) -> list[dict[str, Any]]:
+        """The collection's partitions in the order of their keys: parameters, verdict, reason, moments."""
+        names = ("key", "params", "verdict", "reason", "checked_at", "collected_at", "records", "failures")
+        sql = f"SELECT {', '.join(names)} FROM _partition WHERE feed = ? ORDER BY key"  # noqa: S608 (own names)
+        rows = [dict(zip(names, row, strict=True)) for row in self._all(Statement(sql, (collection.name,)))]
+        return [row | {"params": msgspec.json.decode(row["params"])} for row in rows]
+
+    # -- for an app's own routes: values instead of text -------------------------------------------------------
+
+    def select(self, statement: sa.Select[Any]) -> list[Any]:
+        """The rows of a SELECT, as tuples of stored values."""
+        return self._all(written(statement))
+
+    def seal(self, purpose: str, content: Any) -> str:
+        """A text that holds the content and that nobody else can make."""
+        return seal(content, purpose.encode(), self._cursor_key())
+
+    def unseal(self, purpose: str, text: str) -> Any:
+        """The content that was sealed for that purpose. QueryError: 400 for any other text."""
+        return unseal(text, purpose.encode(), self._cursor_key())
+
+    def rows(
+        self,
+        collection: Collection,
+        filters: Sequence[Filter] = (),
+        *,
+        columns: Sequence[str] = (),
+        sort: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        as_of: AsOf | None = None,
+    ) -> list[dict[str, Any]]:
+        """Records as dicts of Python values, in that order (`-name`: descending), the key breaking ties."""
+        self._check_kept(collection, self.state(collection), as_of)
+        wanted = [column for column in collection.columns if not columns or column.name in columns]
+        order = [Order(name.removeprefix("-"), name.startswith("-")) for name in sort]
+        terms = _terms(collection, filters)
+        used = ["_key", *(column.name for column in wanted), *(o.column for o in order), *(t.column for t in terms)]
+        names = ", ".join(f'"{column.name}"' for column in wanted)
+        statement = Statement(f"SELECT {names}") + rows_from(collection, as_of, used) + Statement(" WHERE ")
+        statement += condition(terms)
+        statement += Statement(f"{order_by(order)} LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset))
+        return [_values(wanted, row) for row in self._all(statement)]
+
+    def count(self, collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
+        """How many records match."""
+        self._check_kept(collection, self.state(collection), as_of)
+        query = Query(terms=tuple(_terms(collection, filters)), as_of=as_of)
+        return int(self._one(count_statement(collection, query, None))[0])
+
+    def total(
+        self, collection: Collection, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None
+    ) -> Total:
+        """The exact sum of an integer or decimal field over the records that match."""
+        self._check_kept(collection, self.state(collection), as_of)
+        column = _column(collection, name)
+        how, terms = SUMS[column.kind], _terms(collection, filters)
+        body = rows_from(collection, as_of, [name, *(t.column for t in terms)]) + Statement(" WHERE ")
+        body += condition([*terms, term(column, "isnull", value=False)])
+        head, tail = (Statement(part.replace("@", f'"{name}"')) for part in (how.head, how.tail))
+        return how.total(self._all(head + body + tail))
+
+
+def _version(*values: Any) -> Version:
+    version, said_at, until, revision, until_revision, gone, *rest = values
+    return Version(version, said_at, until, revision, until_revision, bool(gone), *rest)
+
+
+def _terms(collection: Collection, filters: Sequence[Filter]) -> list[Term]:
+    return [term(_column(collection, name), operator, value) for name, operator, value in filters]
+
+
+def _column(collection: Collection, name: str) -> Column:
+    return next(column for column in collection.columns if column.name == name)
+
+
+_FROM_STORED: dict[Kind, Callable[[Any], Any]] = {
+    "text": str,
+    "integer": int,
+    "number": float,
+    "decimal": from_decimal_key,
+    "boolean": bool,
+    "date": date.fromisoformat,
+    "datetime": parse_moment,
+    "json": msgspec.json.decode,
+}
+
+
+def _values(wanted: Sequence[Column], row: Sequence[Stored]) -> dict[str, Any]:
+    pairs = zip(wanted, row, strict=True)
+    return {c.name: None if stored is None else _FROM_STORED[c.kind](stored) for c, stored in pairs}

@@ -1,0 +1,155 @@
+"""A `Query` as SQL. Its text comes from this file and from declared columns alone; every value is bound. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..record import Stored
+from .cursors import Position
+from .query import BY_NAME, AsOf, Order, Query, Term
+from .tables import Collection
+
+__all__ = ["Statement", "condition", "count_statement", "document", "order_by", "page_statement", "rows_from"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL and its bound values. `+` joins two."""
+
+    sql: str
+    values: tuple[Stored, ...] = field(default=())
+
+    def __add__(self, other: Statement) -> Statement:
+        return Statement(self.sql + other.sql, self.values + other.values)
+
+
+def _quoted(name: str) -> str:
+    """A declared name for SQL; names are checked when they are declared, the doubling is the second lock."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
+    """`FROM … WHERE …` for each table that holds rows of then: what holds now, and what held before."""
+    current, versions = _quoted(collection.table), _quoted(collection.versions)
+    if as_of is None:
+        return [Statement(f" FROM {current} WHERE 1")]
+    since, until = ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
+    point: Stored = as_of.revision if as_of.by_revision else as_of.moment
+    return [
+        Statement(f" FROM {current} WHERE {since} <= ?", (point,)),
+        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ?", (point, point)),
+    ]
+
+
+def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
+    """`FROM …`: the rows that hold now, or held then."""
+    if as_of is None:
+        return Statement(f" FROM {_quoted(collection.table)}")
+    select = Statement(f"SELECT {', '.join(map(_quoted, dict.fromkeys(columns)))}")
+    left, right = _sides(collection, as_of)
+    return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(")")
+
+
+def condition(terms: Sequence[Term]) -> Statement:
+    """All terms as one condition; `1` for none."""
+    parts = [_condition(item) for item in terms]
+    return Statement(" AND ".join(part.sql for part in parts) or "1", tuple(v for part in parts for v in part.values))
+
+
+def _condition(item: Term) -> Statement:
+    operator = BY_NAME[item.operator]
+    sql = operator.sql.replace("@", _quoted(item.column))
+    if operator.takes == "list":
+        return Statement(sql.replace("?", ", ".join("?" * len(item.values))), item.values)
+    return Statement(sql, item.values * sql.count("?"))
+
+
+def order_by(order: Sequence[Order], *, key: str = "_key") -> str:
+    """`ORDER BY …`, made unique by the key, which runs as the last field does: an index then serves both ways."""
+    parts = [f"{_quoted(item.column)}{' DESC' if item.descending else ''}" for item in _with_key(order, key)]
+    return f" ORDER BY {', '.join(parts)}"
+
+
+def _with_key(order: Sequence[Order], key: str = "_key") -> list[Order]:
+    return [*order, Order(key, bool(order) and order[-1].descending)]
+
+
+def after(order: Sequence[Order], position: Position, nullable: frozenset[str]) -> Statement:
+    """The rows behind a position. Nulls are the smallest: first ascending, last descending."""
+    steps = list(zip(_with_key(order), (*position.values, position.key), strict=True))
+    if len({step.descending for step, _ in steps}) == 1 and not any(step.column in nullable for step, _ in steps):
+        names = ", ".join(_quoted(step.column) for step, _ in steps)
+        sign = "<" if steps[0][0].descending else ">"
+        return Statement(f"({names}) {sign} ({', '.join('?' * len(steps))})", tuple(value for _, value in steps))
+    ways = [_equal(steps[:index]) + _beyond(*step) for index, step in enumerate(steps)]
+    return Statement(f"({' OR '.join(f'({way.sql})' for way in ways)})", tuple(v for way in ways for v in way.values))
+
+
+def _equal(steps: Sequence[tuple[Order, Stored]]) -> Statement:
+    return Statement("".join(f"{_quoted(step.column)} IS ? AND " for step, _ in steps), tuple(v for _, v in steps))
+
+
+def _beyond(step: Order, value: Stored) -> Statement:
+    name = _quoted(step.column)
+    if value is None:
+        return Statement("0" if step.descending else f"{name} IS NOT NULL")
+    return Statement(f"({name} < ? OR {name} IS NULL)" if step.descending else f"{name} > ?", (value,))
+
+
+def document(fields: Sequence[str]) -> str:
+    """The SQL that gives a record's JSON: the stored text, or chosen members of it."""
+    if not fields:
+        return "_doc"
+    members = [f"""'"{name}":' || coalesce(_doc -> '$.{name}', 'null')""" for name in ("_key", *fields)]
+    inner = " || ',' || ".join(members)
+    return f"'{{' || {inner} || '}}'"
+
+
+def page_statement(collection: Collection, query: Query, position: Position | None) -> Statement:
+    """One row: the page's records as text, how many rows were found, and the last record's key and values.
+
+    The records are joined by commas; limit + 1 rows found means that there are more; the values are those of the
+    walk's order.
+    """
+    last = "".join(f", max(CASE WHEN n = ? THEN o{index} END)" for index in range(len(query.order) + 1))
+    head = Statement(
+        f"SELECT group_concat(d, ',') FILTER (WHERE n <= ?), count(*){last}"  # noqa: S608 (numbers and our own names)
+        " FROM (SELECT *, row_number() OVER () AS n FROM (",
+        (query.limit,) * (len(query.order) + 2),
+    )
+    return head + _page_rows(collection, query, position) + Statement("))")
+
+
+def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
+    """The page's rows and one more: `d` is the document, `o0` the key, `o1` … the values in the walk's order."""
+    where = condition(query.terms)
+    if position is not None:
+        nullable = frozenset(column.name for column in collection.columns if column.nullable)
+        where = Statement(f"({where.sql}) AND ", where.values) + after(query.order, position, nullable)
+    # Numbered, because a field may be called as one of our columns.
+    names = ["_key", *(item.column for item in query.order)]
+    wanted = ", ".join(f"{_quoted(name)} AS o{index}" for index, name in enumerate(names))
+    sides = [
+        Statement(f"SELECT {document(query.fields)} AS d, {wanted}{side.sql} AND (", side.values)
+        + where
+        + Statement(f"){order_by(query.order)} LIMIT ?", (query.limit + 1,))
+        for side in _sides(collection, query.as_of)
+    ]
+    if len(sides) == 1:
+        return sides[0]
+    # Each side by its own index and no further than the page needs; ordering the union of all would read it all.
+    numbered = [Order(f"o{index}", item.descending) for index, item in enumerate(query.order, 1)]
+    together = Statement(f"{order_by(numbered, key='o0')} LIMIT ?", (query.limit + 1,))
+    left, right = sides
+    opening = Statement("SELECT * FROM (")
+    return opening + left + Statement(") UNION ALL SELECT * FROM (") + right + Statement(")") + together
+
+
+def count_statement(collection: Collection, query: Query, cap: int | None) -> Statement:
+    """How many rows match; with a cap no more than one above it are looked at."""
+    columns = ["_key", *(item.column for item in query.terms)]
+    body = rows_from(collection, query.as_of, columns) + Statement(" WHERE ") + condition(query.terms)
+    if cap is None:
+        return Statement("SELECT count(*)") + body
+    return Statement("SELECT count(*) FROM (SELECT 1") + body + Statement(" LIMIT ?)", (cap + 1,))
