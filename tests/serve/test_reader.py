@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from demo_feeds import BARS, NOTES, Bar, Note
 from filled_store import COLLECTED, FilledStore, bar
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from catchment.errors import QueryError, StoreError, StoreUnavailable, UsageError
@@ -96,6 +96,7 @@ DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20
 
 @LIGHT
 @given(values=st.lists(st.none() | DECIMALS, max_size=20))
+@example(values=[Decimal("-100000000000000.0000000000001")] * 2)
 def test_decimals_add_up_exactly(store, reader, values):
     refill(store, BARS, [Bar(f"S{n}", date(2026, 1, 1), Decimal(1), value, 1) for n, value in enumerate(values)])
     there = [value for value in values if value is not None]

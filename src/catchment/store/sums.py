@@ -44,9 +44,10 @@ _HALF = 9  # decimal digits in a part
 
 _INTEGER_SUM = ("SELECT count(@), sum(@ >> 32), sum(@ & 4294967295)", "")
 # `decimal_key`: sign, four digits of power, digits; negative ones end with `~`. One group: one sign, power, length.
+# A number too long for two parts is no sum of any: its parts are cut, so that they do not overflow for nothing.
 _DECIMAL_SUM = (
     "SELECT substr(@, 1, 5), length(rtrim(@, '~')) - 5, count(*), CASE WHEN length(@) > 23 THEN @ END,"  # noqa: ISC004
-    f" sum(CAST(substr(rtrim(@, '~'), 6, max(length(rtrim(@, '~')) - 5 - {_HALF}, 0)) AS INTEGER)),"
+    f" sum(CAST(substr(rtrim(@, '~'), 6, min(max(length(rtrim(@, '~')) - 5 - {_HALF}, 0), {_HALF})) AS INTEGER)),"
     f" sum(CAST(substr(rtrim(@, '~'), max(length(rtrim(@, '~')) - {_HALF - 1}, 6)) AS INTEGER))",
     " GROUP BY substr(@, 1, 5), length(@), CASE WHEN length(@) > 23 THEN @ END",
 )
