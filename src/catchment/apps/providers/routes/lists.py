@@ -1,0 +1,112 @@
+"""Lists of providers: those that match, and those that are recommended for a job."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from catchment.web import Data, Response, Store, Version, View, described, get, post, respond
+
+from .. import answers, asking, search
+from ..asking import Filters, Paging, Wanted
+from ..desk import Desk
+from ..ranges import day_number
+from ..ranking import bayesian, decayed, wilson
+from .steps import CAPPED, Ask, Json, body_of, body_or_nothing, query_of
+from .walk import Walk
+
+__all__ = ["PAGES", "list_by_body", "list_by_query", "recommend_by_body", "recommend_by_query"]
+
+SEARCH = {"skills": ["SEO Optimisation"], "cost_lt": 30000}
+JOB = {"job_budget_in_pence": 100000, "expected_job_duration_in_days": 3, "skills": ["SEO Optimisation"]}
+_LIST = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["list"], *asking.PAGING)}
+PAGES = {name: asking.MEANINGS[name] for name in asking.PAGING}
+_JOB = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["recommend"], *asking.PAGING)}
+
+
+@get("/service-providers", operation_class=described("Providers by name", _LIST))
+async def list_by_query(request: Ask, store: Store, version: Version) -> Response[bytes]:
+    """The providers that match, in the order of their names."""
+    values = query_of(request, *asking.LIST, *asking.PAGING)
+    return await _listed(request, store, version, values, values)
+
+
+@post("/service-providers", status_code=200, operation_class=described("Providers by name", PAGES, body=SEARCH))
+async def list_by_body(request: Ask, store: Store, version: Version) -> Response[bytes]:
+    """The providers that match, in the order of their names."""
+    pages = query_of(request, *asking.PAGING)
+    values = asking.read_body(await body_or_nothing(request), asking.LIST)
+    return await _listed(request, store, version, values, pages)
+
+
+async def _listed(request: Ask, store: Data, version: tuple[int, int], values: Json, pages: Json) -> Response[bytes]:
+    filters, paging = asking.filters(values, version), asking.paging(pages)
+    return await asyncio.to_thread(_list, store, Desk.of(request, store), version, filters, paging)
+
+
+def _list(store: Data, desk: Desk, version: tuple[int, int], filters: Filters, paging: Paging) -> Response[bytes]:
+    with store.open() as now:
+        walk = Walk.of(now, store, desk, paging, f"list {version} {filters!r}")
+        found, following = walk.page(filters, search.by_name)
+        items = [answers.provider_of(item.document, item.rated, walk.prior) for item in found]
+        count = _count(now, filters, paging)
+    return respond(answers.listing(version, "service_providers", items, paging, following=following, count=count))
+
+
+def _count(now: View, filters: Filters, paging: Paging) -> int | None:
+    if paging.count == "none":
+        return None
+    return search.count(now, filters, CAPPED if paging.count == "capped" else None)
+
+
+@get("/service-providers/recommend", operation_class=described("Providers for a job", _JOB))
+async def recommend_by_query(request: Ask, store: Store, version: Version) -> Response[bytes]:
+    """The providers that can do the job, the best first."""
+    values = query_of(request, *asking.RECOMMEND, *asking.PAGING)
+    return await _recommended(request, store, version, values, values)
+
+
+@post(
+    "/service-providers/recommend", status_code=200, operation_class=described("Providers for a job", PAGES, body=JOB)
+)
+async def recommend_by_body(request: Ask, store: Store, version: Version) -> Response[bytes]:
+    """The providers that can do the job, the best first."""
+    pages = query_of(request, *asking.PAGING)
+    values = asking.read_body(await body_of(request), asking.RECOMMEND)
+    return await _recommended(request, store, version, values, pages)
+
+
+async def _recommended(
+    request: Ask, store: Data, version: tuple[int, int], values: Json, pages: Json
+) -> Response[bytes]:
+    wanted, paging = asking.wanted(values, version), asking.paging(pages)
+    return await asyncio.to_thread(_recommend, store, Desk.of(request, store), version, wanted, paging)
+
+
+def _recommend(store: Data, desk: Desk, version: tuple[int, int], wanted: Wanted, paging: Paging) -> Response[bytes]:
+    with store.open() as now:
+        walk = Walk.of(now, store, desk, paging, f"recommend {version} {wanted!r}")
+        found, following = walk.page(wanted.filters, walk.ranking(wanted))
+        items = [_recommendation(item, wanted, walk) for item in found]
+        count = _count(now, wanted.filters, paging)
+    content = answers.listing(version, "service_providers", items, paging, following=following, count=count)
+    # What depends on the day is not kept until somebody writes.
+    changing = wanted.explain or wanted.score == "decayed"
+    return respond(content, headers={"cache-control": "no-store"} if changing else None)
+
+
+def _recommendation(item: search.Found, wanted: Wanted, walk: Walk) -> Json:
+    shown = answers.provider_of(item.document, item.rated, walk.prior)
+    score = _score(item, wanted, walk)
+    shown["score"] = float(score)
+    if wanted.explain:
+        shown["match"] = answers.match_of(item, wanted, score, walk.prior, walk.today)
+    return shown
+
+
+def _score(item: search.Found, wanted: Wanted, walk: Walk) -> Decimal:
+    """The score of the kind that is wanted, by the reviews that count for this job."""
+    if wanted.score == "decayed":
+        skills = wanted.filters.skills if item.by_skills.count else ()
+        return decayed(search.by_day(walk.view, item.document["id"], skills), walk.prior, day_number(walk.today))
+    return wilson(item.judged) if wanted.score == "wilson" else bayesian(item.judged, walk.prior)

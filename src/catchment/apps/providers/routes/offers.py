@@ -1,0 +1,122 @@
+"""One provider: written by its owner, read by anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from catchment.web import (
+    Data,
+    Done,
+    FromPath,
+    Response,
+    Store,
+    Version,
+    View,
+    Writes,
+    delete,
+    described,
+    get,
+    post,
+    put,
+    respond,
+    unstorable,
+    version_tag,
+)
+
+from .. import answers, asking, search
+from ..desk import Desk
+from ..rules import folded
+from .steps import Ask, Json, admit, body_of, meant, provider_of, query_of, wrote
+
+__all__ = ["create", "read", "remove", "replace"]
+
+BODY = {
+    "name": "SEO Incorporated",
+    "skills": ["SEO Optimisation", "Digital Marketing", "Cold Calling"],
+    "cost_in_pence": 25000,
+    "availability": [{"from_date": "2022-11-12", "to_date": "2022-12-28"}],
+}
+
+
+@post("/service-provider", operation_class=described("A new provider of yours", {}, body=BODY))
+async def create(request: Ask, store: Store, writes: Writes, version: Version) -> Response[bytes]:
+    """The provider, with an id of its own."""
+    desk = admit(request, store)
+    query_of(request)
+    members = await asyncio.to_thread(_spelled, store, await body_of(request))
+    done = await wrote(writes.create("providers", members), "Service provider")
+    place = f"/v{version[0]}_{version[1]}/service-provider/{done.key}"
+    return await asyncio.to_thread(_written, store, desk, done, 201, place)
+
+
+@get("/service-provider/{provider:str}", operation_class=described("One provider", {}))
+async def read(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
+    """The provider with its rating."""
+    query_of(request)
+    return await asyncio.to_thread(_read, store, Desk.of(request, store), provider)
+
+
+@put("/service-provider/{provider:str}", operation_class=described("The provider, replaced as a whole", {}, body=BODY))
+async def replace(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
+    """The provider as it is now; its id, its owner and its reviews stay."""
+    desk = admit(request, store)
+    query_of(request)
+    members = await asyncio.to_thread(_spelled, store, await body_of(request))
+    writing = meant(writes, version).replace("providers", provider.lower(), members)
+    return await asyncio.to_thread(_written, store, desk, await wrote(writing, "Service provider"), 200)
+
+
+@delete("/service-provider/{provider:str}", status_code=200, operation_class=described("No such provider any more", {}))
+async def remove(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
+    """An empty object; the provider is gone, its versions stay."""
+    admit(request, store)
+    query_of(request)
+    await wrote(meant(writes, version).delete("providers", provider.lower()), "Service provider")
+    return respond({})
+
+
+def _spelled(store: Data, members: Any) -> Any:
+    """The members with skills spelled as those spell them who have them already."""
+    skills = members.get("skills") if isinstance(members, dict) else None
+    if not isinstance(skills, list) or len(skills) > asking.MOST_SKILLS or any(unstorable(skills)):
+        return members
+    keys = [folded(skill) for skill in skills if isinstance(skill, str)]
+    with store.open() as now:
+        known = search.spellings(now, keys)
+    return members | {
+        "skills": [known.get(folded(skill), skill) if isinstance(skill, str) else skill for skill in skills]
+    }
+
+
+def _read(store: Data, desk: Desk, provider: str) -> Response[bytes]:
+    with store.open() as now:
+        document, version = provider_of(now, provider)
+        tag = version_tag(
+            store, "providers", document["id"], generation=now.state("providers").generation, version=version
+        )
+        return _shown(now, desk, store, document, tag)
+
+
+def _written(store: Data, desk: Desk, done: Done, status: int, place: str = "") -> Response[bytes]:
+    tag = version_tag(store, "providers", done.key, generation=done.generation, version=done.version)
+    with store.open() as now:
+        answer = _shown(now, desk, store, msgspec.json.decode(done.doc), tag, status)
+    if place:
+        answer.headers["location"] = place
+    return answer
+
+
+def _shown(now: View, desk: Desk, store: Data, document: Json, tag: str, status: int = 200) -> Response[bytes]:
+    """One provider as an answer."""
+    key = document["id"]
+    by_skill = search.skill_ratings(now, key, document["skill_keys"])
+    body = answers.provider_of(document, search.rated_of(now, key), desk.prior(now, store.now))
+    body |= {"skill_ratings": answers.skill_ratings_of(document, by_skill)}
+    return respond(body, status, headers={"etag": answers.item_tag(tag, body)})

@@ -1,0 +1,196 @@
+"""Reviews: everybody's own, those of a provider, and the judgement of their comments."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from catchment.web import (
+    Data,
+    Done,
+    Fault,
+    FromPath,
+    InvalidRecord,
+    QueryError,
+    Response,
+    Store,
+    Version,
+    Writes,
+    delete,
+    demand,
+    described,
+    get,
+    patch,
+    post,
+    respond,
+    unstorable,
+    version_tag,
+)
+
+from .. import answers, asking, search
+from ..rules import folded
+from .lists import PAGES
+from .steps import CAPPED, Ask, Json, admit, body_of, document_of, meant, provider_of, query_of, wrote
+
+__all__ = ["change_review", "moderate", "own_review", "remove_review", "review", "reviews"]
+
+REVIEW = {"rating": 4.5, "skill": None, "comment": None}
+_SKILL = {"skill": asking.MEANINGS["skill"]}
+
+
+@post("/service-provider/{provider:str}/review", operation_class=described("Your review", {}, body=REVIEW))
+async def review(request: Ask, store: Store, writes: Writes, provider: FromPath[str]) -> Response[bytes]:
+    """The review; a second one of the same provider and skill replaces the first, with 200."""
+    admit(request, store, "reviews")
+    query_of(request)
+    document = await asyncio.to_thread(_found, store, provider)
+    members = _about(document, await body_of(request))
+    done = await wrote(writes.create("reviews", members), "Service provider")
+    return _review_answer(store, done, 201 if done.outcome == "created" else 200)
+
+
+def _found(store: Data, provider: str) -> Json:
+    with store.open() as now:
+        return provider_of(now, provider)[0]
+
+
+def _about(document: Json, body: Any) -> Any:
+    """The members of a review of this provider, its skill spelled as the provider spells it."""
+    if not isinstance(body, dict):
+        return body
+    _check_members(body, ("rating", "skill", "comment"))
+    skill, spellings = body.get("skill"), dict(zip(document["skill_keys"], document["skills"], strict=True))
+    if isinstance(skill, str):
+        body = body | {"skill": spellings.get(folded(skill), skill)}
+    return body | {"provider": document["id"]}
+
+
+def _check_members(body: Mapping[str, Any], known: Sequence[str]) -> None:
+    if faults := list(unstorable(body)) or asking.strangers(body, known):
+        raise InvalidRecord(faults)
+
+
+def _review_answer(store: Data, done: Done, status: int = 200) -> Response[bytes]:
+    tag = version_tag(store, "reviews", done.key, generation=done.generation, version=done.version)
+    shown = answers.review_of(msgspec.json.decode(done.doc), store.principal)
+    return respond(shown, status, headers={"etag": tag})
+
+
+@get("/service-provider/{provider:str}/reviews", operation_class=described("Reviews, newest first", _SKILL | PAGES))
+async def reviews(request: Ask, store: Store, provider: FromPath[str], version: Version) -> Response[bytes]:
+    """The reviews of a provider. A comment is there once it is published."""
+    values = query_of(request, "skill", *asking.PAGING)
+    return await asyncio.to_thread(_reviews, store, provider, version, values)
+
+
+def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json) -> Response[bytes]:
+    paging, skill = asking.paging(values), values.get("skill")
+    key = None if skill is None else folded(skill)
+    with store.open() as now:
+        provider = provider_of(now, provider)[0]["id"]
+        purpose = f"reviews {version} {provider} {key!r}"
+        after = now.unseal(purpose, paging.cursor) if paging.cursor else ()
+        size = paging.page_size
+        found = search.reviews_of(now, provider, key, limit=size + 1, offset=paging.offset, after=after)
+        following = now.seal(purpose, found[size - 1].place) if len(found) > size else None
+        count = None if paging.count == "none" else search.count_reviews(now, provider, key)
+    if count is not None and paging.count == "capped":
+        count = min(count, CAPPED)
+    items = [answers.review_of(item.document, store.principal) for item in found[:size]]
+    return respond(answers.listing(version, "reviews", items, paging, following=following, count=count))
+
+
+@get("/service-provider/{provider:str}/review", operation_class=described("Your own review", _SKILL))
+async def own_review(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
+    """The caller's own review."""
+    demand(store.principal, "write")
+    values = query_of(request, "skill")
+    return await asyncio.to_thread(_own_review, store, provider, values.get("skill"))
+
+
+def _own_review(store: Data, provider: str, skill: str | None) -> Response[bytes]:
+    document, version, generation = _mine(store, provider, skill)
+    tag = version_tag(store, "reviews", document["id"], generation=generation, version=version)
+    return respond(answers.review_of(document, store.principal), headers={"etag": tag})
+
+
+def _mine(store: Data, provider: str, skill: str | None) -> tuple[Json, int, int]:
+    """The caller's review, its version and the collection's generation."""
+    with store.open() as now:
+        provider = provider_of(now, provider)[0]["id"]
+        found = search.review_by(now, provider, store.principal.id, "" if skill is None else folded(skill))
+        if found is None:
+            raise answers.absent("Review")
+        return *document_of(now, "reviews", found), now.state("reviews").generation
+
+
+@patch(
+    "/service-provider/{provider:str}/review",
+    operation_class=described("Your review, changed", _SKILL, body={"rating": 4.5}),
+)
+async def change_review(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
+    """The caller's own review with some members changed."""
+    admit(request, store, "reviews")
+    values, body = query_of(request, "skill"), await body_of(request)
+    if isinstance(body, dict):
+        _check_members(body, ("rating", "comment"))
+    mine, _, _ = await asyncio.to_thread(_mine, store, provider, values.get("skill"))
+    writing = meant(writes, version).patch("reviews", mine["id"], body)
+    return _review_answer(store, await wrote(writing, "Review"))
+
+
+@delete(
+    "/service-provider/{provider:str}/review",
+    status_code=200,
+    operation_class=described("Your review no longer there", _SKILL),
+)
+async def remove_review(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
+    """An empty object; the review is gone."""
+    admit(request, store)
+    values = query_of(request, "skill")
+    mine, _, _ = await asyncio.to_thread(_mine, store, provider, values.get("skill"))
+    await wrote(meant(writes, version).delete("reviews", mine["id"]), "Review")
+    return respond({})
+
+
+_DECISIONS = {"publish": "published", "refuse": "refused"}
+
+
+@post(
+    "/reviews/{review_id:str}/moderation",
+    status_code=200,
+    operation_class=described("A comment published or refused", {}, body={"decision": "publish"}),
+)
+async def moderate(request: Ask, store: Store, writes: Writes, review_id: FromPath[str]) -> Response[bytes]:
+    """The review with its comment's new state."""
+    demand(store.principal, "moderate")
+    query_of(request)
+    body = await body_of(request)
+    if not isinstance(body, dict) or body.keys() != {"decision"} or body["decision"] not in [*_DECISIONS]:
+        raise InvalidRecord([Fault("/decision", "is publish or refuse, and alone")])
+    document, tag = await asyncio.to_thread(_moderated, store, review_id)
+    if document["comment"] is None:
+        raise QueryError("The review has no comment", kind="conflict", status=409)
+    # Only the text that was there when it was judged: one that its author changes meanwhile waits for another look.
+    judged = dataclasses.replace(writes, if_match=writes.if_match or tag)
+    state = _DECISIONS[body["decision"]]
+    done = await wrote(judged.set("reviews", document["id"], comment_state=state), "Review")
+    return _review_answer(store, done)
+
+
+def _moderated(store: Data, review_id: str) -> tuple[Json, str]:
+    """The review that is judged, and the tag of its version."""
+    with store.open() as now:
+        document, version = document_of(now, "reviews", review_id)
+        if not version or not document_of(now, "providers", document["provider"])[1]:
+            raise answers.absent("Review")
+        generation = now.state("reviews").generation
+        return document, version_tag(store, "reviews", document["id"], generation=generation, version=version)
