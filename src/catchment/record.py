@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,6 +27,7 @@ __all__ = [
     "content_hash",
     "decimal_key",
     "from_decimal_key",
+    "stored_record",
     "stored_values",
     "to_stored",
 ]
@@ -221,6 +223,29 @@ def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]
         return tuple(found)
 
     return values
+
+
+def stored_record(record: type[Record], doc: str) -> Record:
+    """The record that a stored document holds.
+
+    It need not keep the bounds that hold today: they may have been narrowed since it was written, and it must still
+    be there to be changed or deleted.
+    Raises:
+        msgspec.ValidationError: a field has another type by now.
+    """
+    content = msgspec.json.decode(doc)
+    del content["_key"]
+    try:
+        return msgspec.convert(content, record)
+    except msgspec.ValidationError:
+        values = msgspec.convert(content, _without_bounds(record))
+        return record(**{name: getattr(values, name) for name in values.__struct_fields__})
+
+
+@cache
+def _without_bounds(record: type[Record]) -> type[msgspec.Struct]:
+    """The record's fields in their types alone."""
+    return msgspec.defstruct(record.__name__, list(typing.get_type_hints(record).items()))
 
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -23,7 +23,15 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Reference,
+    RequestBody,
+    Schema,
+)
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 from litestar.params import FromPath
 
@@ -34,6 +42,7 @@ from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
 from .serve.limits import Buckets, parse_limit
+from .serve.openapi import PROBLEM_ANSWER
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
@@ -106,15 +115,29 @@ def number(value: Decimal) -> msgspec.Raw:
     return msgspec.Raw(format(value, "f").encode())
 
 
-def described(summary: str, parameters: Mapping[str, str], *, body: Any = None) -> type[Operation]:
+_ANYWHERE = (400, 401, 403, 406, 414, 422, 429, 431, 503)
+"""What a request is refused with before a handler sees it, or when the data cannot be read."""
+
+
+def described(
+    summary: str,
+    parameters: Mapping[str, str],
+    *,
+    body: Any = None,
+    answers: Mapping[int, str] | None = None,
+    refuses: Sequence[int] = (),
+) -> type[Operation]:
     """What the API's description says of a handler that reads its request itself: `operation_class=`.
 
-    body: an example of the JSON body that it takes; None for none.
+    body: an example of the JSON body that it takes; None for none. answers: status -> when it is given; without it
+    the description leaves open how the handler answers. refuses: the statuses of its problems, beside those that any
+    request may be refused with.
     """
     shown = [
         OpenAPIParameter(name, "query", description=words, schema=Schema(type=OpenAPIType.STRING), required=False)
         for name, words in parameters.items()
     ]
+    refused = sorted({*_ANYWHERE, *refuses, *((413, 415) if body is not None else ())})
 
     @dataclass
     class Described(Operation):
@@ -125,8 +148,15 @@ def described(summary: str, parameters: Mapping[str, str], *, body: Any = None) 
             if body is not None:
                 content = OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT), example=body)
                 self.request_body = RequestBody(content={"application/json": content})
+            if answers:
+                told = {str(status): _answer(words) for status, words in answers.items()}
+                self.responses = {**told, **{str(status): Reference(PROBLEM_ANSWER) for status in refused}}
 
     return Described
+
+
+def _answer(words: str) -> OpenAPIResponse:
+    return OpenAPIResponse(words, content={"application/json": OpenAPIMediaType(Schema(type=OpenAPIType.OBJECT))})
 
 
 def problem(status: int, detail: str, *, instance: str = "") -> Response[bytes]:

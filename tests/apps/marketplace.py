@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from catchment.app import load_app
 from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.serve.front import Front
+from catchment.serve.openapi import describe
 from catchment.settings import Settings
 from catchment.store.keys import create
+from catchment.store.tables import collections_of
 
 NOW = datetime(2024, 1, 5, 12, tzinfo=UTC)
 GATEWAY, OUTSIDE = "10.9.8.7", "192.0.2.7"
@@ -65,7 +69,9 @@ class Marketplace:
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         transport = httpx.ASGITransport(self.front, client=(peer, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, _url(path), content=content, headers=given)
+            answer = await client.request(method, _url(path), content=content, headers=given)
+        assert is_described(method, answer), (method, answer.url, answer.status_code)
+        return answer
 
     def key(self, number: int, *scopes: str) -> dict[str, str]:
         """The header of a user's key."""
@@ -99,6 +105,25 @@ class Marketplace:
     def recommended(self, root: str = ROOT, **members: Any) -> list[str]:
         job = {"job_budget_in_pence": 10**9, "skills": BODY["skills"]} | members
         return self.found(f"{root}/service-providers/recommend", job)
+
+
+@cache
+def _described() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """The paths of the app's contract with what the API's description says of each."""
+    app = load_app("providers")
+    document = describe([app], collections_of(app), version="0")
+    return [
+        (re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", path) + "/?"), operations)
+        for path, operations in document["paths"].items()
+        if path.startswith("/v1_")
+    ]
+
+
+def is_described(method: str, answer: httpx.Response) -> bool:
+    """Whether the description says that the route may answer so; what is no route of the contract may as it likes."""
+    found = [operations for path, operations in _described() if path.fullmatch(answer.url.path)]
+    told = found[0].get(method.lower()) if found else None
+    return told is None or str(answer.status_code) in told["responses"]
 
 
 def _url(path: str) -> str:

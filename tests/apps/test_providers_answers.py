@@ -30,6 +30,7 @@ def status(answer) -> int:
         problem = answer.json()
         assert answer.headers["content-type"] == "application/problem+json"
         assert problem["trace_id"] == answer.headers["x-request-id"]
+        assert problem["error"]
     return answer.status_code
 
 
@@ -671,6 +672,35 @@ def test_the_description_is_valid_and_each_example_works(market):
             assert answer.status_code in (200, 201), (method, path, answer.text)
             tried += 1
     assert tried == 14
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "expected"),
+    [
+        ("GET", "/nothing-here", {}, 404),
+        ("PATCH", "/service-providers", {}, 405),
+        ("GET", "/service-providers?api_key=ck_x_y", {}, 400),
+        ("GET", "/service-providers", {"authorization": "Bearer ck_nothing"}, 401),
+        ("GET", "/service-providers", {"user_id": "x"}, 422),
+        ("GET", "/service-providers", {"accept": "text/plain"}, 406),
+        ("GET", f"/service-providers?name={'x' * 2**14}", {}, 414),
+        ("GET", "/service-providers", {"x_long": "x" * 2**16}, 431),
+        ("POST", "/service-provider", {"content_length": str(2**31)}, 413),
+        ("POST", "/service-provider", {"content_type": "text/plain"}, 415),
+    ],
+)
+def test_what_no_route_has_seen_is_refused_in_the_same_words(market, method, path, headers, expected):
+    """`error` is always there, whoever refuses."""
+    who = 1 if method == "POST" else 0
+    answer = market.ask(method, path, {} if method == "POST" else None, who, **headers)
+    assert status(answer) == expected
+    assert answer.json()["error"] == answer.json()["detail"]
+
+
+def test_the_description_tells_a_new_review_from_a_replaced_one(market):
+    responses = market.ask("GET", "/openapi.json").json()["paths"]["/v1_0/service-provider/{provider}/review"]["post"]
+    assert {"200", "201", "403", "404", "422", "429"} <= set(responses["responses"])
+    assert "default" not in responses["responses"]
 
 
 def test_the_older_version_answers_beside_the_newer(market):

@@ -263,8 +263,6 @@ async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
     return cells, wrong
 
 
-# The framework's word about how an app's routes name the parts of their paths: who may use them is the same.
-@pytest.mark.filterwarnings("ignore:.*deprecated inferred style")
 def test_every_cell_is_as_the_policy_says(world):
     document = asyncio.run(world.ask("loopback", "GET", "/openapi.json")).json()
     routes = {(path, method) for path, operations in document["paths"].items() for method in operations}

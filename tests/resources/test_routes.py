@@ -400,3 +400,25 @@ def test_every_reference_of_the_description_leads_somewhere():
 def test_moments_are_those_of_the_service(market):
     made = market.place()
     assert made.json()["meta"]["said_at"] == NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_what_breaks_a_bound_that_was_narrowed_since_is_told_mended_and_deleted(market):
+    """A cost of 0, as if it had been allowed once."""
+    first, second = (market.place().headers["location"] for _ in range(2))
+    with closing(sqlite3.connect(market.database)) as sql, sql:
+        sql.execute("UPDATE market_places SET cost = 0, _doc = json_set(_doc, '$.cost', 0)")
+    told = market.ask("PATCH", first, {"name": "New"})
+    assert (told.status_code, told.json()["errors"][0]["pointer"]) == (422, "/cost")
+    mended = market.ask("PATCH", first, {"name": "New", "cost": 1})
+    assert (mended.status_code, mended.json()["data"]["cost"]) == (200, 1)
+    assert market.ask("DELETE", second).status_code == 204
+
+
+def test_a_stored_record_of_another_type_is_a_conflict_that_says_so(market):
+    url = market.place().headers["location"]
+    with closing(sqlite3.connect(market.database)) as sql, sql:
+        sql.execute("UPDATE market_places SET _doc = json_set(_doc, '$.cost', 'dear')")
+    answer = market.ask("PATCH", url, {"cost": 1})
+    assert answer.status_code == 409
+    assert "places" in answer.json()["detail"]
+    assert "$.cost" in answer.json()["detail"]

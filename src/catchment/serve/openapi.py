@@ -16,7 +16,7 @@ from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
 from .own import own_routes
 
-__all__ = ["describe"]
+__all__ = ["PROBLEM_ANSWER", "describe"]
 
 Json = dict[str, Any]
 
@@ -45,6 +45,8 @@ _KEYS: Json = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, in another header."},
 }
 _WITH_KEY: list[Json] = [{"bearer": []}, {"key": []}]
+PROBLEM_ANSWER = "#/components/responses/Problem"
+"""Where the document says what a problem is."""
 _TEXT: Json = {"type": "string"}
 _MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _AGE_HEADERS: Json = {
@@ -98,10 +100,13 @@ def _own_routes(app: App) -> Json:
     )
     document: Json = framework.openapi_schema.to_schema()
     for operations in document.get("paths", {}).values():
-        for operation in operations.values():
+        for method, operation in operations.items():
             operation["operationId"] = f"{app.name}_{operation['operationId']}"
             operation["tags"] = [app.name]
-            operation["responses"].setdefault("default", {"description": "What is wrong, in the words of the app"})
+            if not any(status.startswith("4") for status in operation["responses"]):
+                operation["responses"]["default"] = {"description": "What is wrong, in the words of the app"}
+            if method == "get":
+                operation["responses"]["304"] = {"description": "The client has it already"}
     return document
 
 
@@ -373,11 +378,13 @@ _EXCHANGE = _object(
 )
 _FAULT: Json = {
     "type": "object",
-    "required": ["detail"],
+    "anyOf": [{"required": ["detail"]}, {"required": ["field", "message"]}],
     "properties": {
         "detail": _TEXT,
         "parameter": {"type": "string", "description": "Of the query."},
         "pointer": {"type": "string", "description": "Into the body (RFC 6901)."},
+        "field": {"type": "string", "description": "The member or parameter, in an app's own contract."},
+        "message": {"type": "string", "description": "What is wrong with it."},
     },
 }
 _PROBLEM = {
@@ -387,6 +394,7 @@ _PROBLEM = {
         title=_TEXT,
         status={"type": "integer"},
         detail=_TEXT,
+        error={"type": "string", "description": "`detail`, or the reason in the words of an app's own contract."},
         instance=_TEXT,
         errors={"type": "array", "items": _FAULT},
         trace_id={"type": "string", "description": "The request's id."},
@@ -406,7 +414,7 @@ _IF_NONE_MATCH: Json = {
 
 
 def _errors(*statuses: int) -> Json:
-    return {str(status): {"$ref": "#/components/responses/Problem"} for status in statuses}
+    return {str(status): {"$ref": PROBLEM_ANSWER} for status in statuses}
 
 
 def _service(name: str, words: str, parameters: Sequence[Json] = (), *, operating: bool = False) -> Json:

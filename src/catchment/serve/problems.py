@@ -64,6 +64,7 @@ class Problem:
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
+            "error": self.detail,  # under this name clients of older contracts look for it, whoever refuses
             "instance": instance,
             "errors": [{"parameter": self.parameter, "detail": self.detail}] if self.parameter else [],
             # From where the log lines of this request have it too.

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..record import Record, Stored, to_stored
+from ..record import Record, Stored, stored_record, to_stored
 from ..resource import Resource, Rollup
 from .tables import Collection
 
@@ -81,10 +81,7 @@ def recomputed(sql: sqlite3.Connection, collection: Collection, number: int) -> 
     assert isinstance(collection.feed, Resource)
     rollup = collection.feed.rollups[number]
     documents = sql.execute(f'SELECT _doc FROM "{collection.table}"')  # noqa: S608
-    return _grouped(
-        _part(collection, rollup, msgspec.convert(msgspec.json.decode(doc), collection.feed.record))
-        for (doc,) in documents
-    )
+    return _grouped(_part(collection, rollup, stored_record(collection.feed.record, doc)) for (doc,) in documents)
 
 
 def _grouped(parts: Iterable[tuple[list[Stored], Decimal] | None]) -> dict[str, Group]:

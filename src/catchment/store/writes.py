@@ -23,7 +23,7 @@ from ..clock import Clock, parse_moment, render_moment
 from ..decode import render_key
 from ..errors import QueryError, StoreUnavailable
 from ..principal import Principal
-from ..record import Record, Stored, content_hash, stored_values, to_stored
+from ..record import Record, Stored, content_hash, stored_record, stored_values, to_stored
 from ..resource import REPLACE, Action, Fault, InvalidRecord, Resource
 from . import audit, rollups
 from .records import Statements
@@ -245,9 +245,11 @@ class _Present:
 
 
 def _record(collection: Collection, doc: str) -> Record:
-    content = msgspec.json.decode(doc)
-    del content["_key"]
-    return msgspec.convert(content, collection.feed.record)
+    try:
+        return stored_record(collection.feed.record, doc)
+    except msgspec.ValidationError as error:
+        message = f"a stored record of {collection.feed.name} is no longer what its declaration says: {error}"
+        raise QueryError(message, kind="conflict", status=409) from error
 
 
 def _apply(present: _Present, write: Write, now: datetime) -> Done:

@@ -138,12 +138,12 @@ def absent(what: str) -> QueryError:
 
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The problem for an error, with the reason as `error` and what is to be mended as `errors`."""
+    """The problem for an error, with what is to be mended as `errors`, by field."""
     if isinstance(error, NoNumber):
         error = InvalidRecord([Fault("", error.message)])
     told = of_error(error)
     content = msgspec.json.decode(told.body(str(request.scope["path"])))
-    content |= {"error": told.detail, "errors": _fields(error)}
+    content |= {"errors": _fields(error)}
     headers = dict(told.headers)
     if isinstance(error, TooMany):
         headers |= {"retry-after": str(error.wait_s)}

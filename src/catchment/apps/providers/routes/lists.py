@@ -17,6 +17,7 @@ from .walk import Walk
 
 __all__ = ["PAGES", "list_by_body", "list_by_query", "recommend_by_body", "recommend_by_query"]
 
+FOUND = {200: "A page of them"}
 SEARCH = {"skills": ["SEO Optimisation"], "cost_lt": 30000}
 JOB = {"job_budget_in_pence": 100000, "expected_job_duration_in_days": 3, "skills": ["SEO Optimisation"]}
 _LIST = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["list"], *asking.PAGING)}
@@ -24,14 +25,18 @@ PAGES = {name: asking.MEANINGS[name] for name in asking.PAGING}
 _JOB = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["recommend"], *asking.PAGING)}
 
 
-@get("/service-providers", operation_class=described("Providers by name", _LIST))
+@get("/service-providers", operation_class=described("Providers by name", _LIST, answers=FOUND))
 async def list_by_query(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that match, in the order of their names."""
     values = query_of(request, *asking.LIST, *asking.PAGING)
     return await _listed(request, store, version, values, values)
 
 
-@post("/service-providers", status_code=200, operation_class=described("Providers by name", PAGES, body=SEARCH))
+@post(
+    "/service-providers",
+    status_code=200,
+    operation_class=described("Providers by name", PAGES, body=SEARCH, answers=FOUND),
+)
 async def list_by_body(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that match, in the order of their names."""
     pages = query_of(request, *asking.PAGING)
@@ -59,7 +64,7 @@ def _count(now: View, filters: Filters, paging: Paging) -> int | None:
     return search.count(now, filters, CAPPED if paging.count == "capped" else None)
 
 
-@get("/service-providers/recommend", operation_class=described("Providers for a job", _JOB))
+@get("/service-providers/recommend", operation_class=described("Providers for a job", _JOB, answers=FOUND))
 async def recommend_by_query(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that can do the job, the best first."""
     values = query_of(request, *asking.RECOMMEND, *asking.PAGING)
@@ -67,7 +72,9 @@ async def recommend_by_query(request: Ask, store: Store, version: Version) -> Re
 
 
 @post(
-    "/service-providers/recommend", status_code=200, operation_class=described("Providers for a job", PAGES, body=JOB)
+    "/service-providers/recommend",
+    status_code=200,
+    operation_class=described("Providers for a job", PAGES, body=JOB, answers=FOUND),
 )
 async def recommend_by_body(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that can do the job, the best first."""

@@ -29,7 +29,7 @@ from catchment.web import (
 from .. import answers, asking, search
 from ..desk import Desk
 from ..rules import folded
-from .steps import Ask, Json, admit, body_of, meant, provider_of, query_of, wrote
+from .steps import CHANGED, GONE, MEANT, SHOWN, Ask, Json, admit, body_of, meant, provider_of, query_of, wrote
 
 __all__ = ["create", "read", "remove", "replace"]
 
@@ -41,7 +41,10 @@ BODY = {
 }
 
 
-@post("/service-provider", operation_class=described("A new provider of yours", {}, body=BODY))
+@post(
+    "/service-provider",
+    operation_class=described("A new provider of yours", {}, body=BODY, answers={201: "As it is stored"}),
+)
 async def create(request: Ask, store: Store, writes: Writes, version: Version) -> Response[bytes]:
     """The provider, with an id of its own."""
     desk = admit(request, store)
@@ -52,14 +55,17 @@ async def create(request: Ask, store: Store, writes: Writes, version: Version) -
     return await asyncio.to_thread(_written, store, desk, done, 201, place)
 
 
-@get("/service-provider/{provider:str}", operation_class=described("One provider", {}))
+@get("/service-provider/{provider:str}", operation_class=described("One provider", {}, answers=SHOWN, refuses=[404]))
 async def read(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
     """The provider with its rating."""
     query_of(request)
     return await asyncio.to_thread(_read, store, Desk.of(request, store), provider)
 
 
-@put("/service-provider/{provider:str}", operation_class=described("The provider, replaced as a whole", {}, body=BODY))
+@put(
+    "/service-provider/{provider:str}",
+    operation_class=described("The provider, replaced as a whole", {}, body=BODY, answers=CHANGED, refuses=MEANT),
+)
 async def replace(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
 ) -> Response[bytes]:
@@ -71,7 +77,11 @@ async def replace(
     return await asyncio.to_thread(_written, store, desk, await wrote(writing, "Service provider"), 200)
 
 
-@delete("/service-provider/{provider:str}", status_code=200, operation_class=described("No such provider any more", {}))
+@delete(
+    "/service-provider/{provider:str}",
+    status_code=200,
+    operation_class=described("No such provider any more", {}, answers=GONE, refuses=MEANT),
+)
 async def remove(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
 ) -> Response[bytes]:

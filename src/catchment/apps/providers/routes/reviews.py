@@ -34,15 +34,34 @@ from catchment.web import (
 from .. import answers, asking, search
 from ..rules import folded
 from .lists import PAGES
-from .steps import CAPPED, Ask, Json, admit, body_of, document_of, meant, provider_of, query_of, wrote
+from .steps import (
+    CAPPED,
+    CHANGED,
+    GONE,
+    MEANT,
+    SHOWN,
+    Ask,
+    Json,
+    admit,
+    body_of,
+    document_of,
+    meant,
+    provider_of,
+    query_of,
+    wrote,
+)
 
 __all__ = ["change_review", "moderate", "own_review", "remove_review", "review", "reviews"]
 
+WRITTEN = {201: "As it is stored", 200: "It replaced your earlier one of this provider and skill"}
 REVIEW = {"rating": 4.5, "skill": None, "comment": None}
 _SKILL = {"skill": asking.MEANINGS["skill"]}
 
 
-@post("/service-provider/{provider:str}/review", operation_class=described("Your review", {}, body=REVIEW))
+@post(
+    "/service-provider/{provider:str}/review",
+    operation_class=described("Your review", {}, body=REVIEW, answers=WRITTEN, refuses=[404, 409]),
+)
 async def review(request: Ask, store: Store, writes: Writes, provider: FromPath[str]) -> Response[bytes]:
     """The review; a second one of the same provider and skill replaces the first, with 200."""
     admit(request, store, "reviews")
@@ -80,7 +99,10 @@ def _review_answer(store: Data, done: Done, status: int = 200) -> Response[bytes
     return respond(shown, status, headers={"etag": tag})
 
 
-@get("/service-provider/{provider:str}/reviews", operation_class=described("Reviews, newest first", _SKILL | PAGES))
+@get(
+    "/service-provider/{provider:str}/reviews",
+    operation_class=described("Reviews, newest first", _SKILL | PAGES, answers={200: "A page of them"}, refuses=[404]),
+)
 async def reviews(request: Ask, store: Store, provider: FromPath[str], version: Version) -> Response[bytes]:
     """The reviews of a provider. A comment is there once it is published."""
     values = query_of(request, "skill", *asking.PAGING)
@@ -104,7 +126,10 @@ def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json)
     return respond(answers.listing(version, "reviews", items, paging, following=following, count=count))
 
 
-@get("/service-provider/{provider:str}/review", operation_class=described("Your own review", _SKILL))
+@get(
+    "/service-provider/{provider:str}/review",
+    operation_class=described("Your own review", _SKILL, answers=SHOWN, refuses=[404]),
+)
 async def own_review(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
     """The caller's own review."""
     demand(store.principal, "write")
@@ -130,7 +155,7 @@ def _mine(store: Data, provider: str, skill: str | None) -> tuple[Json, int, int
 
 @patch(
     "/service-provider/{provider:str}/review",
-    operation_class=described("Your review, changed", _SKILL, body={"rating": 4.5}),
+    operation_class=described("Your review, changed", _SKILL, body={"rating": 4.5}, answers=CHANGED, refuses=MEANT),
 )
 async def change_review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -148,7 +173,7 @@ async def change_review(
 @delete(
     "/service-provider/{provider:str}/review",
     status_code=200,
-    operation_class=described("Your review no longer there", _SKILL),
+    operation_class=described("Your review no longer there", _SKILL, answers=GONE, refuses=MEANT),
 )
 async def remove_review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -167,7 +192,9 @@ _DECISIONS = {"publish": "published", "refuse": "refused"}
 @post(
     "/reviews/{review_id:str}/moderation",
     status_code=200,
-    operation_class=described("A comment published or refused", {}, body={"decision": "publish"}),
+    operation_class=described(
+        "A comment published or refused", {}, body={"decision": "publish"}, answers=CHANGED, refuses=MEANT
+    ),
 )
 async def moderate(request: Ask, store: Store, writes: Writes, review_id: FromPath[str]) -> Response[bytes]:
     """The review with its comment's new state."""

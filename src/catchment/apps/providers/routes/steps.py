@@ -27,6 +27,10 @@ from ..desk import Desk
 
 __all__ = [
     "CAPPED",
+    "CHANGED",
+    "GONE",
+    "MEANT",
+    "SHOWN",
     "Ask",
     "Json",
     "admit",
@@ -44,6 +48,9 @@ Json = dict[str, Any]
 
 MAX_BODY = 256 * 2**10
 CAPPED = 10_000
+SHOWN, CHANGED, GONE = {200: "As it is stored"}, {200: "As it is now"}, {200: "An empty object"}
+MEANT = (404, 409, 412, 428)
+"""What a write is refused with that is meant for one version of something that is there."""
 _SHOWN = re.compile(r'\.[0-9a-f]{8}(?=")')
 
 
