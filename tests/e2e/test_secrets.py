@@ -110,7 +110,10 @@ def test_whatever_the_upstream_says_the_key_is_not_repeated(keyed, upstream, swi
 
 def test_what_a_script_reads_holds_no_key(keyed, upstream):
     upstream.control.set(key_echo=True, error="quota")
-    clean(keyed, keyed.run("collect", "stocks", "--json"), keyed.run("status", "stocks", "--json"))
+    done = keyed.run("collect", "stocks", "--json")
+    assert done.code == 3, done.text
+    assert [entry["query"]["apikey"] for entry in upstream.control.log()] == [CANARY]
+    clean(keyed, done, keyed.run("status", "stocks", "--json"))
 
 
 def test_another_host_never_sees_the_key(keyed, upstream):

@@ -391,9 +391,12 @@ def test_answers_have_what_the_description_says(market):
 def test_every_reference_of_the_description_leads_somewhere():
     document = describe([app], collections_of(app), version="1")
     text = json.dumps(document)
-    for reference in {part.split('"')[0] for part in text.split('"$ref": "')[1:]}:
+    references = {part.split('"')[0] for part in text.split('"$ref": "')[1:]}
+    assert references
+    for reference in references:
         place = document
         for step in reference.removeprefix("#/").split("/"):
+            assert step in place, reference
             place = place[step]
 
 
