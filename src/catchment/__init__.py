@@ -11,10 +11,10 @@ from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
 from .errors import CatchmentError, DeclarationError, DecodeError
 from .exchange import Answer
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, items
-from .partitions import Partition, days, each, grid, listed_by, months, rows_of
+from .partitions import Partition, counted, days, each, grid, listed_by, months, rows_of
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup
-from .schedule import Cron, Every
+from .schedule import Cron, Every, changed, older_than
 from .settings import Secret, Setting
 from .upstream import Budget, Meaning, Upstream, read_http
 
@@ -50,12 +50,15 @@ __all__ = [
     "Secret",
     "Setting",
     "Upstream",
+    "changed",
+    "counted",
     "days",
     "each",
     "grid",
     "items",
     "listed_by",
     "months",
+    "older_than",
     "read_http",
     "rows_of",
 ]

@@ -24,9 +24,9 @@ from .derive import derive
 from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, StoreUnavailable, UsageError
 from .feed import Feed
 from .fetch.ask import PATIENCE
-from .partitions import Expected, Surroundings
+from .partitions import Expected, Partition, Surroundings
 from .passes import Fetched, Passes
-from .plan import GOOD, Plan, State, Task, Verdict, due_at, forecast, only, plan
+from .plan import END, GOOD, Plan, State, Task, Verdict, due_at, forecast, only, plan
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
 from .settings import Settings
 from .store.ledger import Lease, Outcome
@@ -102,9 +102,12 @@ class Collector:
         results: list[Result] = []
         fresh: dict[str, int] = {}
         for feed in feeds:
-            todo = await self.plan(feed, scope)
+            results += await self._run_feed(run, todo := await self.plan(feed, scope))
             fresh[feed.name] = todo.good
-            results += await self._run_feed(run, todo)
+            asked: set[str] = set()
+            while further := await self._beyond(todo, asked, results, scope):
+                todo = further
+                results += await self._run_feed(run, todo)
         await self._store.derived(self._store.ledger.end_run, run, self._clock.now())
         return Summary(tuple(results), fresh)
 
@@ -117,8 +120,18 @@ class Collector:
         results += [_not_due(name, todo.feed, state) for state in todo.waiting]
         if todo.empty and todo.feed.partitions.feeds:
             results += await self._without_list(name, todo.feed)
-        work = [self._in_turn(run, todo.feed, task) for task in todo.due]
-        return results + await asyncio.gather(*work)
+        return results + await asyncio.gather(*(self._in_turn(run, todo.feed, task) for task in todo.due))
+
+    async def _beyond(self, todo: Plan, asked: set[str], results: Sequence[Result], scope: Scope) -> Plan | None:
+        """What there is to do now that it is known whether there was what was asked for on trial; None: nothing."""
+        ended = {result.partition: result for result in results}
+        found = [ended[task.partition.key] for task in todo.due if task.probe]
+        if not any(result.verdict in GOOD and result.reason != END for result in found):
+            return None
+        asked |= {task.partition.key for task in todo.due}
+        again = await self.plan(todo.feed, scope)
+        due = tuple(task for task in again.due if task.partition.key not in asked)
+        return replace(again, due=due, held=(), waiting=()) if due else None
 
     async def _in_turn(self, run: int, feed: Feed, task: Task) -> Result:
         async with self._passes.slot(feed.upstream):
@@ -135,7 +148,7 @@ class Collector:
     async def _partition(self, run: int, feed: Feed, task: Task) -> Result:
         """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""
         name, key = self._app.collection(feed), task.partition.key
-        lease = await self._claim(run, name, task.state)
+        lease = await self._claim(run, name, task)
         if isinstance(lease, Result):
             return lease
         self._tell(Event("started", name, key))
@@ -146,7 +159,7 @@ class Collector:
             fetched = await self._passes.fetch(feed, lease)
             if fetched.meaning.kind == "auth":
                 self._passes.forget(feed.upstream)
-            outcome = await self._store.derived(self._conclude, feed, lease, fetched)
+            outcome = await self._store.derived(self._conclude, feed, lease, fetched, task.probe)
         except BudgetSpent as spent:
             return await self._untouched(feed, lease, spent)
         except asyncio.CancelledError:
@@ -166,10 +179,12 @@ class Collector:
         self._tell(Event("ended", name, key, outcome))
         return Result(name, key, outcome.verdict, outcome.reason, outcome.counts, outcome.until)
 
-    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched) -> Outcome:
-        """The verdict on what was fetched, committed with everything that follows from it."""
+    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, probe: bool) -> Outcome:
+        """The verdict on what was fetched, committed with everything that follows from it. probe: on trial."""
         outcome = _outcome(fetched)
-        if fetched.meaning.kind != "data":
+        if probe and fetched.meaning.kind == "pending":
+            outcome = replace(outcome, verdict="complete", reason=END)
+        elif fetched.meaning.kind != "data":
             outcome = self._without_data(feed, fetched, outcome)
         elif fetched.not_modified or _merged_already(lease, fetched, feed):
             outcome = replace(outcome, verdict="unchanged")
@@ -190,11 +205,16 @@ class Collector:
 
     def _plan(self, feed: Feed, scope: Scope) -> Plan:
         now = self._clock.now()
-        expected = list(feed.partitions.expand(Surroundings(self._chosen(feed, scope), now, self._rows)))
+        states = self._store.ledger.states(self._app.collection(feed))
+
+        def collected(partition: Partition) -> bool:
+            return partition.key in states and states[partition.key].merged
+
+        around = Surroundings(self._chosen(feed, scope), now, self._rows, collected)
+        expected = list(feed.partitions.expand(around))
         named = bool(scope.only) and set(scope.only) <= set(feed.partitions.names)
         if not set(scope.only).isdisjoint(feed.partitions.names):
             expected = self._named(feed, expected, scope, ask=named)
-        states = self._store.ledger.states(self._app.collection(feed))
         return plan(feed, expected, states, now, retry=scope.retry, again=scope.again or named)
 
     def _chosen(self, feed: Feed, scope: Scope) -> Settings:
@@ -227,7 +247,7 @@ class Collector:
                     hint=f"see {', '.join(f'{self._app.name}/{source}' for source in feed.partitions.feeds)}",
                 )
 
-    def _rows(self, feed: str, fields: Sequence[str]) -> list[dict[str, str]]:
+    def _rows(self, feed: str, fields: Sequence[str]) -> list[dict[str, str | None]]:
         found = next(item for item in self._app.feeds if item.name == feed)
         return self._store.records(Collection(self._app.name, found)).rows(fields)
 
@@ -304,14 +324,16 @@ class Collector:
             await self._store.derived(self._store.ledger.finish, lease, outcome, self._clock.now())
         return outcome
 
-    async def _claim(self, run: int, name: str, state: State) -> Lease | Result:
+    async def _claim(self, run: int, name: str, task: Task) -> Lease | Result:
         """A lease; or how the partition stands when another worker has done it meanwhile. One that is being done is
         waited for: a run ends when nothing is due.
         """
-        key = state.partition.key
+        state, key = task.state, task.partition.key
         while not self._draining:
             try:
-                lease = await self._store.derived(self._store.ledger.claim, run, name, state, self._clock.now())
+                lease = await self._store.derived(
+                    self._store.ledger.claim, run, name, state, self._clock.now(), task.stamp
+                )
             except StoreUnavailable as error:
                 return Result(name, key, None, str(error))
             if lease is not None:

@@ -19,7 +19,7 @@ from .exchange import Request
 from .paging import Pager, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, columns
-from .schedule import Cron, Every
+from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
 from .upstream import Reader, Upstream
 
@@ -150,6 +150,7 @@ class Feed:
         missing: KEEP, or RETIRE where a complete partition is the whole truth about it.
         conflict: LAST or FIRST, of two different records with one key in one answer.
         schedule: makes partitions due; one never collected is due at once.
+        due: `changed() | older_than(…)`: when a collected partition is asked again, in the place of the schedule.
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
             schedule); after that at every `reconcile` only.
         sort: the order of lists. indexes: further orders that readers ask for often.
@@ -172,6 +173,7 @@ class Feed:
     missing: Missing = field(default=KEEP, kw_only=True)
     conflict: Conflict = field(default=LAST, kw_only=True)
     schedule: Cron | Every = field(default=Every(days=1), kw_only=True)
+    due: Due | None = field(default=None, kw_only=True)
     settle: timedelta | None = field(default=None, kw_only=True)
     reread: Every | None = field(default=None, kw_only=True)
     reconcile: Every = field(default=Every(days=30), kw_only=True)
@@ -199,6 +201,10 @@ class Feed:
                     )
         if stray := sorted(self.request.names - set(self.partitions.names)):
             raise DeclarationError(f"{where}: request", f"{{{stray[0]}}} is no parameter of its partitions")
+        if self.due and self.settle:
+            raise DeclarationError(f"{where}: due", "says when, and so does settle", hint="leave one of them out")
+        if self.due and self.due.changed and not self.partitions.feeds:
+            raise DeclarationError(f"{where}: due", "its partitions come from no rows that could change")
         if self.max_partition_records < 1:
             raise DeclarationError(f"{where}: max_partition_records", "is at least 1")
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from .errors import DeclarationError, UsageError
+from .record import columns
 from .settings import Setting, Settings
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Partition",
     "Source",
     "Surroundings",
+    "counted",
     "days",
     "each",
     "grid",
@@ -30,6 +32,9 @@ __all__ = [
     "once",
     "rows_of",
 ]
+
+STAMP = "_hash"
+"""The name under which a row's stamp is asked for."""
 
 Values = Setting | Sequence[str] | str
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
@@ -68,19 +73,30 @@ def _escape(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A partition that should be there. reason: why it is not asked for at present ("" when it is)."""
+    """A partition that should be there. reason: why it is not asked for at present ("" when it is).
+
+    stamp: of the row that it comes from; another stamp is another row. probe: nobody knows whether there is such a
+    one: where the upstream says that there is not, nothing is missing.
+    """
 
     partition: Partition
     reason: str = ""
+    stamp: str = ""
+    probe: bool = False
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a source may look at. rows: feed name -> its present rows, as dicts of text (only fields asked for)."""
+    """What a source may look at.
+
+    rows: feed name -> its present rows, as dicts of text (only fields asked for; `STAMP` changes with the row), None
+    for null. collected: whether an answer for a partition has ever been stored.
+    """
 
     settings: Settings
     now: datetime
-    rows: Callable[[str, Sequence[str]], Iterable[Mapping[str, str]]]
+    rows: Callable[[str, Sequence[str]], Iterable[Mapping[str, str | None]]]
+    collected: Callable[[Partition], bool] = lambda _: False
 
 
 class Source(Protocol):
@@ -241,7 +257,12 @@ class _Grid:
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         for cells in itertools.product(*(tuple(source.expand(around)) for source in self.sources)):
             params = tuple(pair for cell in cells for pair in cell.partition.params)
-            yield Expected(Partition(params), next((cell.reason for cell in cells if cell.reason), ""))
+            yield Expected(
+                Partition(params),
+                next((cell.reason for cell in cells if cell.reason), ""),
+                ",".join(cell.stamp for cell in cells if cell.stamp),
+                any(cell.probe for cell in cells),
+            )
 
 
 def grid(*sources: Source) -> Source:
@@ -266,6 +287,8 @@ class _Named(Protocol):
 class _RowsOf:
     feed: str
     fields: tuple[tuple[str, str], ...]
+    numbers: frozenset[str]
+    """The fields of the feed that hold whole numbers."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -280,9 +303,17 @@ class _RowsOf:
         return {}
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
-        rows = around.rows(self.feed, tuple(field for _, field in self.fields))
-        found = (tuple((name, row[field]) for name, field in self.fields) for row in rows)
-        yield from map(Expected, map(Partition, dict.fromkeys(found)))
+        for partition, rows in self.grouped(around).items():
+            yield Expected(partition, stamp=_stamp(rows))
+
+    def grouped(self, around: Surroundings, *more: str) -> dict[Partition, list[Mapping[str, str | None]]]:
+        """Partition -> the rows that it comes from, with `more` fields; a row that leaves a parameter null has none."""
+        found: dict[Partition, list[Mapping[str, str | None]]] = {}
+        for row in around.rows(self.feed, (*(known for _, known in self.fields), *more, STAMP)):
+            params = [(name, value) for name, known in self.fields if (value := row[known]) is not None]
+            if len(params) == len(self.fields):
+                found.setdefault(Partition(tuple(params)), []).append(row)
+        return found
 
 
 def rows_of(feed: _Named, **fields: str) -> Source:
@@ -290,7 +321,76 @@ def rows_of(feed: _Named, **fields: str) -> Source:
     if not fields:
         raise DeclarationError(f"rows_of({feed.name})", "names no field", hint='e.g. rows_of(seasons, id="imdb_id")')
     _known("rows_of", feed, fields.values())
-    return _RowsOf(feed.name, tuple(fields.items()))
+    numbers = frozenset(column.name for column in columns(feed.record) if column.kind == "integer")
+    return _RowsOf(feed.name, tuple(fields.items()), numbers)
+
+
+def _stamp(rows: Iterable[Mapping[str, str | None]]) -> str:
+    """One stamp of all the rows that a partition comes from."""
+    return ",".join(sorted(row[STAMP] or "" for row in rows))
+
+
+@dataclass(frozen=True)
+class _Counted:
+    rows: _RowsOf
+    name: str
+    count: str
+    most: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.rows.names, self.name)
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        return self.rows.feeds
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {}
+
+    def expand(self, around: Surroundings) -> Iterator[Expected]:
+        for partition, rows in self.rows.grouped(around, self.count).items():
+            counts = [int(text) for row in rows if (text := row[self.count]) is not None]
+            stamp = _stamp(rows)
+            if not counts:
+                yield from self._open(partition, stamp, around)
+                continue
+            for number in range(1, min(max(counts), self.most) + 1):
+                yield Expected(self._numbered(partition, number), stamp=stamp)
+            if max(counts) > self.most:
+                yield Expected(self._numbered(partition, self.most + 1), f"more than {self.most}")
+
+    def _open(self, partition: Partition, stamp: str, around: Surroundings) -> Iterator[Expected]:
+        """Those that were collected before, and the next one: what comes after it is known when it is answered."""
+        known = 0
+        while known < self.most and around.collected(self._numbered(partition, known + 1)):
+            known += 1
+            yield Expected(self._numbered(partition, known), stamp=stamp)
+        if known < self.most:
+            yield Expected(self._numbered(partition, known + 1), stamp=stamp, probe=True)
+
+    def _numbered(self, partition: Partition, number: int) -> Partition:
+        return Partition((*partition.params, (self.name, str(number))))
+
+
+def counted(rows: Source, *, most: int, **count: str) -> Source:
+    """For each row of `rows_of`, partitions 1 to N of its number field: `counted(rows_of(series, series="imdb_id"),
+    season="total_seasons", most=50)`.
+
+    Where the field is null: 1, 2, … until the reader says `Meaning.pending` of one that was never collected, which is
+    no gap then; in the next round that one is asked for again. most: a greater N is cut there, and said.
+    """
+    name, field = _single("counted", count)
+    if not isinstance(rows, _RowsOf):
+        raise DeclarationError("counted", "counts rows_of(…) only", hint='e.g. counted(rows_of(series, id="id"), …)')
+    if name in rows.names:
+        raise DeclarationError("counted", f"{name} is a parameter of its rows already")
+    if field not in rows.numbers:
+        raise DeclarationError("counted", f"{field} is no whole number of {rows.feed}")
+    if most < 1:
+        raise DeclarationError("counted", "most is at least 1")
+    return _Counted(rows, name, str(field), most)
 
 
 @dataclass(frozen=True)
@@ -313,16 +413,20 @@ class _ListedBy:
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         names = self.names
-        rows = {tuple(row[name] for name in names) for row in around.rows(self.feed, names)}
+        # The list's fields are its key, and so never null.
+        rows = {
+            tuple(str(row[name]) for name in names): _stamp([row]) for row in around.rows(self.feed, (*names, STAMP))
+        }
         given = [self._given(index, values, rows, around) for index, (_, values) in enumerate(self.given)]
         others = sorted({row[len(given) :] for row in rows}, reverse=True)
         for other in others:
             for chosen in itertools.product(*given):
-                reason = "" if (*chosen, *other) in rows else "not listed"
-                yield Expected(Partition(tuple(zip(names, (*chosen, *other), strict=True))), reason)
+                place = (*chosen, *other)
+                reason = "" if place in rows else "not listed"
+                yield Expected(Partition(tuple(zip(names, place, strict=True))), reason, rows.get(place, ""))
 
     @staticmethod
-    def _given(index: int, values: Values, rows: set[tuple[str, ...]], around: Surroundings) -> tuple[str, ...]:
+    def _given(index: int, values: Values, rows: Collection[tuple[str, ...]], around: Surroundings) -> tuple[str, ...]:
         """The wanted values; `all` means every one that the list has."""
         texts = _texts(values, around.settings)
         return tuple(sorted({row[index] for row in rows})) if texts == ("all",) else texts

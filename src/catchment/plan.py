@@ -7,12 +7,27 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import xxhash
+
 from .budget import Count, Wait, take
 from .feed import Feed
 from .partitions import Expected, Partition
 from .upstream import Budget
 
-__all__ = ["GOOD", "REFUSED_FOR", "Plan", "State", "Task", "Verdict", "due_at", "forecast", "plan", "retry_at"]
+__all__ = [
+    "END",
+    "GOOD",
+    "NEVER",
+    "REFUSED_FOR",
+    "Plan",
+    "State",
+    "Task",
+    "Verdict",
+    "due_at",
+    "forecast",
+    "plan",
+    "retry_at",
+]
 
 Verdict = Literal["complete", "unchanged", "pending", "partial", "refused", "failed"]
 
@@ -23,11 +38,19 @@ REFUSED_FOR = timedelta(days=30)
 """How long a partition is left alone that its upstream will not answer."""
 
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+END = "no more"
+"""The reason of a partition that was counted on trial, and that its upstream does not have: that is all there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the ledger knows of a partition. verdict: None before its first attempt ended. held: a worker has it."""
+    """What the ledger knows of a partition.
+
+    verdict: None before its first attempt ended. stamp: of the row for which it was last collected. merged: whether
+    an answer was ever stored. held: a worker has it.
+    """
 
     partition: Partition
     verdict: Verdict | None = None
@@ -38,16 +61,23 @@ class State:
     retry_at: datetime | None = None
     failures: int = 0
     records: int = 0
+    stamp: str = ""
+    merged: bool = False
     held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A partition to be asked for now. why: `never collected`, `scheduled`, `incomplete` or `asked for`."""
+    """A partition to be asked for now.
+
+    why: `never collected`, `changed`, `scheduled`, `incomplete` or `asked for`. stamp, probe: as expected.
+    """
 
     partition: Partition
     why: str
     state: State
+    stamp: str = ""
+    probe: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,13 +127,15 @@ def plan(
             continue
         moment = due_at(feed, state)
         why = _why(state, moment, now, retry=retry, again=again)
+        if not why and _is_changed(feed, state, item.stamp):
+            why = "changed"
         if why:
-            due.append(Task(item.partition, why, state))
+            due.append(Task(item.partition, why, state, item.stamp, item.probe))
         else:
             later.append((moment, state))
     due.sort(key=lambda task: task.state.checked_at or AT_ONCE)
     waiting = tuple(state for _, state in later if state.verdict not in GOOD)
-    soonest = min((moment for moment, _ in later), default=None)
+    soonest = min((moment for moment, _ in later if moment != NEVER), default=None)
     return Plan(feed, tuple(due), tuple(held), len(later) - len(waiting), waiting, soonest)
 
 
@@ -117,6 +149,12 @@ def _why(state: State, moment: datetime, now: datetime, *, retry: bool, again: b
     return "scheduled" if moment <= now else ""
 
 
+def _is_changed(feed: Feed, state: State, stamp: str) -> bool:
+    """Whether the row of a collected partition is another by now. Where either stamp is not known, nothing is said."""
+    asked = feed.due is not None and feed.due.changed and state.verdict in GOOD
+    return asked and bool(state.stamp and stamp) and state.stamp != stamp
+
+
 def _may_be_mended(state: State) -> bool:
     """Whether a refusal was about us (a key, a plan), not about the partition: a person may have mended that."""
     if state.verdict != "refused" or state.retry_at is None or state.checked_at is None:
@@ -128,16 +166,27 @@ def due_at(feed: Feed, state: State) -> datetime:
     """When a partition is asked again.
 
     After a failure not before `retry_at`; otherwise at the next slot of its schedule, or, where the feed settles,
-    at the distance that its age asks for.
+    at the distance that its age asks for; with `due=` at the age that is this partition's own.
     """
     if state.verdict is None or state.checked_at is None:
         return AT_ONCE
     if state.retry_at is not None:
         return state.retry_at
+    if state.verdict in GOOD and feed.due is not None and state.merged:
+        return state.checked_at + own_age(feed, state.partition) if feed.due.ages else NEVER
     if state.verdict in GOOD and state.first_collected_at and feed.settle is not None:
         settled = state.checked_at - state.first_collected_at >= feed.settle
         return (feed.reconcile if settled else feed.reread or feed.schedule).next_after(state.checked_at)
     return feed.schedule.next_after(state.checked_at)
+
+
+def own_age(feed: Feed, partition: Partition) -> timedelta:
+    """The age at which this partition is asked again: always the same one in the span that `due=` gives."""
+    assert feed.due is not None
+    assert feed.due.ages is not None
+    low, high = feed.due.ages
+    place: int = xxhash.xxh3_64_intdigest(f"{feed.name}/{partition.key}".encode())
+    return low + (high - low) * (place / 2**64)
 
 
 def retry_at(verdict: Verdict, failures: int, now: datetime, *, until: datetime | None = None) -> datetime | None:

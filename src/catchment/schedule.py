@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from .errors import DeclarationError
 
-__all__ = ["Cron", "Every", "known_zone"]
+__all__ = ["Cron", "Due", "Every", "changed", "known_zone", "older_than"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,38 @@ class Every:
 
     def next_after(self, moment: datetime) -> datetime:
         return moment + self.interval
+
+
+@dataclass(frozen=True)
+class Due:
+    """When a collected partition that comes from a row is asked again, in the place of a schedule.
+
+    changed: when that row is another than the one it was last collected for. ages: from the first to the second,
+    each partition at an age of its own between them; None for at no age.
+    """
+
+    changed: bool = False
+    ages: tuple[timedelta, timedelta] | None = None
+
+    def __or__(self, other: Due) -> Due:
+        if self.ages and other.ages:
+            raise DeclarationError("due", "names two ages", hint="e.g. changed() | older_than(days=(28, 35))")
+        return Due(self.changed or other.changed, self.ages or other.ages)
+
+
+def changed() -> Due:
+    """Asked again when the row that the partition comes from is another than when it was last collected."""
+    return Due(changed=True)
+
+
+def older_than(*, days: float | tuple[float, float]) -> Due:
+    """Asked again at an age: `older_than(days=30)`, or `days=(28, 35)`: each partition at a fixed age between them,
+    so that what was collected together does not fall due together.
+    """
+    low, high = days if isinstance(days, tuple) else (days, days)
+    if not 0 < low <= high:
+        raise DeclarationError("older_than", f"{low} to {high} days is no span", hint="e.g. days=(28, 35)")
+    return Due(ages=(timedelta(days=low), timedelta(days=high)))
 
 
 def known_zone(where: str, name: str) -> str:

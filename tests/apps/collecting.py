@@ -36,7 +36,7 @@ class Collecting:
     @property
     def environment(self) -> dict[str, str]:
         """The settings that a collector needs to find the stand-in."""
-        name, path = BASES[self.app.name]
+        name, path = BASES.get(self.app.name, (self.app.name.upper(), ""))
         return {
             "CATCHMENT_DATA": str(self.folder),
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",

@@ -5,7 +5,8 @@ from demo_feeds import BARS, Bar, somewhere
 
 from catchment.clock import render_moment
 from catchment.feed import Feed, Get
-from catchment.schedule import Cron, Every
+from catchment.partitions import rows_of
+from catchment.schedule import Cron, Every, changed, older_than
 from catchment.serve.freshness import age, due
 from catchment.store.snapshot import Freshness
 
@@ -60,3 +61,12 @@ def test_an_answer_is_as_old_as_its_oldest_part():
     assert never.stale
     assert age([], now).headers == [(b"x-stale", b"false"), (b"x-missing-partitions", b"0")]
     assert age([Freshness("2026-01-31T12:00:05.000000Z", None, 1, 0, 0)], now).seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("when", "stale"),
+    [(changed(), ""), (changed() | older_than(days=(28, 35)), "2025-12-27T12:00:00.000000Z")],
+    ids=["never", "two rounds after its greatest age"],
+)
+def test_what_is_asked_again_by_its_row_is_too_old_after_its_age(when, stale):
+    assert due(feed(partitions=rows_of(feed(), symbol="symbol"), due=when), MONDAY).stale == stale

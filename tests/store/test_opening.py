@@ -52,6 +52,14 @@ def test_a_transaction_that_raises_leaves_nothing(here, durable):
     assert here.rows("SELECT * FROM _meta WHERE name = 'x'") == []
 
 
+def test_what_an_older_catchment_did_not_note_is_added(here, open_shop):
+    here.collect(("a", 1))
+    here.store._derived.execute("ALTER TABLE _partition DROP COLUMN stamp")
+    other = open_shop()
+    assert other.rows("SELECT stamp, records FROM _partition") == [("", 1)]
+    assert other.collect(("a", 2)).verdict == "complete"
+
+
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(here):
     path = here.store.path
     here.store._paid.execute("UPDATE _meta SET value = '99' WHERE name = 'schema'")

@@ -18,6 +18,7 @@ from catchment import (
     Record,
     Setting,
     Upstream,
+    counted,
     days,
     each,
     grid,
@@ -50,7 +51,7 @@ forces = Feed("forces", Force, police, request=Get("/forces"), key=("id",))
 def around(now=NOON, rows=(), **values) -> Surroundings:
     """What a source may look at; rows: of whatever feed is asked for, cut down to the fields asked for."""
     settings = Settings({name: (text, "test") for name, text in values.items()})
-    return Surroundings(settings, now, lambda _, fields: [{field: row[field] for field in fields} for row in rows])
+    return Surroundings(settings, now, lambda _, fields: [{field: row.get(field) for field in fields} for row in rows])
 
 
 def keys(source, *args, **options) -> list[str]:
@@ -249,3 +250,78 @@ def test_a_wrong_source_says_what_is_wrong(declare, words):
         declare()
     for word in words:
         assert word in str(caught.value)
+
+
+# -- counted --------------------------------------------------------------------------------------------------------
+
+
+class Show(Record):
+    id: str
+    seasons: int | None
+    title: str | None
+
+
+shows = Feed("shows", Show, police, request=Get("/shows"), key=("id",))
+SEASONS = counted(rows_of(shows, show="id"), season="seasons", most=3)
+
+
+def seasons(rows, collected=()) -> list[tuple[str, str, bool]]:
+    """Key, reason and whether it is on trial. collected: keys that were collected before."""
+    here = around(rows=rows)
+    known = Surroundings(here.settings, here.now, here.rows, lambda partition: partition.key in collected)
+    return [(item.partition.key, item.reason, item.probe) for item in SEASONS.expand(known)]
+
+
+def test_a_row_is_counted_up_to_its_number():
+    rows = [{"id": "a", "seasons": "2"}, {"id": "b", "seasons": "0"}, {"id": "c", "seasons": "-1"}]
+    assert seasons(rows) == [("show=a,season=1", "", False), ("show=a,season=2", "", False)]
+
+
+def test_a_number_above_the_most_is_cut_and_said():
+    found = seasons([{"id": "a", "seasons": "1000000"}])
+    assert [reason for _, reason, _ in found] == ["", "", "", "more than 3"]
+
+
+@pytest.mark.parametrize(
+    ("collected", "expected"),
+    [
+        ([], [("show=a,season=1", "", True)]),
+        (["show=a,season=1"], [("show=a,season=1", "", False), ("show=a,season=2", "", True)]),
+        ([f"show=a,season={number}" for number in (1, 2, 3)], [(f"show=a,season={n}", "", False) for n in (1, 2, 3)]),
+    ],
+    ids=["nothing collected", "one collected", "the most collected"],
+)
+def test_a_row_without_a_number_is_counted_one_further_than_is_known(collected, expected):
+    assert seasons([{"id": "a", "seasons": None}], collected) == expected
+
+
+def test_a_row_that_leaves_a_parameter_null_has_no_partition():
+    titles = rows_of(shows, title="title")
+    assert keys(titles, rows=[{"title": None}, {"title": "Lost"}]) == ["title=Lost"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (lambda: counted(each(show="a"), season="seasons", most=3), "counts rows_of"),
+        (lambda: counted(rows_of(shows, show="id"), season="title", most=3), "title is no whole number of shows"),
+        (lambda: counted(rows_of(shows, show="id"), show="seasons", most=3), "a parameter of its rows already"),
+        (lambda: counted(rows_of(shows, show="id"), season="seasons", most=0), "at least 1"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(declared, said):
+    with pytest.raises(DeclarationError, match=said):
+        declared()
+
+
+def test_the_stamp_is_another_when_a_row_is():
+    source = rows_of(shows, show="id")
+    one, other, both = (
+        [item.stamp for item in source.expand(around(rows=rows))]
+        for rows in (
+            [{"id": "a", "_hash": "01"}],
+            [{"id": "a", "_hash": "02"}],
+            [{"id": "a", "_hash": "02"}, {"id": "a", "_hash": "01"}],
+        )
+    )
+    assert (one, other, both) == (["01"], ["02"], ["01,02"])

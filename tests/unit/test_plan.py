@@ -10,9 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment import Cron, Every, Feed, Get, Partition, Record, Upstream
+from catchment import (
+    Cron,
+    DeclarationError,
+    Every,
+    Feed,
+    Get,
+    Partition,
+    Record,
+    Upstream,
+    changed,
+    older_than,
+    rows_of,
+)
 from catchment.partitions import Expected
-from catchment.plan import AT_ONCE, GOOD, REFUSED_FOR, State, due_at, only, plan, retry_at
+from catchment.plan import AT_ONCE, GOOD, REFUSED_FOR, State, due_at, only, own_age, plan, retry_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -214,3 +226,68 @@ def test_the_next_slot_is_one_and_later_from_whatever_moment_one_asks(zone, cloc
 )
 def test_slots_are_by_the_clock_of_their_place(clock, zone, moment, expected):
     assert Cron(clock, zone=zone).next_after(datetime.fromisoformat(moment)) == datetime.fromisoformat(expected)
+
+
+# -- due by the row that a partition comes from -------------------------------------------------------------------
+
+
+def of_rows(due) -> Feed:
+    return feed(partitions=rows_of(feed(), shelf="id"), due=due)
+
+
+def stamped(due, stamp: str, row: str, *, age: timedelta = HOUR, verdict="complete"):
+    """What is planned for a partition that was collected for `stamp` so long ago, while its row has `row`."""
+    known = state("a", verdict, NOON - age, stamp=stamp, merged=True)
+    return plan(of_rows(due), [Expected(part("a"), stamp=row)], {known.partition.key: known}, NOON)
+
+
+BOTH = changed() | older_than(days=(28, 35))
+
+
+@pytest.mark.parametrize(
+    ("due", "stamp", "row", "age", "why"),
+    [
+        pytest.param(BOTH, "1", "1", HOUR, "", id="same row, young"),
+        pytest.param(BOTH, "1", "2", HOUR, "changed", id="another row"),
+        pytest.param(BOTH, "1", "1", 27.99 * DAY, "", id="same row, not yet of age"),
+        pytest.param(BOTH, "1", "1", 35 * DAY, "scheduled", id="same row, of age"),
+        pytest.param(BOTH, "", "2", HOUR, "", id="stamp not noted"),
+        pytest.param(changed(), "1", "1", 3650 * DAY, "", id="no age"),
+        pytest.param(older_than(days=2), "1", "2", HOUR, "", id="age alone"),
+        pytest.param(older_than(days=2), "1", "1", 2 * DAY, "scheduled", id="age alone, of age"),
+    ],
+)
+def test_a_partition_of_a_row_is_due_when_the_row_is_another_or_at_its_age(due, stamp, row, age, why):
+    assert names(stamped(due, stamp, row, age=age).due) == ([("a", why)] if why else [])
+
+
+def test_what_never_comes_of_age_says_no_time():
+    assert stamped(changed(), "1", "1").next is None
+
+
+def test_a_row_that_changed_waits_for_the_end_of_a_refusal():
+    assert stamped(BOTH, "1", "2", verdict="refused").due == ()
+
+
+@given(st.sets(st.text("abcdefgh", min_size=1), min_size=30, max_size=60))
+def test_ages_are_fixed_for_each_partition_and_spread_over_the_span(shelves):
+    of = of_rows(BOTH)
+    ages = [own_age(of, part(name)) for name in sorted(shelves)]
+    assert ages == [own_age(of, part(name)) for name in sorted(shelves)]
+    assert all(28 * DAY <= age < 35 * DAY for age in ages)
+    assert max(ages) - min(ages) > DAY
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (lambda: older_than(days=(35, 28)), "no span"),
+        (lambda: older_than(days=0), "no span"),
+        (lambda: older_than(days=1) | older_than(days=2), "two ages"),
+        (lambda: feed(due=changed()), "no rows that could change"),
+        (lambda: feed(partitions=rows_of(feed(), shelf="id"), due=changed(), settle=DAY), "so does settle"),
+    ],
+)
+def test_a_due_that_cannot_be_is_refused(declared, said):
+    with pytest.raises(DeclarationError, match=said):
+        declared()

@@ -24,6 +24,8 @@ def due(feed: Feed | Resource, now: datetime) -> Due:
     """
     if isinstance(feed, Resource):
         return Due("")
+    if feed.due is not None:
+        return Due(render_moment(_two_rounds_ago(feed.schedule, now) - feed.due.ages[1]) if feed.due.ages else "")
     stale = render_moment(_two_rounds_ago(feed.reread or feed.schedule, now))
     if feed.settle is None:
         return Due(stale)

@@ -26,7 +26,8 @@ LEASE = timedelta(seconds=30)
 class Lease:
     """The right to write one partition, for as long as its token is the partition's.
 
-    number: of the pass. etag, last_modified, digest, model: of what was merged last.
+    number: of the pass. etag, last_modified, digest, model: of what was merged last. stamp: of the row for which it
+    is collected.
     """
 
     feed: str
@@ -38,6 +39,7 @@ class Lease:
     last_modified: str
     digest: str
     model: str
+    stamp: str = ""
 
     @property
     def label(self) -> str:
@@ -86,7 +88,7 @@ class Ledger:
         with mapped():
             rows = self._connection.execute(
                 "SELECT key, params, verdict, reason, checked_at, collected_at, first_collected_at, retry_at, failures,"
-                " records, lease_owner FROM _partition WHERE feed = ?",
+                " records, stamp, model, lease_owner FROM _partition WHERE feed = ?",
                 (feed,),
             ).fetchall()
         return {row[0]: _state(row) for row in rows}
@@ -127,8 +129,11 @@ class Ledger:
                 [(feed, item.key, _params(item), reason) for item, reason in partitions],
             )
 
-    def claim(self, run: int, feed: str, state: State, now: datetime) -> Lease | None:
-        """A lease and a new attempt; None when another live worker holds it, or has done it since it was planned."""
+    def claim(self, run: int, feed: str, state: State, now: datetime, stamp: str = "") -> Lease | None:
+        """A lease and a new attempt; None when another live worker holds it, or has done it since it was planned.
+
+        stamp: of the row for which it is collected.
+        """
         partition = state.partition
         with transaction(self._connection, durable=False) as sql:
             sql.execute(
@@ -153,7 +158,7 @@ class Ledger:
                 "INSERT INTO _attempt (run, feed, partition, pass, started_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
                 (run, feed, partition.key, number, render_moment(now)),
             ).fetchone()[0]
-        return Lease(feed, partition, token + 1, attempt, number, etag, modified, digest, model)
+        return Lease(feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp)
 
     def renew(self, lease: Lease, now: datetime) -> None:
         """Holds the lease for another while; LeaseLost when somebody else has it."""
@@ -217,7 +222,7 @@ class Ledger:
             " failures = :failures, pass = pass + 1, lease_owner = NULL, lease_until = NULL,"
             " collected_at = CASE WHEN :good THEN :at ELSE collected_at END,"
             " first_collected_at = CASE WHEN :good THEN coalesce(first_collected_at, :at) ELSE first_collected_at END,"
-            " records = coalesce(:records, records),"
+            " records = coalesce(:records, records), stamp = CASE WHEN :good THEN :stamp ELSE stamp END,"
             " etag = CASE WHEN :merged THEN :etag ELSE etag END,"
             " last_modified = CASE WHEN :merged THEN :modified ELSE last_modified END,"
             " digest = CASE WHEN :merged THEN :digest ELSE digest END,"
@@ -231,6 +236,7 @@ class Ledger:
                 "good": good,
                 "retry": render_moment(retry) if retry else None,
                 "records": records,
+                "stamp": lease.stamp,
                 "merged": bool(model),
                 "etag": outcome.etag,
                 "modified": outcome.last_modified,
@@ -254,7 +260,7 @@ class Ledger:
 
 
 def _state(row: Sequence[Any]) -> State:
-    _, params, verdict, reason, checked, collected, first, retry, failures, records, owner = row
+    _, params, verdict, reason, checked, collected, first, retry, failures, records, stamp, model, owner = row
     return State(
         _partition(params),
         verdict,
@@ -265,6 +271,8 @@ def _state(row: Sequence[Any]) -> State:
         retry_at=_moment(retry),
         failures=failures,
         records=records,
+        stamp=stamp,
+        merged=bool(model),
         held=owner is not None,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from ..clock import render_moment
 from ..decode import Entry, Reject
@@ -123,11 +124,11 @@ class Records:
                 for key, digest in self._connection.execute(self._sql.find(len(some)), some)
             }
 
-    def rows(self, fields: Sequence[str]) -> list[dict[str, str]]:
-        """The present rows' distinct values of some fields, as text; rows in which one is null are left out."""
+    def rows(self, fields: Sequence[str]) -> list[dict[str, str | None]]:
+        """The present rows' distinct values of some fields, as text (bytes in hex); None for null."""
         with mapped():
             rows = self._connection.execute(self._sql.rows(fields)).fetchall()
-        return [dict(zip(fields, map(str, row), strict=True)) for row in rows if None not in row]
+        return [dict(zip(fields, map(_text, row), strict=True)) for row in rows]
 
     def commit(
         self,
@@ -289,6 +290,10 @@ class _Writer:
     def _all(self, done: sqlite3.Cursor, expected: int) -> None:
         if expected and done.rowcount != expected:
             raise MergeOutdated(f"{self.lease.label}: {expected - done.rowcount} rows changed meanwhile")
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _doc(change: Change, entry: Entry) -> str:

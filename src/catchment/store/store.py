@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.schema import CreateColumn
 
 from ..app import App
 from ..errors import SchemaTooNew, UsageError
@@ -100,12 +102,22 @@ def prepare(path: Path, apps: Sequence[App]) -> None:
     try:
         with transaction(connection, durable=True) as sql:
             create(sql, list(LEDGER.sorted_tables))
+            _add_columns(sql, LEDGER.tables["_partition"])
             _check_version(sql, path)
             for app in apps:
                 for collection in collections_of(app):
                     _prepare_collection(sql, collection)
     finally:
         connection.close()
+
+
+def _add_columns(sql: sqlite3.Connection, table: sa.Table) -> None:
+    """Adds what an older catchment did not note: each such column may be null or has a default."""
+    stored = {row[1] for row in sql.execute(f'PRAGMA table_info("{table.name}")')}
+    for column in table.columns:
+        if column.name not in stored:
+            definition = CreateColumn(column).compile(dialect=dialect())
+            sql.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}')
 
 
 def _check_version(sql: sqlite3.Connection, path: Path) -> None:

@@ -79,6 +79,7 @@ _ledger(
     _text("digest", nullable=False, server_default=""),  # of the answers that were last merged
     _text("model", nullable=False, server_default=""),  # of the declaration that merged them
     _integer("records", nullable=False, server_default="0"),
+    _text("stamp", nullable=False, server_default=""),  # of the row for which it was last collected
     _text("lease_owner"),
     _integer("lease_token", nullable=False, server_default="0"),
     _text("lease_until"),
