@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from .upstream import Budget, Window
 
@@ -84,14 +83,13 @@ def _interval(window: Window, budget: Budget) -> timedelta:
 
 def day_of(budget: Budget, now: datetime) -> str:
     """The day that is counted at `now`, in the budget's zone."""
-    return now.astimezone(ZoneInfo(budget.zone)).date().isoformat()
+    return now.astimezone(budget.clock).date().isoformat()
 
 
 def day_turns(budget: Budget, now: datetime) -> datetime:
     """The next midnight of the budget's zone, in UTC."""
-    zone = ZoneInfo(budget.zone)
-    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), zone).astimezone(now.tzinfo)
+    tomorrow = now.astimezone(budget.clock).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), budget.clock).astimezone(now.tzinfo)
 
 
 def left_today(budget: Budget, counts: Mapping[str, Count], now: datetime) -> int | None:

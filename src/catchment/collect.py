@@ -84,11 +84,13 @@ class Collector:
             task.cancel()
 
     def check(self, scope: Scope) -> None:
-        """Makes sure that what is asked for can be asked: the names of a scope, and every secret. UsageError or
-        MissingSecret otherwise, before any request.
+        """Makes sure that what is asked for can be asked: the names of a scope, what is set, and every secret.
+        UsageError or MissingSecret otherwise, before any request.
         """
         self._feeds(scope)
         for feed in self._app.feeds:
+            feed.as_set(self._settings)
+            feed.upstream.budget_now(self._settings)
             for secret in feed.upstream.auth.references:
                 secret.reveal(self._settings)
 
@@ -215,7 +217,7 @@ class Collector:
         named = bool(scope.only) and set(scope.only) <= set(feed.partitions.names)
         if not set(scope.only).isdisjoint(feed.partitions.names):
             expected = self._named(feed, expected, scope, ask=named)
-        return plan(feed, expected, states, now, retry=scope.retry, again=scope.again or named)
+        return plan(feed.as_set(self._settings), expected, states, now, retry=scope.retry, again=scope.again or named)
 
     def _chosen(self, feed: Feed, scope: Scope) -> Settings:
         """The settings, with the values that a person named in the place of those that are set."""

@@ -19,6 +19,7 @@ from rich.table import Table
 from .operate import Standing
 from .plan import GOOD
 from .runs import Event, Forecast, Result, Summary
+from .upstream import NEVER
 
 __all__ = ["Reporter", "plan_table", "result_lines", "status_table", "summary_table"]
 
@@ -153,7 +154,7 @@ def result_lines(results: Iterable[Result]) -> list[str]:
 def _group(feed: str, said: str, until: datetime | None, members: Sequence[Result]) -> str:
     names = " ".join(result.partition for result in members[:_LISTED] if result.partition)
     more = f" and {len(members) - _LISTED} more" if len(members) > _LISTED else ""
-    when = f", not before {until:%Y-%m-%d %H:%M} UTC" if until else ""
+    when = f", not before {until:%Y-%m-%d %H:%M} UTC" if until and until != NEVER else ""
     return f"{feed}: {len(members)} {said}{when}{f': {names}{more}' if names else ''}"
 
 

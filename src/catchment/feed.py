@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -218,6 +218,11 @@ class Feed:
             raise DeclarationError(
                 f"{where}: key", f"{loose[0]} may be null, volatile or inexact: it identifies nothing"
             )
+
+    def as_set(self, settings: Settings) -> Feed:
+        """The same with what is set in the place of settings. UsageError, naming the setting, where that cannot be."""
+        schedule = self.schedule.as_set(settings)
+        return self if schedule is self.schedule else replace(self, schedule=schedule)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -23,7 +23,7 @@ from .settings import Secret, Settings
 from .store.archive import Exchange, Place
 from .store.ledger import Lease
 from .store.store import Store
-from .upstream import Budget, Meaning, Upstream
+from .upstream import NEVER, Budget, Meaning, Upstream
 
 __all__ = ["Fetched", "Passes"]
 
@@ -162,6 +162,7 @@ class Passes:
             meaning = feed.reader(kept.answer, lease.partition)
             if meaning.kind not in _ASK_AGAIN:
                 until = self._clock.now() + PROBE if meaning.kind in ("auth", "stop") else None
+                until = NEVER if meaning.forever else until
                 return replace(before, meaning=meaning, pages=(*before.pages, kept), until=until)
         url = feed.upstream.base_url(self._settings) + request.target
         place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)

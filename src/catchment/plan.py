@@ -12,12 +12,12 @@ import xxhash
 from .budget import Count, Wait, take
 from .feed import Feed
 from .partitions import Expected, Partition
-from .upstream import Budget
+from .upstream import NEVER, Budget
 
 __all__ = [
     "END",
     "GOOD",
-    "NEVER",
+    "PARKED",
     "REFUSED_FOR",
     "Plan",
     "State",
@@ -37,8 +37,10 @@ GOOD = frozenset({"complete", "unchanged"})
 REFUSED_FOR = timedelta(days=30)
 """How long a partition is left alone that its upstream will not answer."""
 
+PARKED = timedelta(hours=1)
+"""Our own waits after failures are no longer: a longer one was asked for, and holds also where a person asks."""
+
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
-NEVER = datetime.max.replace(tzinfo=UTC)
 
 END = "no more"
 """The reason of a partition that was counted on trial, and that its upstream does not have: that is all there is."""
@@ -115,7 +117,7 @@ def plan(
     Args:
         states: partition key -> what the ledger knows.
         retry: a person asks: what ended incomplete before is due at once.
-        again: everything is due, whatever the schedule says.
+        again: everything is due, whatever the schedule says, but what was refused forever.
     """
     due: list[Task] = []
     held: list[Expected] = []
@@ -142,9 +144,9 @@ def plan(
 def _why(state: State, moment: datetime, now: datetime, *, retry: bool, again: bool) -> str:
     if state.verdict is None:
         return "never collected"
-    if again:
+    if again and state.retry_at != NEVER:
         return "asked for"
-    if retry and (state.verdict in ("failed", "partial") or _may_be_mended(state)):
+    if retry and (_may_pass(state) or _may_be_mended(state)):
         return "incomplete"
     return "scheduled" if moment <= now else ""
 
@@ -153,6 +155,15 @@ def _is_changed(feed: Feed, state: State, stamp: str) -> bool:
     """Whether the row of a collected partition is another by now. Where either stamp is not known, nothing is said."""
     asked = feed.due is not None and feed.due.changed and state.verdict in GOOD
     return asked and bool(state.stamp and stamp) and state.stamp != stamp
+
+
+def _may_pass(state: State) -> bool:
+    """Whether a failure is one that nobody asked this partition to wait for: a quota is its whole upstream's."""
+    if state.verdict not in ("failed", "partial"):
+        return False
+    if state.reason == "quota":
+        return True
+    return state.retry_at is None or state.checked_at is None or state.retry_at <= state.checked_at + PARKED
 
 
 def _may_be_mended(state: State) -> bool:
@@ -201,7 +212,7 @@ def retry_at(verdict: Verdict, failures: int, now: datetime, *, until: datetime 
     if until is not None:
         return until
     if verdict in ("failed", "partial"):
-        return now + min(timedelta(minutes=2 ** min(failures - 1, 6)), timedelta(hours=1))
+        return now + min(timedelta(minutes=2 ** min(failures - 1, 6)), PARKED)
     if verdict == "refused":
         return now + REFUSED_FOR
     return None

@@ -6,26 +6,43 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from .errors import DeclarationError
+from .errors import DeclarationError, UsageError
+from .settings import Setting, Settings
 
 __all__ = ["Cron", "Due", "Every", "changed", "known_zone", "older_than"]
 
 
 @dataclass(frozen=True)
 class Cron:
-    """A schedule by the clock of a place: `Cron("30 22 * * mon-fri", zone="America/New_York")`."""
+    """A schedule by the clock of a place: `Cron("30 22 * * mon-fri", zone="America/New_York")`.
 
-    expression: str
+    expression: or the `Setting` that holds it; `as_set` reads it.
+    """
+
+    expression: str | Setting
     zone: str = "UTC"
 
     def __post_init__(self) -> None:
         from cronsim import CronSim, CronSimError
 
         known_zone("Cron", self.zone)
+        expression = self.expression.default if isinstance(self.expression, Setting) else self.expression
         try:
-            CronSim(self.expression, datetime(2026, 1, 1, tzinfo=ZoneInfo(self.zone)))
+            CronSim(expression, datetime(2026, 1, 1, tzinfo=ZoneInfo(self.zone)))
         except CronSimError as error:
-            raise DeclarationError(f"Cron({self.expression!r})", str(error), hint='e.g. "0 4 * * *"') from error
+            raise DeclarationError(f"Cron({expression!r})", str(error), hint='e.g. "0 4 * * *"') from error
+
+    def as_set(self, settings: Settings) -> Cron:
+        """The same with the setting's value in its place. UsageError, naming the setting, where that is no schedule."""
+        if not isinstance(self.expression, Setting):
+            return self
+        text = self.expression.text(settings)
+        try:
+            return Cron(text, self.zone)
+        except DeclarationError as error:
+            raise UsageError(
+                f"{self.expression.name}={text} is no schedule: {error.message}", hint=error.hint
+            ) from error
 
     def next_after(self, moment: datetime) -> datetime:
         """The first slot after `moment`. A slot in the hour that summer time skips comes right after it, one in the
@@ -33,6 +50,7 @@ class Cron:
         """
         from cronsim import CronSim
 
+        assert isinstance(self.expression, str)  # `as_set` comes before
         # In the second pass of an hour that comes twice, the first answers are slots of its first pass: gone by.
         slots = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
         return next(slot for slot in (item.astimezone(moment.tzinfo) for item in slots) if slot > moment)
@@ -49,6 +67,9 @@ class Every:
         if interval < timedelta(seconds=1):
             raise DeclarationError("Every", "is at least one second")
         object.__setattr__(self, "interval", interval)
+
+    def as_set(self, settings: Settings) -> Every:  # noqa: ARG002 (as a Cron)
+        return self
 
     def next_after(self, moment: datetime) -> datetime:
         return moment + self.interval

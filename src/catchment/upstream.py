@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from .auth import Auth, NoAuth
 from .errors import DeclarationError, UsageError
@@ -16,8 +17,11 @@ from .partitions import Partition
 from .schedule import known_zone
 from .settings import Setting, Settings
 
-__all__ = ["Budget", "Meaning", "MeaningKind", "Reader", "Upstream", "Window", "read_http"]
+__all__ = ["NEVER", "Budget", "Meaning", "MeaningKind", "Reader", "Upstream", "Window", "read_http"]
 
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""The moment of what is not asked again."""
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 Unit = Literal["second", "minute", "hour", "day"]
@@ -42,24 +46,32 @@ class Window:
 class Budget:
     """How often we may ask: `Budget("1/second", "25/day", zone="America/New_York")`.
 
-    windows: all hold at once. zone: where the day turns. burst: how many may follow each other at once in the short
+    windows: all hold at once. zone: where the day turns, or the `Setting` that says
+    it. burst: how many may follow each other at once in the short
     windows (1: evenly spaced, so that no span holds more than its count). concurrency: open requests at a time.
     """
 
     windows: tuple[Window, ...]
-    zone: str
+    zone: str | Setting
     burst: int
     concurrency: int
 
-    def __init__(self, *windows: str, zone: str = "UTC", burst: int = 1, concurrency: int = 4) -> None:
+    def __init__(self, *windows: str, zone: str | Setting = "UTC", burst: int = 1, concurrency: int = 4) -> None:
         object.__setattr__(self, "windows", tuple(_window(text) for text in windows))
-        object.__setattr__(self, "zone", known_zone("Budget", zone))
+        known_zone("Budget", zone.default if isinstance(zone, Setting) else zone)
+        object.__setattr__(self, "zone", zone)
         object.__setattr__(self, "burst", burst)
         object.__setattr__(self, "concurrency", concurrency)
         if burst < 1 or concurrency < 1:
             raise DeclarationError("Budget", "burst and concurrency are at least 1")
         if len({window.unit for window in self.windows}) < len(self.windows):
             raise DeclarationError("Budget", "has two windows of one unit")
+
+    @property
+    def clock(self) -> ZoneInfo:
+        """Where the day turns; of a budget whose zone is a setting `Upstream.budget_now` knows."""
+        assert isinstance(self.zone, str)
+        return ZoneInfo(self.zone)
 
 
 def _window(text: str) -> Window:
@@ -76,12 +88,17 @@ MeaningKind = Literal["data", "pending", "throttled", "quota", "auth", "stop", "
 class Meaning:
     """What an answer is, whatever its status says. Built by the class methods.
 
-    wait: how long to wait before the same request is sent again, where the upstream or the feed says so.
+    wait: how long to wait before the same request is sent again, where the upstream or the feed says so. tries: how
+    often it is sent in all, 0 for as often as the upstream's faults allow. park: how long the partition is left alone
+    after that. forever: never asked again.
     """
 
     kind: MeaningKind
     reason: str = ""
     wait: timedelta | None = None
+    tries: int = 0
+    park: timedelta | None = None
+    forever: bool = False
 
     @classmethod
     def data(cls) -> Meaning:
@@ -114,9 +131,9 @@ class Meaning:
         return cls("stop", reason)
 
     @classmethod
-    def refused(cls, reason: str) -> Meaning:
-        """This partition will not be answered, however often it is asked."""
-        return cls("refused", reason)
+    def refused(cls, reason: str, *, forever: bool = False) -> Meaning:
+        """This partition will not be answered, however often it is asked. forever: nor by naming it again."""
+        return cls("refused", reason, forever=forever)
 
     @classmethod
     def failed(cls, reason: str) -> Meaning:
@@ -124,9 +141,15 @@ class Meaning:
         return cls("failed", reason)
 
     @classmethod
-    def transient(cls, reason: str, wait: timedelta | None = None) -> Meaning:
-        """A fault that may pass: tried again a few times."""
-        return cls("transient", reason, wait)
+    def transient(
+        cls, reason: str, wait: timedelta | None = None, *, tries: int = 0, park: timedelta | None = None
+    ) -> Meaning:
+        """A fault that may pass: tried again a few times; then the partition is `failed`.
+
+        tries: in all, in the place of the upstream's own number. park: then it is left alone for so long, unless a
+        person names it.
+        """
+        return cls("transient", reason, wait, tries, park)
 
 
 Reader = Callable[[Answer, Partition], Meaning]
@@ -161,7 +184,8 @@ class Upstream:
 
     url: `https://…`; `CATCHMENT_UPSTREAM_<NAME>` replaces it. read: what an answer means. throttled_s: seconds of the
     first wait after a throttling that does not say how long, doubled up to 60. tries: seconds between the tries of a
-    request whose fault may pass. deadline: for one whole request. max_body: bytes of one decoded body.
+    request whose fault may pass. longest_wait: what an answer may ask for (`Retry-After`); a longer wait ends the
+    attempt, and the partition is due after it. deadline: for one whole request. max_body: bytes of one decoded body.
     """
 
     name: str
@@ -171,6 +195,7 @@ class Upstream:
     read: Reader = field(default=read_http, kw_only=True)
     throttled_s: float = field(default=1, kw_only=True)
     tries: tuple[float, ...] = field(default=(1, 2, 4, 8), kw_only=True)
+    longest_wait: timedelta = field(default=timedelta(hours=1), kw_only=True)
     deadline: timedelta = field(default=timedelta(seconds=60), kw_only=True)
     max_body: int = field(default=64 * 2**20, kw_only=True)
 
@@ -189,11 +214,26 @@ class Upstream:
         return settings.upstream_url(self.name) or self.url.rstrip("/")
 
     def budget_now(self, settings: Settings) -> Budget:
-        """The declared budget, or the one in the setting `<NAME>_BUDGET`, e.g. `75/minute`."""
+        """The declared budget, or the one in the setting `<NAME>_BUDGET`, e.g. `75/minute`, in the zone that is set.
+
+        UsageError, naming the setting, where that cannot be.
+        """
+        budget = self.budget
+        zone = _zone_now(budget.zone, settings) if isinstance(budget.zone, Setting) else budget.zone
         name = f"{self.name.upper().replace('-', '_')}_BUDGET"
-        if not (windows := Setting(name).values(settings)):
-            return self.budget
+        windows = Setting(name).values(settings)
+        if not windows and zone == budget.zone:
+            return budget
         try:
-            return Budget(*windows, zone=self.budget.zone, burst=self.budget.burst, concurrency=self.budget.concurrency)
+            return Budget(
+                *(windows or map(str, budget.windows)), zone=zone, burst=budget.burst, concurrency=budget.concurrency
+            )
         except DeclarationError as error:
             raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
+
+
+def _zone_now(zone: Setting, settings: Settings) -> str:
+    try:
+        return known_zone(zone.name, zone.text(settings))
+    except DeclarationError as error:
+        raise UsageError(f"{zone.name}: {error.message}", hint=error.hint) from error

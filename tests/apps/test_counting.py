@@ -3,121 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 
 import pytest
 from collecting import Collecting, by_partition
+from shows import APP, DAY, NOW, collecting_shows
 
-from catchment import (
-    RETIRE,
-    App,
-    Feed,
-    Get,
-    Meaning,
-    Record,
-    Upstream,
-    changed,
-    counted,
-    each,
-    older_than,
-    read_http,
-    rows_of,
-)
-from catchment.clock import FakeClock
 from catchment.collect import Collector
 from catchment.runs import Scope
 from catchment.settings import load_settings
-from catchment.standin import Answer, Request, serve_in_thread
 from catchment.store.store import Store
-
-NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-class Show(Record):
-    id: str
-    seasons: int | None
-
-
-class Entry(Record):
-    id: str
-    season: int
-    rating: str
-
-
-class Episode(Record):
-    id: str
-
-
-def read_season(answer, partition):
-    return Meaning.pending("no such season") if answer.status == 404 else read_http(answer, partition)
-
-
-shows_api = Upstream("shows", "https://shows.example", tries=(1,))
-shows = Feed("shows", Show, shows_api, request=Get("/show", id="{id}"), partitions=each(id="lost"), key=("id",))
-seasons = Feed(
-    "seasons",
-    Entry,
-    shows_api,
-    request=Get("/season", show="{show}", season="{season}"),
-    partitions=counted(rows_of(shows, show="id"), season="seasons", most=5),
-    read=read_season,
-    shape=lambda row, partition: {**row, "season": int(partition["season"])},
-    key=("id",),
-    missing=RETIRE,
-)
-episodes = Feed(
-    "episodes",
-    Episode,
-    shows_api,
-    request=Get("/episode", id="{id}"),
-    partitions=rows_of(seasons, id="id"),
-    key=("id",),
-    due=changed() | older_than(days=(28, 35)),
-)
-APP = App("shows", feeds=[shows, seasons, episodes])
-
-
-@dataclass(frozen=True)
-class Switches:
-    """told: the number that the show says. seasons: how many there are. rating: of the first episode of all."""
-
-    told: int | None = None
-    seasons: int = 3
-    rating: str = "8.0"
-
-
-class Shows:
-    """One show; each season has two episodes."""
-
-    name = "shows"
-
-    def switches(self) -> Switches:
-        return Switches()
-
-    def reset(self) -> None:
-        """It remembers nothing."""
-
-    def answer(self, request: Request, switches: Switches) -> Answer:
-        if request.path == "/show":
-            return Answer.json([{"id": "lost", "seasons": switches.told}])
-        if request.path == "/episode":
-            return Answer.json([{"id": request.query["id"]}])
-        season = int(request.query["season"])
-        if season > switches.seasons:
-            return Answer(404)
-        first = {"id": f"{season}-1", "rating": switches.rating if season == 1 else "7.0"}
-        return Answer.json([first, {"id": f"{season}-2", "rating": "7.5"}])
-
-
-@contextmanager
-def collecting_shows(folder, **switches: object) -> Iterator[Collecting]:
-    clock = FakeClock(NOW)
-    with serve_in_thread(Shows(), clock=clock, switches=switches) as running:
-        yield Collecting(APP, folder, running.url, running.control, clock, {})
 
 
 def asked(shows: Collecting, path: str, name: str, since: int = 0) -> list[str]:

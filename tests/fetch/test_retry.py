@@ -68,3 +68,10 @@ def test_a_wait_is_never_negative_and_never_over_its_bound(attempt, draw):
 )
 def test_retry_after_is_seconds_or_a_date_or_nothing(header, wait):
     assert retry_after(header, NOW) == wait
+
+
+def test_a_meaning_may_have_a_number_of_tries_of_its_own():
+    assert seconds(Meaning.transient("data", tries=3), 3, (1, 2, 4, 8)) == [1, 2, None]
+    assert seconds(Meaning.transient("data", tries=5), 5, (1, 2)) == [1, 2, 2, 2, None]
+    assert seconds(Meaning.transient("data", tries=1), 1, (1, 2)) == [None]
+    assert seconds(Meaning.transient("data", tries=2), 2, ()) == [0, None]

@@ -8,6 +8,7 @@ from catchment.feed import Feed, Get
 from catchment.partitions import rows_of
 from catchment.schedule import Cron, Every, changed, older_than
 from catchment.serve.freshness import age, due
+from catchment.settings import Settings
 from catchment.store.snapshot import Freshness
 
 
@@ -29,7 +30,7 @@ STALE = {
 
 @pytest.mark.parametrize(("schedule", "now", "expected"), STALE.values(), ids=STALE.keys())
 def test_stale_is_what_missed_a_whole_round(schedule, now, expected):
-    found = due(feed(schedule=schedule), now)
+    found = due(feed(schedule=schedule), now, Settings())
     assert found.closed == ""
     if expected is None:
         assert found.stale < "1900"
@@ -43,9 +44,11 @@ def test_a_closed_partition_has_its_own_rounds(store, reader):
     store.partition(BARS, "all=1")
     store.partition(BARS, "all=2", collected_at=old, first_collected_at=old)
     with reader.snapshot() as snapshot:
-        without = snapshot.freshness(BARS, due(feed(), now))
-        settled = snapshot.freshness(BARS, due(feed(settle=timedelta(days=10)), now))
-        strict = snapshot.freshness(BARS, due(feed(settle=timedelta(days=10), reconcile=Every(days=9)), now))
+        without = snapshot.freshness(BARS, due(feed(), now, Settings()))
+        settled = snapshot.freshness(BARS, due(feed(settle=timedelta(days=10)), now, Settings()))
+        strict = snapshot.freshness(
+            BARS, due(feed(settle=timedelta(days=10), reconcile=Every(days=9)), now, Settings())
+        )
     assert (without.stale, without.oldest) == (1, old)
     assert (settled.stale, settled.oldest) == (0, "2026-01-31T04:00:00.000000Z")
     assert strict.stale == 1
@@ -69,4 +72,4 @@ def test_an_answer_is_as_old_as_its_oldest_part():
     ids=["never", "two rounds after its greatest age"],
 )
 def test_what_is_asked_again_by_its_row_is_too_old_after_its_age(when, stale):
-    assert due(feed(partitions=rows_of(feed(), symbol="symbol"), due=when), MONDAY).stale == stale
+    assert due(feed(partitions=rows_of(feed(), symbol="symbol"), due=when), MONDAY, Settings()).stale == stale

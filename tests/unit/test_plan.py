@@ -25,6 +25,7 @@ from catchment import (
 )
 from catchment.partitions import Expected
 from catchment.plan import AT_ONCE, GOOD, REFUSED_FOR, State, due_at, only, own_age, plan, retry_at
+from catchment.upstream import NEVER
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -226,6 +227,23 @@ def test_the_next_slot_is_one_and_later_from_whatever_moment_one_asks(zone, cloc
 )
 def test_slots_are_by_the_clock_of_their_place(clock, zone, moment, expected):
     assert Cron(clock, zone=zone).next_after(datetime.fromisoformat(moment)) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict", "until", "why"),
+    [
+        pytest.param({"retry": True}, "failed", NOON + HOUR, "incomplete", id="our own wait"),
+        pytest.param({"retry": True}, "failed", NOON + 24 * HOUR, "", id="parked"),
+        pytest.param({"again": True}, "failed", NOON + 24 * HOUR, "asked for", id="parked, named"),
+        pytest.param({"retry": True}, "refused", NEVER, "", id="refused forever"),
+        pytest.param({"again": True}, "refused", NEVER, "", id="refused forever, named"),
+        pytest.param({"again": True}, "refused", NOON + REFUSED_FOR, "asked for", id="refused, named"),
+    ],
+)
+def test_a_person_does_not_ask_for_what_is_to_be_left_alone(options, verdict, until, why):
+    found = planned([state("a", verdict, retry_at=until)], names="a", **options)
+    assert names(found.due) == ([("a", why)] if why else [])
+    assert found.next == (None if why or until == NEVER else until)
 
 
 # -- due by the row that a partition comes from -------------------------------------------------------------------

@@ -215,10 +215,15 @@ def _referred(feeds: Sequence[Feed]) -> dict[str, str]:
     referred: dict[str, str] = {}
     for feed in feeds:
         referred |= dict.fromkeys(feed.partitions.settings.values(), "")
-        referred |= {setting.name: setting.default for setting in _settings_in((feed.partitions, feed.request))}
+        referred |= {setting.name: setting.default for setting in _settings_in(_declared(feed))}
         windows = ",".join(str(window) for window in feed.upstream.budget.windows)
         referred[f"{feed.upstream.name.upper().replace('-', '_')}_BUDGET"] = windows
     return referred
+
+
+def _declared(feed: Feed) -> tuple[object, ...]:
+    """The parts of a feed that may hold settings."""
+    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget)
 
 
 def _settings_in(value: object) -> Iterator[Setting]:

@@ -15,7 +15,7 @@ from ..budget import Wait
 from ..clock import Clock
 from ..errors import BudgetSpent, FetchError, Refused
 from ..exchange import Answer, Request
-from ..upstream import Meaning, Upstream
+from ..upstream import NEVER, Meaning, Upstream
 from .client import Client, Limits
 from .retry import next_wait, retry_after
 
@@ -28,8 +28,6 @@ PATIENCE = timedelta(minutes=10)
 
 PROBE = timedelta(hours=6)
 """How long an upstream is left alone that does not let us in, unless a person asks before."""
-
-LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 
 class Purse(Protocol):
@@ -110,7 +108,7 @@ class Asker:
             count = throttled if meaning.kind == "throttled" else tries
             wait = next_wait(meaning, count, self._upstream.tries, throttled_s=self._upstream.throttled_s)
             now = self._clock.now()
-            if wait is None or wait > LONGEST_RETRY_AFTER or (throttled and now + wait > patient_until):
+            if wait is None or wait > self._upstream.longest_wait or (throttled and now + wait > patient_until):
                 return await self._end(asked, wait, now)
             if meaning.kind == "throttled":
                 await self._purse.pause(now + wait, "throttled")
@@ -156,6 +154,9 @@ class Asker:
             await self._purse.pause(now + PROBE, "auth")
         if kind in ("auth", "stop"):
             return replace(asked, until=now + PROBE)
+        if asked.meaning.forever:
+            return replace(asked, until=NEVER)
+        wait = wait or asked.meaning.park
         return replace(asked, until=now + wait if wait else None)
 
 

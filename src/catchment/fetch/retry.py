@@ -27,7 +27,8 @@ def next_wait(
 
     With `waits=(1, 2, 4, 8)` a fault that may pass is tried five times, 1, 2, 4 and 8 s apart, each stretched by up
     to a quarter so that workers do not come back together. Throttling waits 1, 2, 4 … 60 s for as long as it is asked
-    for: it is no failed try. What the upstream says (`meaning.wait`) is never undercut.
+    for: it is no failed try. A meaning with `tries` of its own takes those, the last wait again where there are no
+    more. What the upstream says (`meaning.wait`) is never undercut.
 
     Args:
         attempt: how many answers of this kind there were, from 1.
@@ -38,9 +39,10 @@ def next_wait(
     asked = meaning.wait or timedelta(0)
     if meaning.kind == "throttled":
         return asked or timedelta(seconds=min(throttled_s * 2.0 ** min(attempt - 1, 10), _LONGEST_THROTTLE_S))
-    if meaning.kind != "transient" or attempt > len(waits):
+    if meaning.kind != "transient" or attempt >= (meaning.tries or len(waits) + 1):
         return None
-    return max(asked, timedelta(seconds=waits[attempt - 1] * (1 + random() / 4)))
+    seconds = waits[min(attempt, len(waits)) - 1] if waits else 0
+    return max(asked, timedelta(seconds=seconds * (1 + random() / 4)))
 
 
 def retry_after(header: str, now: datetime) -> timedelta | None:

@@ -12,18 +12,20 @@ from ..clock import parse_moment, render_moment
 from ..feed import Feed
 from ..resource import Resource
 from ..schedule import Cron, Every
+from ..settings import Settings
 from ..store.snapshot import Due, Freshness
 
 __all__ = ["Age", "age", "due"]
 
 
-def due(feed: Feed | Resource, now: datetime) -> Due:
+def due(feed: Feed | Resource, now: datetime, settings: Settings) -> Due:
     """The moments before which a partition's last collection is too old: a whole round of its schedule was missed.
 
     One slot may just be at work; the one before it should be done. What people write is never too old.
     """
     if isinstance(feed, Resource):
         return Due("")
+    feed = feed.as_set(settings)
     if feed.due is not None:
         return Due(render_moment(_two_rounds_ago(feed.schedule, now) - feed.due.ages[1]) if feed.due.ages else "")
     stale = render_moment(_two_rounds_ago(feed.reread or feed.schedule, now))
@@ -37,6 +39,7 @@ def _two_rounds_ago(schedule: Cron | Every, now: datetime) -> datetime:
         return now - 2 * min(schedule.interval, timedelta(days=36500))
     from cronsim import CronSim
 
+    assert isinstance(schedule.expression, str)  # it is as set
     backwards = CronSim(schedule.expression, now.astimezone(ZoneInfo(schedule.zone)), reverse=True)
     slots: list[datetime] = list(itertools.islice(backwards, 2))
     return slots[-1].astimezone(UTC)

@@ -286,7 +286,7 @@ class Front:
             return known[2]
         collection = self._reader.collections[name]
         with self._reader.snapshot() as snapshot:
-            fresh = snapshot.freshness(collection, due(collection.feed, data.now))
+            fresh = snapshot.freshness(collection, due(collection.feed, data.now, data.settings))
         self._fresh[name] = (states, second, fresh)
         return fresh
 

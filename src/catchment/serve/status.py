@@ -12,6 +12,7 @@ from litestar import Request, Response, get
 from ..errors import QueryError
 from ..feed import CONTENT, Feed
 from ..schedule import Cron
+from ..settings import Settings
 from ..store.snapshot import Freshness
 from ..store.tables import Collection
 from . import gate
@@ -51,17 +52,18 @@ def _about(collection: Collection) -> str:
 @get("/v1/_/feeds")
 async def feeds(request: Ask) -> Response[bytes]:
     """What is collected, from where, when, and into which fields."""
-    found = [(item, item.feed) for item in _data(request).visible()]
-    return _json({"data": [_feed(item, feed) for item, feed in found if isinstance(feed, Feed)]})
+    data = _data(request)
+    found = [(item, item.feed) for item in data.visible()]
+    return _json({"data": [_feed(item, feed, data.settings) for item, feed in found if isinstance(feed, Feed)]})
 
 
-def _feed(collection: Collection, feed: Feed) -> dict[str, Any]:
+def _feed(collection: Collection, feed: Feed, settings: Settings) -> dict[str, Any]:
     return {
         "collection": collection.name,
         "upstream": feed.upstream.name,
         "key": "content" if feed.key is CONTENT else list(feed.key),
         "fields": [asdict(column) for column in feed.columns],
-        "schedule": _schedule(feed),
+        "schedule": _schedule(feed.as_set(settings)),
         "missing": feed.missing.value,
         "public": feed.public,
     }
@@ -111,7 +113,9 @@ async def data_health(request: Ask) -> Response[bytes]:
     def question() -> list[dict[str, Any]]:
         with data.reader.snapshot() as snapshot:
             collected = [item for item in data.visible() if not item.written]
-            return [_health(item, snapshot.freshness(item, due(item.feed, data.now))) for item in collected]
+            return [
+                _health(item, snapshot.freshness(item, due(item.feed, data.now, data.settings))) for item in collected
+            ]
 
     listed = await asyncio.to_thread(question)
     stale = any(item["stale"] for item in listed)
