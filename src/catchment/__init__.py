@@ -13,7 +13,7 @@ from .exchange import Answer
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, items
 from .partitions import Partition, counted, days, each, grid, listed_by, months, rows_of
 from .record import Record
-from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup
+from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
 from .schedule import Cron, Every, changed, older_than
 from .settings import Secret, Setting
 from .upstream import Budget, Meaning, Upstream, read_http
@@ -49,7 +49,9 @@ __all__ = [
     "Rollup",
     "Secret",
     "Setting",
+    "Spelling",
     "Upstream",
+    "WriteLimit",
     "changed",
     "counted",
     "days",

@@ -18,6 +18,7 @@ CatchmentError
 │   ├── LeaseLost          another worker holds this partition; our transaction was rolled back
 │   └── MergeOutdated      rows changed between comparing and writing: compare again
 └── QueryError             a reader asked for something that cannot be answered (a 4xx problem)
+    └── TooManyWrites      somebody has written as much as one may for now
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "TooLarge",
+    "TooManyWrites",
     "Unreachable",
     "UsageError",
 ]
@@ -175,3 +177,12 @@ class QueryError(CatchmentError):
         self.kind = kind
         self.status = status
         self.parameter = parameter
+
+
+class TooManyWrites(QueryError):
+    """Somebody has written as much as one may for now; more in `wait_s` seconds."""
+
+    def __init__(self, wait_s: int) -> None:
+        message = f"You have written as much as one may for now; write again in {wait_s} s."
+        super().__init__(message, kind="too-many-requests", status=429)
+        self.wait_s = wait_s

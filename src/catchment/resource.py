@@ -7,33 +7,33 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .errors import DeclarationError, QueryError
+from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unstorable
+from .errors import DeclarationError
 from .feed import Feed
 from .principal import Principal
-from .record import LEAST, MOST, Column, Kind, Record, columns, to_stored
+from .record import Column, Record, columns, to_stored
+from .settings import Setting
 
 __all__ = [
     "REFUSE",
     "REPLACE",
     "Action",
-    "Fault",
-    "InvalidRecord",
     "Link",
     "Refusal",
     "Resource",
     "Rollup",
+    "Spelling",
     "View",
-    "merge_patch",
+    "WriteLimit",
 ]
 
 Action = Literal["create", "change", "delete"]
@@ -42,7 +42,6 @@ _NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
 _TAKEN = re.compile(r"(partition|one|order_[0-9]+|rollup_[0-9]+)\Z")
 _MOMENTS = ("created_at", "updated_at")
 MAX_BODY = 2**20
-_MOST_FAULTS, _LONGEST_NAME = 50, 100
 
 
 class Again(Enum):
@@ -53,27 +52,6 @@ class Again(Enum):
 
 
 REFUSE, REPLACE = Again.REFUSE, Again.REPLACE
-
-
-# -- what is wrong with a body, and what is not allowed -------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing to mend in what was written. pointer: where (RFC 6901), "" for the whole."""
-
-    pointer: str
-    message: str
-
-
-class InvalidRecord(QueryError):
-    """What was written is no acceptable record; `faults` has every reason that could be told at once."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        first = faults[0]
-        where = f"{first.pointer}: " if first.pointer else ""
-        super().__init__(f"{where}{first.message}", kind="invalid", status=422)
-        self.faults = tuple(faults[:_MOST_FAULTS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +106,35 @@ class Rollup:
     """A count and an exact sum for each group, kept with every write: `Rollup(of="rating", by=("provider",))`.
 
     Records whose `of` is null are not counted; without `of` every record is, and the sum is 0.
+    standing: a record counts only as long as what it is about is there.
     """
 
     of: str = ""
     by: tuple[str, ...] = field(default=(), kw_only=True)
+    standing: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Texts that are one where `key` makes them equal: shown as whoever wrote them first, by all who name them so.
+
+    `Spelling("skill", folded)`: the records of an app whose fields have the spelling `skill` share what is written.
+    """
+
+    name: str
+    key: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class WriteLimit:
+    """How often one person may write: `WriteLimit(Setting("LIMIT_REVIEWS", "20/hour"), ("create", "change"))`.
+
+    All processes of a store count together, and so do resources that name the same setting; what was refused does not
+    count. rate: as in `CATCHMENT_LIMIT_WRITES`; `off` lifts it.
+    """
+
+    rate: Setting
+    actions: tuple[Action, ...] = ("create", "change", "delete")
 
 
 def _theirs(action: Action, principal: Principal, record: Any, owner: str) -> bool:
@@ -163,6 +166,8 @@ class Resource:
             owner may, and who may moderate may delete.
         conceal: who may not gets 404, as if there were no such record, instead of 403.
         if_match: a change or deletion must name the version that it is meant for.
+        limits: how often one person may write.
+        spellings: field -> how its text, or each text of its list, is shown.
         rollups: counts and sums by group. lists: list fields that are kept apart too, a row an element.
         max_body: bytes of a body. sort, indexes, public: as in a feed.
     """
@@ -180,6 +185,8 @@ class Resource:
     may: May | None = field(default=None, kw_only=True)
     conceal: bool = field(default=False, kw_only=True)
     if_match: bool = field(default=False, kw_only=True)
+    limits: Sequence[WriteLimit] = field(default=(), kw_only=True)
+    spellings: Mapping[str, Spelling] = field(default_factory=dict, kw_only=True)
     rollups: Sequence[Rollup] = field(default=(), kw_only=True)
     lists: Sequence[str] = field(default=(), kw_only=True)
     max_body: int = field(default=256 * 2**10, kw_only=True)
@@ -204,7 +211,7 @@ class Resource:
 
     def _check_names(self, where: str) -> None:
         named = {"owner": [self.owner] if self.owner else [], "read_only": self.read_only, "lists": self.lists}
-        named |= {"one_per_owner": self.one_per_owner or (), "sort": self.sort}
+        named |= {"one_per_owner": self.one_per_owner or (), "sort": self.sort, "spellings": list(self.spellings)}
         named |= {f"indexes[{number}]": names for number, names in enumerate(self.indexes)}
         named |= {
             f"rollups[{number}]": (*item.by, *filter(None, [item.of])) for number, item in enumerate(self.rollups)
@@ -232,9 +239,14 @@ class Resource:
             raise DeclarationError(where, "has no field that people write")
 
     def _check_sums(self, where: str) -> None:
+        for name in self.spellings:
+            if self._kinds[name] not in ("text", "json"):
+                raise DeclarationError(f"{where}: spellings", f"{name} is no text and no list of texts")
         for number, item in enumerate(self.rollups):
             if item.of and self._kinds[item.of] not in ("integer", "decimal"):
                 raise DeclarationError(f"{where}: rollups[{number}]", f"{item.of} is no exact number")
+            if item.standing and not (self.links and all(isinstance(link.target, Resource) for link in self.links)):
+                raise DeclarationError(f"{where}: rollups[{number}]", "standing needs about= a resource")
             if loose := [name for name in item.by if self._kinds[name] in ("json", "number")]:
                 raise DeclarationError(f"{where}: rollups[{number}]", f"{loose[0]} makes no groups")
 
@@ -358,18 +370,18 @@ class Resource:
         values: dict[str, Any] = {}
         for name in self.writable:
             if name in members:
-                value, found = _typed(members[name], self._types[name], _pointer("", name))
+                value, found = typed(members[name], self._types[name], pointer_to("", name))
                 values[name] = value
                 faults += found
             elif name not in self._optional:
-                faults.append(Fault(_pointer("", name), "is missing"))
+                faults.append(Fault(pointer_to("", name), "is missing"))
         if faults:
             raise InvalidRecord(faults)
         return values
 
     def _unwanted(self, members: Mapping[str, Any]) -> list[Fault]:
         return [
-            Fault(_pointer("", name), "is read-only" if name in self.filled else "is no field of this record")
+            Fault(pointer_to("", name), "is read-only" if name in self.filled else "is no field of this record")
             for name in members
             if name not in self.writable
         ]
@@ -397,7 +409,7 @@ class Resource:
     def _unmoved(self, draft: dict[str, Any], before: Record) -> dict[str, Any]:
         moved = [name for name in self.fixed if draft.get(name) != getattr(before, name)]
         if moved:
-            raise InvalidRecord([Fault(_pointer("", name), "cannot be changed") for name in moved])
+            raise InvalidRecord([Fault(pointer_to("", name), "cannot be changed") for name in moved])
         return draft
 
     def complete(self, draft: Mapping[str, Any], before: Any, *, key: str, owner: str, at: datetime) -> Any:
@@ -415,7 +427,7 @@ class Resource:
         values = {name: value for name, value in filled.items() if name in self._kinds} | dict(draft) | {"id": key}
         record = self.record(**values)
         record = self.normal(record, before) if self.normal else record
-        faults = [Fault(_pointer("", name), message) for name, message in (self.check(record) if self.check else ())]
+        faults = [Fault(pointer_to("", name), message) for name, message in (self.check(record) if self.check else ())]
         if faults := faults or self._unkeepable(record):
             raise InvalidRecord(faults)
         return record
@@ -427,7 +439,7 @@ class Resource:
             try:
                 to_stored(column.kind, getattr(record, column.name))
             except (ValueError, ArithmeticError) as error:
-                faults.append(Fault(_pointer("", column.name), str(error)))
+                faults.append(Fault(pointer_to("", column.name), str(error)))
         return faults
 
     def same(self, record: Any, before: Any) -> bool:
@@ -435,91 +447,3 @@ class Resource:
         if "updated_at" in self._kinds:
             record = msgspec.structs.replace(record, updated_at=before.updated_at)
         return bool(record == before)
-
-
-# -- JSON values ----------------------------------------------------------------------------------------------------
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """The target with the patch merged into it (RFC 7396); neither is changed."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged
-
-
-def _pointer(pointer: str, name: str | int) -> str:
-    """The pointer one step on. A name comes from anybody: half characters cannot be answered, nor long ones."""
-    text = str(name)[:_LONGEST_NAME].encode(errors="replace").decode()
-    return f"{pointer}/{text.replace('~', '~0').replace('/', '~1')}"
-
-
-def unstorable(value: Any, pointer: str = "") -> Iterator[Fault]:
-    """What in a JSON value no engine stores: NUL, half a pair of surrogates, an integer beyond 64 bits."""
-    if isinstance(value, str):
-        if "\0" in value:
-            yield Fault(pointer, "holds a NUL character")
-        elif not _whole(value):
-            yield Fault(pointer, "holds half a character (a lone surrogate)")
-    elif type(value) is int and not LEAST <= value <= MOST:
-        yield Fault(pointer, "integer beyond 64 bits")
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if not _whole(name) or "\0" in name:
-                yield Fault(pointer, "a member's name holds a NUL character or half a character")
-            else:
-                yield from unstorable(item, _pointer(pointer, name))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from unstorable(item, _pointer(pointer, number))
-
-
-def _whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-_AT = re.compile(r"(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
-_STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
-
-
-def _typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
-    """The value in its type, and what is wrong with it."""
-    try:
-        found = msgspec.convert(value, wanted)
-    except msgspec.ValidationError as error:
-        match = _AT.match(str(error))
-        assert match is not None
-        steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
-        return None, [Fault(pointer + steps, match["message"].replace("`decimal`", "a number with a fraction"))]
-    # Dates stay dates and numbers numbers, so that the walk can look at them.
-    return found, [*_unfit(value, msgspec.to_builtins(found, builtin_types=(Decimal, datetime)), pointer)]
-
-
-def _unfit(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
-    """What a type lets pass and we do not: members that nested objects do not have, values that no rule could judge."""
-    if isinstance(given, dict) and isinstance(taken, dict):
-        for name, value in given.items():
-            if name not in taken:
-                yield Fault(_pointer(pointer, name), "is no field of this record")
-            else:
-                yield from _unfit(value, taken[name], _pointer(pointer, name))
-    elif isinstance(given, list) and isinstance(taken, list):
-        for number, (one, other) in enumerate(zip(given, taken, strict=False)):
-            yield from _unfit(one, other, _pointer(pointer, number))
-    elif (kind := _CHECKED.get(type(taken))) is not None:
-        try:
-            to_stored(kind, taken)
-        except (ValueError, ArithmeticError) as error:
-            yield Fault(pointer, str(error))
-
-
-_CHECKED: dict[type, Kind] = {Decimal: "decimal", datetime: "datetime", float: "number"}

@@ -35,13 +35,12 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 from litestar.params import FromPath
 
+from .bodies import Fault, InvalidRecord, unstorable
 from .errors import DeclarationError, QueryError, StoreUnavailable
 from .principal import Principal, may
-from .resource import Fault, InvalidRecord, unstorable
 from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
-from .serve.limits import Buckets, parse_limit
 from .serve.openapi import PROBLEM_ANSWER
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
@@ -53,7 +52,6 @@ from .store.writes import Done
 
 __all__ = [
     "AsOf",
-    "Buckets",
     "Data",
     "Done",
     "Fault",
@@ -83,7 +81,6 @@ __all__ = [
     "of_error",
     "parameters",
     "parse_as_of",
-    "parse_limit",
     "patch",
     "post",
     "problem",

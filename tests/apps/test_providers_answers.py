@@ -11,6 +11,7 @@ import pytest
 from marketplace import BODY, LIMITLESS, NOW, OUTSIDE, marketplace, span, user
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from catchment.errors import UsageError
 from catchment.store.rollups import kept, recomputed
 from catchment.store.tables import collections_of
 
@@ -238,6 +239,35 @@ def test_the_general_mean_is_of_all_reviews_and_stands_for_an_hour(tmp_path):
         assert item["match"]["prior_version"] == 3
 
 
+def test_reviews_of_who_is_gone_are_not_in_the_general_mean(tmp_path):
+    with marketplace(tmp_path) as market:
+        bad, good = market.offer(), market.offer(who=3)
+        for who in (4, 5):
+            market.rate(bad, 1, who)
+            market.rate(good, 5, who)
+        assert market.ask("DELETE", f"/service-provider/{bad}").status_code == 200
+        assert market.provider(market.offer())["score"] == 5.0
+        left = market.ask("GET", f"/v1/providers/reviews?provider={bad}", who=0, **market.key(9, "read")).json()["data"]
+        assert len(left) == 2
+        for item, change in zip(left, ("PATCH", "DELETE"), strict=True):
+            who = int(item["user_id"][-1])
+            url = f"/v1/providers/reviews/{item['id']}"
+            assert market.ask(change, url, {"rating": 2} if change == "PATCH" else None, who).is_success
+        market.clock.advance(timedelta(seconds=3600))
+        assert market.provider(good)["score"] == 5.0
+        check_sums(market)
+
+
+def check_sums(market):
+    """What is kept beside the reviews is what counting them gives."""
+    from catchment.apps.providers import app
+
+    reviews = collections_of(app)[1]
+    with closing(sqlite3.connect(market.database)) as sql:
+        for number in range(3):
+            assert kept(sql, reviews, number) == recomputed(sql, reviews, number) != {}
+
+
 # -- pages ----------------------------------------------------------------------------------------------------------
 
 
@@ -340,12 +370,7 @@ def test_what_is_kept_beside_reviews_is_what_counting_gives(market):
         await asyncio.gather(*(writes(who) for who in range(2, 10)))
 
     asyncio.run(everybody())
-    from catchment.apps.providers import app
-
-    reviews = collections_of(app)[1]
-    with closing(sqlite3.connect(market.database)) as sql:
-        for number in range(3):
-            assert kept(sql, reviews, number) == recomputed(sql, reviews, number) != {}
+    check_sums(market)
 
 
 def test_a_comment_is_seen_by_others_once_it_is_published(market):
@@ -632,9 +657,25 @@ def test_names_are_exact_and_listed_whatever_their_case(market):
 
 
 def test_the_first_spelling_of_a_skill_is_shown(market):
-    market.offer(skills=["SEO Optimisation", "seo   optimisation"])
+    """By everybody and for ever: also where it was changed otherwise, and when its first writer is gone."""
+    first = market.offer(skills=["SEO Optimisation", "seo   optimisation"])
     other = market.offer(skills=["Selling", "seo optimisation"])
     assert market.provider(other)["skills"] == ["Selling", "SEO Optimisation"]
+    assert market.ask("DELETE", f"/service-provider/{first}").status_code == 200
+    market.ask("PUT", f"/service-provider/{other}", BODY | {"skills": ["sEO  oPTIMISATION"]})
+    assert market.provider(other)["skills"] == ["SEO Optimisation"]
+    generic = market.ask("POST", "/v1/providers/providers", BODY | {"skills": ["SEO OPTIMISATION", "SELLING"]})
+    assert generic.json()["data"]["skills"] == ["SEO Optimisation", "Selling"]
+    review = {"provider": other, "rating": 4, "skill": "seo optimisation"}
+    said = market.ask("POST", "/v1/providers/reviews", review, 2)
+    assert said.json()["data"]["skill"] == "SEO Optimisation"
+
+
+def test_what_is_refused_leaves_no_spelling_behind(market):
+    provider = market.offer(skills=["x"])
+    refused = {"provider": provider, "rating": 4, "skill": "NEVER Had"}
+    assert market.ask("POST", "/v1/providers/reviews", refused, 2).status_code == 422
+    assert market.provider(market.offer(skills=["never had"]))["skills"] == ["never had"]
 
 
 def test_who_asks_is_told_by_a_trusted_gateway_alone(tmp_path):
@@ -739,18 +780,48 @@ def test_names_of_all_kinds_are_returned_unchanged(market, name):
     assert market.provider(market.offer(name=name))["name"] == name
 
 
+WRITES = {
+    "contract": lambda market, who: market.ask("POST", "/service-provider", BODY, who),
+    "generic": lambda market, who: market.ask("POST", "/v1/providers/providers", BODY, who),
+}
+
+
 def test_who_writes_too_much_is_told_when_to_go_on(tmp_path):
-    limits = LIMITLESS | {"PROVIDERS_LIMIT_WRITES": "2/minute", "PROVIDERS_LIMIT_REVIEWS": "1/hour"}
-    with marketplace(tmp_path, **limits) as market:
+    """Whichever way one writes, and in whichever process of one store; what was refused is not counted."""
+    limits = LIMITLESS | {"PROVIDERS_LIMIT_WRITES": "3/minute"}
+    with marketplace(tmp_path, **limits) as market, marketplace(tmp_path, **limits) as beside:
+        place = f"/service-provider/{market.offer()}"
+        assert status(beside.ask("POST", "/service-provider", BODY | {"skills": []})) == 422
+        assert beside.ask("PUT", f"/v1/providers/providers/{place.rpartition('/')[2]}", BODY).status_code == 200
+        assert beside.ask("PUT", place, BODY | {"name": "x"}).status_code == 200
+        for service in (market, beside):
+            for way in WRITES.values():
+                answer = way(service, 1)
+                assert (status(answer), answer.headers["retry-after"]) == (429, "20")
+            assert status(service.ask("DELETE", place)) == 429
+        assert WRITES["contract"](market, 2).status_code == 201
+        market.clock.advance(timedelta(seconds=20))
+        assert market.ask("DELETE", place).status_code == 200
+
+
+def test_reviews_have_a_limit_of_their_own(tmp_path):
+    with marketplace(tmp_path, **LIMITLESS | {"PROVIDERS_LIMIT_REVIEWS": "2/hour"}) as market:
         provider = market.offer()
+        place = f"/service-provider/{provider}/review"
         market.rate(provider, 4)
-        answer = market.ask("POST", f"/service-provider/{provider}/review", REVIEW, 2)
-        assert (status(answer), answer.headers["retry-after"]) == (429, "3600")
-        market.offer()
-        answer = market.ask("POST", "/service-provider", BODY)
-        assert (status(answer), answer.headers["retry-after"]) == (429, "30")
-        market.clock.advance(timedelta(seconds=30))
-        market.offer()
+        assert market.ask("PATCH", place, {"rating": 3}, 2).status_code == 200
+        for path, body in [(place, REVIEW), ("/v1/providers/reviews", REVIEW | {"provider": provider})]:
+            answer = market.ask("POST", path, body, 2)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1800")
+        assert market.ask("DELETE", place, who=2).status_code == 200
+
+
+def test_a_limit_that_cannot_be_read_stops_the_start(tmp_path):
+    with (
+        pytest.raises(UsageError, match="PROVIDERS_LIMIT_WRITES=often"),
+        marketplace(tmp_path, PROVIDERS_LIMIT_WRITES="often"),
+    ):
+        pass
 
 
 def test_what_people_wrote_is_served_generically_too(market):

@@ -12,8 +12,8 @@ from catchment.apps.providers import asking
 from catchment.apps.providers.ranges import DateRange, Days, days_of, first_free, merged
 from catchment.apps.providers.ranking import Prior, Rated, bayesian, decayed, is_old, mean, wilson
 from catchment.apps.providers.rules import folded, spelled, wrong_text
+from catchment.bodies import InvalidRecord
 from catchment.errors import DeclarationError, QueryError
-from catchment.resource import InvalidRecord
 from catchment.web import Route, get, post, versions
 
 JANUARY = date(2023, 1, 1)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from catchment.errors import UsageError
 from catchment.principal import ANONYMOUS, LOOPBACK, Principal
-from catchment.serve.limits import LIMITS, Buckets, Limit, Limits, parse_limit
+from catchment.rate import Rate, parse_rate
+from catchment.serve.limits import LIMITS, Buckets, Limits
 from catchment.settings import Settings
 
 USER = Principal("u", scopes=frozenset({"write"}), via="gateway")
@@ -14,7 +15,7 @@ KEY = Principal("u", scopes=frozenset({"read"}), key_id="k", via="key")
 
 
 def test_a_burst_then_the_rate():
-    buckets = Buckets(Limit(10, 50))
+    buckets = Buckets(Rate(10, 50))
     assert [buckets.take("a", 0.0) for _ in range(50)] == [0.0] * 50
     assert buckets.take("a", 0.0) == pytest.approx(0.1)
     assert buckets.take("b", 0.0) == 0.0
@@ -27,7 +28,7 @@ def test_a_burst_then_the_rate():
 
 @given(st.lists(st.integers(0, 5000), max_size=80), st.integers(1, 20), st.integers(1, 10))
 def test_it_is_a_token_bucket(moments, rate, burst):
-    buckets, tokens, last = Buckets(Limit(rate, burst)), burst * 1000, 0
+    buckets, tokens, last = Buckets(Rate(rate, burst)), burst * 1000, 0
     for moment in sorted(moments):  # in milliseconds, tokens in thousandths: whole numbers
         tokens, last = min(burst * 1000, tokens + (moment - last) * rate), moment
         taken = buckets.take("a", moment / 1000) == 0.0
@@ -36,7 +37,7 @@ def test_it_is_a_token_bucket(moments, rate, burst):
 
 
 def test_memory_is_bounded_whoever_asks():
-    buckets = Buckets(Limit(1, 1), max_clients=100)
+    buckets = Buckets(Rate(1, 1), max_clients=100)
     for number in range(1000):
         buckets.take(str(number), 0.0)
     assert len(buckets) == 100
@@ -47,7 +48,7 @@ def test_a_fresh_install_has_every_limit_on():
     """Advisory: limits that are off until somebody turns them on."""
     limits = Limits(Settings())
     shown = [limits._anonymous.limit, limits._known.limit, limits._writes.limit, limits._failed.limit]
-    assert shown == [Limit(10, 50), Limit(50, 100), Limit(5, 20), Limit(5 / 60, 5)]
+    assert shown == [Rate(10, 50), Rate(50, 100), Rate(5, 20), Rate(5 / 60, 5)]
 
 
 COUNTS = {
@@ -79,9 +80,9 @@ def test_this_machine_reads_as_much_as_it_likes():
 
 
 def test_a_setting_changes_a_limit_and_only_off_lifts_it():
-    assert parse_limit("X", "2/minute") == Limit(2 / 60, 2)
-    assert parse_limit("X", "100/hour,7") == Limit(100 / 3600, 7)
-    assert parse_limit("X", "off") is None
+    assert parse_rate("X", "2/minute") == Rate(2 / 60, 2)
+    assert parse_rate("X", "100/hour,7") == Rate(100 / 3600, 7)
+    assert parse_rate("X", "off") is None
     none = Limits(Settings().with_values("test", dict.fromkeys(LIMITS, "off")), lambda: 0.0)
     assert [none.refusal(ANONYMOUS, "p", writes=False) for _ in range(100)] == [None] * 100
     assert none.failure("p") is None

@@ -10,8 +10,8 @@ from market import Note, Place, Review, bars, notes, places, reviews
 from people import PLACE
 
 from catchment import App, DeclarationError, Link, Record, Resource, Rollup
+from catchment.bodies import InvalidRecord, merge_patch
 from catchment.errors import QueryError
-from catchment.resource import InvalidRecord, merge_patch
 from catchment.serve.resources import read_json
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)

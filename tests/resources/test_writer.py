@@ -25,9 +25,9 @@ from people import (
     writer_of_all,
 )
 
+from catchment.bodies import InvalidRecord
 from catchment.clock import FakeClock
 from catchment.errors import CatchmentError, QueryError, StoreUnavailable
-from catchment.resource import InvalidRecord
 from catchment.store.rollups import kept, recomputed
 from catchment.store.store import prepare
 from catchment.store.writes import Once, Write

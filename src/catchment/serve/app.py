@@ -12,9 +12,9 @@ from litestar.types import ControllerRouterHandler
 
 from .. import __version__
 from ..app import App
+from ..bodies import InvalidRecord
 from ..clock import Clock, monotonic
 from ..errors import DeclarationError
-from ..resource import InvalidRecord
 from ..settings import Settings
 from ..store.reader import Reader
 from ..store.sqlite import path_of
@@ -45,7 +45,7 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callab
     path, known = path_of(settings.database), [item for app in apps for item in collections_of(app)]
     if writable := [app for app in apps if app.resources]:
         prepare(path, writable)
-    reader, writer = Reader.of(settings, known), Writer(path, known, clock)
+    reader, writer = Reader.of(settings, known), Writer(path, known, clock, settings)
 
     def description(visible: Sequence[Collection], operates: bool) -> dict[str, Any]:
         return describe(apps, visible, version=__version__, operates=operates)

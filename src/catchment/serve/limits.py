@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..clock import monotonic
-from ..errors import UsageError
 from ..principal import Principal, may
+from ..rate import Rate, parse_rate, take_one
 from ..settings import Settings
 from .problems import Problem, of_status
 
-__all__ = ["LIMITS", "Buckets", "Limit", "Limits", "parse_limit"]
+__all__ = ["LIMITS", "Buckets", "Limits"]
 
 LIMITS = {
     "CATCHMENT_LIMIT_ANONYMOUS": "10/second,50",
@@ -24,31 +22,6 @@ LIMITS = {
 }
 """The settings and what holds without them: a rate, and how many at once. `off` lifts a limit."""
 
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """So many a second in the long run, and so many at once."""
-
-    per_second: float
-    burst: int
-
-
-def parse_limit(name: str, text: str) -> Limit | None:
-    """The limit that a setting means: `10/second,50`; None for `off`.
-
-    Raises:
-        UsageError: it is neither; a limit that is misspelt does not lift itself.
-    """
-    if text == "off":
-        return None
-    match = re.fullmatch(r"([1-9][0-9]{0,6})/(second|minute|hour)(?:,([1-9][0-9]{0,6}))?", text)
-    if match is None:
-        raise UsageError(f"{name}={text} is no limit", hint="write e.g. 10/second,50 (a rate, and how many at once)")
-    count, unit, burst = match.groups()
-    return Limit(int(count) / _SECONDS[unit], int(burst or count))
-
 
 class Buckets:
     """One bucket for each client, the longest unused ones forgotten: memory is bounded whoever asks.
@@ -56,7 +29,7 @@ class Buckets:
     A bucket is one number: when it will be full again.
     """
 
-    def __init__(self, limit: Limit | None, *, max_clients: int = 10_000) -> None:
+    def __init__(self, limit: Rate | None, *, max_clients: int = 10_000) -> None:
         self.limit = limit
         self._max_clients = max_clients
         self._full_at: OrderedDict[str, float] = OrderedDict()
@@ -68,12 +41,10 @@ class Buckets:
         """
         if self.limit is None:
             return 0.0
-        each = 1 / self.limit.per_second
-        full_at = max(self._full_at.get(client, now), now)
-        wait = full_at + each - now - self.limit.burst * each
-        if wait > 1e-9:
+        full_at, wait = take_one(self.limit, self._full_at.get(client, now), now)
+        if wait:
             return wait
-        self._full_at[client] = full_at + each
+        self._full_at[client] = full_at
         self._full_at.move_to_end(client)
         if len(self._full_at) > self._max_clients:
             self._full_at.popitem(last=False)
@@ -88,7 +59,7 @@ class Limits:
 
     def __init__(self, settings: Settings, tick: Callable[[], float] = monotonic) -> None:
         def buckets(name: str) -> Buckets:
-            return Buckets(parse_limit(name, settings.get(name, LIMITS[name])))
+            return Buckets(parse_rate(name, settings.get(name, LIMITS[name])))
 
         self._tick = tick
         self._anonymous = buckets("CATCHMENT_LIMIT_ANONYMOUS")

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from litestar.exceptions import HTTPException
 
-from ..errors import QueryError, StoreUnavailable
+from ..errors import QueryError, StoreUnavailable, TooManyWrites
 
 __all__ = ["MEDIA_TYPE", "Problem", "of_error", "of_status"]
 
@@ -81,6 +81,8 @@ def of_status(status: int, detail: str, **headers: str) -> Problem:
 
 def of_error(error: Exception) -> Problem:
     """What to answer for an error; one that nobody expected is logged whole and answered by its number alone."""
+    if isinstance(error, TooManyWrites):
+        return of_status(429, error.message, Retry_After=str(error.wait_s))
     if isinstance(error, QueryError):
         headers = _WITH.get(error.status, ())
         return Problem(error.status, error.kind, error.message, error.parameter, headers)

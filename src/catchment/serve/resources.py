@@ -16,9 +16,10 @@ from litestar import Litestar, Request, Response, delete, patch, post, put
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 
+from ..bodies import InvalidRecord
 from ..errors import QueryError
 from ..principal import may
-from ..resource import Action, InvalidRecord, Resource
+from ..resource import Action, Resource
 from ..store.snapshot import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer

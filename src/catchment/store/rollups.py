@@ -11,9 +11,10 @@ import msgspec
 
 from ..record import Record, Stored, stored_record, to_stored
 from ..resource import Resource, Rollup
+from .present import Present
 from .tables import Collection
 
-__all__ = ["group_text", "keep", "kept", "recomputed"]
+__all__ = ["group_text", "keep", "kept", "leave", "recomputed"]
 
 # A stored decimal has fewer than 5,000 digits on either side of its point (`record.decimal_key`): no sum is rounded.
 _EXACT = Context(prec=12_000, traps=[Inexact, Overflow])
@@ -31,10 +32,46 @@ def keep(sql: sqlite3.Connection, collection: Collection, before: Record | None,
     assert isinstance(collection.feed, Resource)
     for number, rollup in enumerate(collection.feed.rollups):
         table = f"{collection.table}__rollup_{number}"
-        if before is not None:
-            _add(sql, table, rollup, _part(collection, rollup, before), -1)
-        if after is not None:
-            _add(sql, table, rollup, _part(collection, rollup, after), 1)
+        for record, sign in ((before, -1), (after, 1)):
+            if record is not None and _counts(sql, collection, rollup, record):
+                _add(sql, table, rollup, _part(collection, rollup, record), sign)
+
+
+def leave(present: Present, target: Collection, key: str) -> None:
+    """Takes the records about one that goes out of the groups in which they count only while it stands."""
+    for collection in present.collections.values():
+        resource = collection.feed
+        if collection.app != target.app or not isinstance(resource, Resource):
+            continue
+        standing = [number for number, rollup in enumerate(resource.rollups) if rollup.standing]
+        for link in resource.links if standing else ():
+            if link.target is target.feed:
+                _leave(present, collection, standing, {link.fields[0]: key})
+
+
+def _leave(present: Present, collection: Collection, numbers: Sequence[int], about: dict[str, str]) -> None:
+    assert isinstance(collection.feed, Resource)
+    documents = present.matching(collection, about)
+    records = [stored_record(collection.feed.record, doc) for _, doc in documents]
+    for number in numbers:
+        rollup = collection.feed.rollups[number]
+        counted = [item for item in records if _counts(present.sql, collection, rollup, item)]
+        for part in (_part(collection, rollup, item) for item in counted):
+            _add(present.sql, f"{collection.table}__rollup_{number}", rollup, part, -1)
+
+
+def _counts(sql: sqlite3.Connection, collection: Collection, rollup: Rollup, record: Record) -> bool:
+    """Whether the record is counted now: everything that it is about stands, or that does not matter."""
+    assert isinstance(collection.feed, Resource)
+    if not rollup.standing:
+        return True
+    return all(
+        sql.execute(
+            f'SELECT 1 FROM "{collection.app}_{link.target.name}" WHERE _key = ?',  # noqa: S608 (declared names)
+            (getattr(record, link.fields[0]),),
+        ).fetchone()
+        for link in collection.feed.links
+    )
 
 
 def _part(collection: Collection, rollup: Rollup, record: Record) -> tuple[list[Stored], Decimal] | None:
@@ -81,7 +118,8 @@ def recomputed(sql: sqlite3.Connection, collection: Collection, number: int) -> 
     assert isinstance(collection.feed, Resource)
     rollup = collection.feed.rollups[number]
     documents = sql.execute(f'SELECT _doc FROM "{collection.table}"')  # noqa: S608
-    return _grouped(_part(collection, rollup, stored_record(collection.feed.record, doc)) for (doc,) in documents)
+    records = (stored_record(collection.feed.record, doc) for (doc,) in documents)
+    return _grouped(_part(collection, rollup, item) for item in records if _counts(sql, collection, rollup, item))
 
 
 def _grouped(parts: Iterable[tuple[list[Stored], Decimal] | None]) -> dict[str, Group]:

@@ -217,6 +217,23 @@ _ledger(
 )
 
 
+_ledger(
+    "_allowance",  # how far people have used what they may write
+    _text("name", primary_key=True),  # the limit's setting
+    _text("principal", primary_key=True),
+    sa.Column("full_at", sa.Double(), nullable=False),  # seconds since 1970: when all of it is free again
+    sa.Index("_allowance_full", "full_at"),
+)
+
+_ledger(
+    "_spelling",  # texts that several records share, as they were first written
+    _text("app", primary_key=True),
+    _text("name", primary_key=True),
+    _text("key", primary_key=True),  # equal for all ways to write it
+    _text("text", nullable=False),
+)
+
+
 @dataclass(frozen=True)
 class Collection:
     """A collection as the store sees it: its name, its tables and its fields. feed: what fills it."""

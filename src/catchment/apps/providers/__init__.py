@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from catchment import REPLACE, App, Link, Resource, Rollup
+from catchment import REPLACE, App, Link, Resource, Rollup, Setting, Spelling, WriteLimit
 
 from .rules import (
     Provider,
     Review,
     check_provider,
     check_review,
+    folded,
     normal_provider,
     normal_review,
     refuse_review,
@@ -37,6 +38,11 @@ def people(address: str) -> str:
     return f"{extent.users} people wrote {extent.providers} offers and {extent.reviews} reviews"
 
 
+# As its first writer spells it everybody's skill is shown, whatever its case and spaces.
+skill = Spelling("skill", folded)
+writes = WriteLimit(Setting("PROVIDERS_LIMIT_WRITES", "60/minute"))
+opinions = WriteLimit(Setting("PROVIDERS_LIMIT_REVIEWS", "20/hour"), ("create", "change"))
+
 providers = Resource(
     "providers",
     Provider,
@@ -45,6 +51,8 @@ providers = Resource(
     normal=normal_provider,
     check=check_provider,
     conceal=True,
+    limits=[writes],
+    spellings={"skills": skill},
     lists=("skills", "skill_keys", "free_days"),
     sort=("name_key",),
     indexes=[("-cost_in_pence",)],
@@ -64,10 +72,12 @@ reviews = Resource(
     normal=normal_review,
     check=check_review,
     refuse=refuse_review,
+    limits=[writes, opinions],
+    spellings={"skill": skill},
     rollups=(
         Rollup(of="hundredths", by=("provider",)),
         Rollup(of="hundredths", by=("provider", "skill_key")),
-        Rollup(of="hundredths"),
+        Rollup(of="hundredths", standing=True),
     ),
     indexes=[("provider", "updated_at")],
 )

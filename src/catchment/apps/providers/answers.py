@@ -24,7 +24,6 @@ from catchment.web import (
 )
 
 from .asking import Paging, Wanted
-from .desk import TooMany
 from .ranges import EARLIEST, LATEST, Days, first_free
 from .ranking import Prior, Rated, bayesian, mean
 from .search import Found
@@ -144,10 +143,7 @@ def failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     told = of_error(error)
     content = msgspec.json.decode(told.body(str(request.scope["path"])))
     content |= {"errors": _fields(error)}
-    headers = dict(told.headers)
-    if isinstance(error, TooMany):
-        headers |= {"retry-after": str(error.wait_s)}
-    answer = respond(content, told.status, headers=headers)
+    answer = respond(content, told.status, headers=dict(told.headers))
     answer.media_type = PROBLEM
     return answer
 

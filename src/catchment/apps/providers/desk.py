@@ -1,36 +1,23 @@
-"""What a serving process keeps between requests: the mean of all reviews, and how much everybody has written."""
+"""What a serving process keeps between requests: the mean of all reviews."""
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from catchment import CatchmentError, Setting
-from catchment.web import Buckets, Data, Principal, QueryError, Request, View, parse_limit
+from catchment.web import Data, Request, View
 
 from .ranking import FIRST_PRIOR, Prior, is_old
 from .search import all_reviews
 
-__all__ = ["Desk", "TooMany"]
+__all__ = ["Desk"]
 
 PRIOR_MEAN, PRIOR_WEIGHT = Setting("PROVIDERS_PRIOR_MEAN", ""), Setting("PROVIDERS_PRIOR_WEIGHT", "10")
-LIMITS = {
-    "writes": Setting("PROVIDERS_LIMIT_WRITES", "60/minute"),
-    "reviews": Setting("PROVIDERS_LIMIT_REVIEWS", "20/hour"),
-}
 _STATE = "providers"
 _NUMBER, _WHOLE = re.compile(r"[0-5](\.[0-9]{1,6})?"), re.compile(r"[1-9][0-9]{0,4}")
-
-
-class TooMany(QueryError):
-    """Somebody has written as much as one may for now."""
-
-    def __init__(self, what: str, wait_s: int) -> None:
-        super().__init__(f"Too many {what}; write again in {wait_s} s.", kind="too-many-requests", status=429)
-        self.wait_s = wait_s
 
 
 class Desk:
@@ -39,9 +26,6 @@ class Desk:
     def __init__(self, data: Data) -> None:
         self._fixed = _fixed_mean(data)
         self._weight = _weight(data)
-        self._buckets = {
-            name: Buckets(parse_limit(item.name, item.text(data.settings))) for name, item in LIMITS.items()
-        }
         self._counted: tuple[datetime, Prior] | None = None
 
     @classmethod
@@ -52,12 +36,6 @@ class Desk:
             state[_STATE] = cls(data)
         found: Desk = state[_STATE]
         return found
-
-    def admit(self, principal: Principal, what: str, now: datetime) -> None:
-        """Returns if this person may write one more of these. Raises TooMany."""
-        wait = self._buckets[what].take(principal.id, now.timestamp())
-        if wait:
-            raise TooMany(what, math.ceil(wait))
 
     def prior(self, view: View, now: datetime) -> Prior:
         """What an unknown provider is taken for: counted again when an hour has passed."""

@@ -33,7 +33,6 @@ __all__ = [
     "review_by",
     "reviews_of",
     "skill_ratings",
-    "spellings",
 ]
 
 Expression = sa.ColumnElement[Any]
@@ -370,22 +369,10 @@ def by_day(view: View, provider: str, skills: Sequence[str]) -> dict[int, Rated]
 
 
 def all_reviews(view: View) -> Rated:
-    """All reviews together."""
+    """All reviews together, of providers that are there."""
     rollup = view.tables("reviews").rollups[2]
     rows = view.select(sa.select(rollup.c["_count"], _hundredths(rollup.c["_sum"])))
     return Rated(*rows[0]) if rows else Rated()
-
-
-def spellings(view: View, skills: Sequence[str]) -> dict[str, str]:
-    """Folded skill -> how those who have it spell it, of the skills that somebody has."""
-    lists = view.tables("providers").lists
-    keys, shown = lists["skill_keys"], lists["skills"]
-    joined = keys.join(shown, sa.and_(keys.c["_key"] == shown.c["_key"], keys.c["_place"] == shown.c["_place"]))
-    found: dict[str, str] = {}
-    for skill in skills:
-        rows = view.select(sa.select(shown.c["value"]).select_from(joined).where(keys.c["value"] == skill).limit(1))
-        found |= {skill: rows[0][0]} if rows else {}
-    return found
 
 
 # -- reviews of one provider ----------------------------------------------------------------------------------------

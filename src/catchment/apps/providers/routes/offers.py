@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import msgspec
 
@@ -17,19 +16,18 @@ from catchment.web import (
     View,
     Writes,
     delete,
+    demand,
     described,
     get,
     post,
     put,
     respond,
-    unstorable,
     version_tag,
 )
 
-from .. import answers, asking, search
+from .. import answers, search
 from ..desk import Desk
-from ..rules import folded
-from .steps import CHANGED, GONE, MEANT, SHOWN, Ask, Json, admit, body_of, meant, provider_of, query_of, wrote
+from .steps import CHANGED, GONE, MEANT, SHOWN, Ask, Json, body_of, meant, provider_of, query_of, wrote
 
 __all__ = ["create", "read", "remove", "replace"]
 
@@ -47,12 +45,11 @@ BODY = {
 )
 async def create(request: Ask, store: Store, writes: Writes, version: Version) -> Response[bytes]:
     """The provider, with an id of its own."""
-    desk = admit(request, store)
+    demand(store.principal, "write")
     query_of(request)
-    members = await asyncio.to_thread(_spelled, store, await body_of(request))
-    done = await wrote(writes.create("providers", members), "Service provider")
+    done = await wrote(writes.create("providers", await body_of(request)), "Service provider")
     place = f"/v{version[0]}_{version[1]}/service-provider/{done.key}"
-    return await asyncio.to_thread(_written, store, desk, done, 201, place)
+    return await asyncio.to_thread(_written, store, Desk.of(request, store), done, 201, place)
 
 
 @get("/service-provider/{provider:str}", operation_class=described("One provider", {}, answers=SHOWN, refuses=[404]))
@@ -70,11 +67,12 @@ async def replace(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
 ) -> Response[bytes]:
     """The provider as it is now; its id, its owner and its reviews stay."""
-    desk = admit(request, store)
+    demand(store.principal, "write")
     query_of(request)
-    members = await asyncio.to_thread(_spelled, store, await body_of(request))
-    writing = meant(writes, version).replace("providers", provider.lower(), members)
-    return await asyncio.to_thread(_written, store, desk, await wrote(writing, "Service provider"), 200)
+    writing = meant(writes, version).replace("providers", provider.lower(), await body_of(request))
+    return await asyncio.to_thread(
+        _written, store, Desk.of(request, store), await wrote(writing, "Service provider"), 200
+    )
 
 
 @delete(
@@ -86,23 +84,10 @@ async def remove(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
 ) -> Response[bytes]:
     """An empty object; the provider is gone, its versions stay."""
-    admit(request, store)
+    demand(store.principal, "write")
     query_of(request)
     await wrote(meant(writes, version).delete("providers", provider.lower()), "Service provider")
     return respond({})
-
-
-def _spelled(store: Data, members: Any) -> Any:
-    """The members with skills spelled as those spell them who have them already."""
-    skills = members.get("skills") if isinstance(members, dict) else None
-    if not isinstance(skills, list) or len(skills) > asking.MOST_SKILLS or any(unstorable(skills)):
-        return members
-    keys = [folded(skill) for skill in skills if isinstance(skill, str)]
-    with store.open() as now:
-        known = search.spellings(now, keys)
-    return members | {
-        "skills": [known.get(folded(skill), skill) if isinstance(skill, str) else skill for skill in skills]
-    }
 
 
 def _read(store: Data, desk: Desk, provider: str) -> Response[bytes]:

@@ -42,7 +42,6 @@ from .steps import (
     SHOWN,
     Ask,
     Json,
-    admit,
     body_of,
     document_of,
     meant,
@@ -64,7 +63,7 @@ _SKILL = {"skill": asking.MEANINGS["skill"]}
 )
 async def review(request: Ask, store: Store, writes: Writes, provider: FromPath[str]) -> Response[bytes]:
     """The review; a second one of the same provider and skill replaces the first, with 200."""
-    admit(request, store, "reviews")
+    demand(store.principal, "write")
     query_of(request)
     document = await asyncio.to_thread(_found, store, provider)
     members = _about(document, await body_of(request))
@@ -78,13 +77,10 @@ def _found(store: Data, provider: str) -> Json:
 
 
 def _about(document: Json, body: Any) -> Any:
-    """The members of a review of this provider, its skill spelled as the provider spells it."""
+    """The members of a review of this provider."""
     if not isinstance(body, dict):
         return body
     _check_members(body, ("rating", "skill", "comment"))
-    skill, spellings = body.get("skill"), dict(zip(document["skill_keys"], document["skills"], strict=True))
-    if isinstance(skill, str):
-        body = body | {"skill": spellings.get(folded(skill), skill)}
     return body | {"provider": document["id"]}
 
 
@@ -161,7 +157,7 @@ async def change_review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
 ) -> Response[bytes]:
     """The caller's own review with some members changed."""
-    admit(request, store, "reviews")
+    demand(store.principal, "write")
     values, body = query_of(request, "skill"), await body_of(request)
     if isinstance(body, dict):
         _check_members(body, ("rating", "comment"))
@@ -179,7 +175,7 @@ async def remove_review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
 ) -> Response[bytes]:
     """An empty object; the review is gone."""
-    admit(request, store)
+    demand(store.principal, "write")
     values = query_of(request, "skill")
     mine, _, _ = await asyncio.to_thread(_mine, store, provider, values.get("skill"))
     await wrote(meant(writes, version).delete("reviews", mine["id"]), "Review")

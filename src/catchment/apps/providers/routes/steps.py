@@ -10,20 +10,17 @@ from typing import Any
 import msgspec
 
 from catchment.web import (
-    Data,
     Done,
     InvalidRecord,
     QueryError,
     Request,
     View,
     Writing,
-    demand,
     parameters,
     read_members,
 )
 
 from .. import answers, asking, search
-from ..desk import Desk
 
 __all__ = [
     "CAPPED",
@@ -33,7 +30,6 @@ __all__ = [
     "SHOWN",
     "Ask",
     "Json",
-    "admit",
     "body_of",
     "body_or_nothing",
     "document_of",
@@ -52,16 +48,6 @@ SHOWN, CHANGED, GONE = {200: "As it is stored"}, {200: "As it is now"}, {200: "A
 MEANT = (404, 409, 412, 428)
 """What a write is refused with that is meant for one version of something that is there."""
 _SHOWN = re.compile(r'\.[0-9a-f]{8}(?=")')
-
-
-def admit(request: Ask, store: Data, what: str = "writes") -> Desk:
-    """The desk, for somebody who may write one more of these. QueryError: 401, 403, 429."""
-    demand(store.principal, "write")
-    desk = Desk.of(request, store)
-    desk.admit(store.principal, "writes", store.now)
-    if what != "writes":
-        desk.admit(store.principal, what, store.now)
-    return desk
 
 
 def query_of(request: Ask, *names: str) -> Json:

@@ -1,0 +1,122 @@
+"""What people send: JSON values as typed ones, and everything that is wrong with them. Pure rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from .errors import QueryError
+from .record import LEAST, MOST, Kind, to_stored
+
+__all__ = ["Fault", "InvalidRecord", "merge_patch", "pointer_to", "typed", "unstorable"]
+
+_MOST_FAULTS, _LONGEST_NAME = 50, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to mend in what was written. pointer: where (RFC 6901), "" for the whole."""
+
+    pointer: str
+    message: str
+
+
+class InvalidRecord(QueryError):
+    """What was written is no acceptable record; `faults` has every reason that could be told at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        first = faults[0]
+        where = f"{first.pointer}: " if first.pointer else ""
+        super().__init__(f"{where}{first.message}", kind="invalid", status=422)
+        self.faults = tuple(faults[:_MOST_FAULTS])
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """The target with the patch merged into it (RFC 7396); neither is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def pointer_to(pointer: str, name: str | int) -> str:
+    """The pointer one step on. A name comes from anybody: half characters cannot be answered, nor long ones."""
+    text = str(name)[:_LONGEST_NAME].encode(errors="replace").decode()
+    return f"{pointer}/{text.replace('~', '~0').replace('/', '~1')}"
+
+
+def unstorable(value: Any, pointer: str = "") -> Iterator[Fault]:
+    """What in a JSON value no engine stores: NUL, half a pair of surrogates, an integer beyond 64 bits."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield Fault(pointer, "holds a NUL character")
+        elif not _whole(value):
+            yield Fault(pointer, "holds half a character (a lone surrogate)")
+    elif type(value) is int and not LEAST <= value <= MOST:
+        yield Fault(pointer, "integer beyond 64 bits")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not _whole(name) or "\0" in name:
+                yield Fault(pointer, "a member's name holds a NUL character or half a character")
+            else:
+                yield from unstorable(item, pointer_to(pointer, name))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from unstorable(item, pointer_to(pointer, number))
+
+
+def _whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_AT = re.compile(r"(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
+_STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
+
+
+def typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
+    """The value in its type, and what is wrong with it."""
+    try:
+        found = msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        match = _AT.match(str(error))
+        assert match is not None
+        steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
+        return None, [Fault(pointer + steps, match["message"].replace("`decimal`", "a number with a fraction"))]
+    # Dates stay dates and numbers numbers, so that the walk can look at them.
+    return found, [*_unfit(value, msgspec.to_builtins(found, builtin_types=(Decimal, datetime)), pointer)]
+
+
+def _unfit(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
+    """What a type lets pass and we do not: members that nested objects do not have, values that no rule could judge."""
+    if isinstance(given, dict) and isinstance(taken, dict):
+        for name, value in given.items():
+            if name not in taken:
+                yield Fault(pointer_to(pointer, name), "is no field of this record")
+            else:
+                yield from _unfit(value, taken[name], pointer_to(pointer, name))
+    elif isinstance(given, list) and isinstance(taken, list):
+        for number, (one, other) in enumerate(zip(given, taken, strict=False)):
+            yield from _unfit(one, other, pointer_to(pointer, number))
+    elif (kind := _CHECKED.get(type(taken))) is not None:
+        try:
+            to_stored(kind, taken)
+        except (ValueError, ArithmeticError) as error:
+            yield Fault(pointer, str(error))
+
+
+_CHECKED: dict[type, Kind] = {Decimal: "decimal", datetime: "datetime", float: "number"}

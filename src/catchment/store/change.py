@@ -1,0 +1,290 @@
+"""What one write does, inside the writing transaction: checked, stored, and everything beside it that follows."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from ..bodies import Fault, InvalidRecord
+from ..clock import parse_moment, render_moment
+from ..decode import render_key
+from ..errors import QueryError
+from ..record import Stored, content_hash, stored_values, to_stored
+from ..resource import REPLACE
+from . import allowances, audit, rollups, spellings
+from .allowances import Rates
+from .present import Present, Row
+from .records import Statements
+from .tables import Collection
+from .write import Done, Write
+
+__all__ = ["apply"]
+
+REMEMBERED = timedelta(hours=24)
+
+
+def apply(present: Present, write: Write, now: datetime, rates: Rates) -> Done:
+    """What the write did. rates: how often people may write.
+
+    Raises:
+        QueryError: why it did nothing; what it has changed by then the caller takes back.
+    """
+    if remembered := _remembered(present.sql, write, now):
+        return remembered
+    allowances.take(present.sql, write, rates, now)
+    row = _meant(present, write) if write.action != "create" else None
+    if write.action == "delete":
+        assert row is not None
+        done = _Change(present, write, row, _moment(row, now)).delete()
+    else:
+        done = _put(present, write, row, now)
+    _note(present.sql, write, row, done, now)
+    _remember(present.sql, write, done, now)
+    return done
+
+
+def _meant(present: Present, write: Write) -> Row:
+    """The row that is meant, if this principal may do that to it and it is still the version that was meant.
+
+    Raises:
+        QueryError: 404, 403 or 412.
+    """
+    row = present.row(write.collection, write.key)
+    if row is None:
+        raise _absent()
+    if write.as_owner and not write.resource.allows(write.action, write.principal, row.record):
+        if write.resource.conceal:
+            raise _absent()
+        raise QueryError("This record is not yours.", kind="forbidden", status=403)
+    if write.matches and not write.matches(_generation(present.sql, write.collection), row.version):
+        raise QueryError("The record has another version by now.", kind="changed-meanwhile", status=412)
+    return row
+
+
+def _absent() -> QueryError:
+    return QueryError("there is no such record", kind="not-found", status=404)
+
+
+def _moment(row: Row | None, now: datetime) -> datetime:
+    """When a version begins: never before the one that it ends, whatever the clock does."""
+    return max(now, parse_moment(row.at)) if row else now
+
+
+def _put(present: Present, write: Write, row: Row | None, now: datetime) -> Done:
+    assert write.make is not None
+    draft = write.make(row.record if row else None)
+    record = _made(present, write, draft, row, now)
+    other = _other(present, write, record)
+    if other is not None:
+        if row is not None or write.resource.again is not REPLACE:
+            raise QueryError("You have written such a record already.", kind="conflict", status=409)
+        row, record = other, _made(present, write, draft, other, now)
+    before, change = row.record if row else None, _Change(present, write, row, _moment(row, now))
+    if row is not None and write.resource.same(record, before):
+        return change.done("same", row.version, row.revision, row.doc, row.at)
+    _check_links(present, write, record, before)
+    _check_refusal(present, write, record)
+    return change.put(record)
+
+
+def _check_refusal(present: Present, write: Write, record: Any) -> None:
+    """Raises QueryError where the declared rule does not take the record from this person."""
+    refuse = write.resource.refuse if write.as_owner else None
+    refusal = refuse(record, write.principal, present) if refuse else None
+    if refusal is not None:
+        raise QueryError(refusal.message, kind=_REFUSED[refusal.status], status=refusal.status)
+
+
+_REFUSED = {403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
+
+
+def _made(present: Present, write: Write, draft: Mapping[str, Any], row: Row | None, now: datetime) -> Any:
+    """The record that a draft makes: a new one, or the next version of what is there."""
+    before, key = (row.record, row.key) if row else (None, str(uuid.uuid4()))
+    made = write.resource.complete(draft, before, key=key, owner=write.principal.id, at=_moment(row, now))
+    return spellings.as_first_written(present.sql, write.collection, made)
+
+
+def _other(present: Present, write: Write, record: Any) -> Row | None:
+    """Another record of the same owner where one is allowed."""
+    resource = write.resource
+    if resource.one_per_owner is None or not (owner := getattr(record, resource.owner)):
+        return None
+    fields = {resource.owner: owner} | {name: getattr(record, name) for name in resource.one_per_owner}
+    found = [key for key, _ in present.matching(write.collection, fields) if key != record.id]
+    return present.row(write.collection, found[0]) if found else None
+
+
+def _check_links(present: Present, write: Write, record: Any, before: Any) -> None:
+    """Raises InvalidRecord where a record is newly about one that is not there. Later on that one may go."""
+    faults = []
+    for link in write.resource.links:
+        values = [getattr(record, name) for name in link.fields]
+        stood = before is not None and values == [getattr(before, name) for name in link.fields]
+        if stood or None in values:
+            continue
+        target = present.collections[f"{write.collection.app}/{link.target.name}"]
+        # A content's key is its own text; every other is made of its fields.
+        key = render_key(values) if isinstance(link.target.key, tuple) else str(values[0])
+        found = present.sql.execute(f'SELECT 1 FROM "{target.table}" WHERE _key = ?', (key,)).fetchone()  # noqa: S608
+        if found is None:
+            faults.append(Fault(f"/{link.fields[0]}", f"there is no such record in {link.target.name}"))
+    if faults:
+        raise InvalidRecord(faults)
+
+
+def _generation(sql: sqlite3.Connection, collection: Collection) -> int:
+    row = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()
+    return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The rows that one write changes. row: what is there before, None for nothing."""
+
+    present: Present
+    write: Write
+    row: Row | None
+    at: datetime
+
+    @property
+    def _sql(self) -> sqlite3.Connection:
+        return self.present.sql
+
+    @property
+    def _moment(self) -> str:
+        return render_moment(self.at)
+
+    def put(self, record: Any) -> Done:
+        """The record, stored as its next version."""
+        collection, row = self.write.collection, self.row
+        values = stored_values(self.write.resource.record)(record)
+        key = row.key if row else render_key([record.id])
+        doc = f'{{"_key":"{key}",{msgspec.json.encode(record)[1:].decode()}'
+        revision = self._raise_revision()
+        statements = Statements(collection)
+        own: tuple[Stored | bytes, ...] = ("", content_hash(values), b"")
+        since = (self._moment, revision, 0, 0, self.write.principal.id)
+        if row is None:
+            self._sql.execute(statements.insert, (key, *own, 1, *since, *values, doc))
+        else:
+            self._keep(revision, row, gone=False)
+            self._sql.execute(statements.update, (*own, *since, *values, doc, key, row.hash))
+        self._follow(key, record)
+        version = row.version + 1 if row else 1
+        return self.done("changed" if row else "created", version, revision, doc, self._moment, key)
+
+    def delete(self) -> Done:
+        """The record, gone; its versions stay."""
+        row = self.row
+        assert row is not None
+        revision = self._raise_revision()
+        rollups.leave(self.present, self.write.collection, row.key)
+        self._keep(revision, row, gone=True)
+        self._sql.execute(Statements(self.write.collection).delete, (row.key, row.hash))
+        self._follow(row.key, None)
+        return self.done("deleted", row.version, revision, "", self._moment)
+
+    def done(
+        self,
+        outcome: Literal["created", "changed", "same", "deleted"],
+        version: int,
+        revision: int,
+        doc: str,
+        at: str,
+        key: str = "",
+    ) -> Done:
+        """What was done, with the generation that it was done to."""
+        key = key or (self.row.key if self.row else "")
+        return Done(outcome, key, doc, version, revision, _generation(self._sql, self.write.collection), at)
+
+    def _keep(self, revision: int, row: Row, *, gone: bool) -> None:
+        statement = Statements(self.write.collection).keep
+        self._sql.execute(statement, (self._moment, revision, int(gone), row.key, row.hash))
+
+    def _raise_revision(self) -> int:
+        """One more for each write, so that every state between two writes can be read again."""
+        name = self.write.collection.name
+        generation, revision = self._sql.execute(
+            "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ?"
+            " RETURNING generation, revision",
+            (self._moment, name),
+        ).fetchone()
+        self._sql.execute(
+            "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)",
+            (name, generation, revision, self._moment),
+        )
+        return int(revision)
+
+    def _follow(self, key: str, record: Any) -> None:
+        """Has everything follow that is kept beside the record: sums, and the elements of lists."""
+        collection, resource = self.write.collection, self.write.resource
+        rollups.keep(self._sql, collection, self.row.record if self.row else None, record)
+        for name, elements in resource.elements.items():
+            table = f"{collection.table}__{name}"
+            self._sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608
+            items = (getattr(record, name) if record is not None else None) or []
+            marks = ", ".join("?" * (len(elements) + 2))
+            self._sql.executemany(
+                f'INSERT INTO "{table}" VALUES ({marks})',  # noqa: S608
+                [
+                    (key, place, *(to_stored(element.kind, _part(item, element.name)) for element in elements))
+                    for place, item in enumerate(items)
+                ],
+            )
+
+
+def _part(item: Any, name: str) -> Any:
+    """A column's value of a list's element: a field of a struct, or the plain value itself."""
+    return getattr(item, name) if isinstance(item, msgspec.Struct) else item
+
+
+# -- what is noted beside it ----------------------------------------------------------------------------------------
+
+
+def _note(sql: sqlite3.Connection, write: Write, row: Row | None, done: Done, now: datetime) -> None:
+    entry = audit.Entry(
+        write.action,
+        f"{write.collection.name}/{done.key}",
+        write.principal.id,
+        write.principal.key_id,
+        before=row.version if row else None,
+        after=None if done.outcome == "deleted" else done.version,
+        request_id=write.request_id,
+    )
+    audit.note(sql, entry, now)
+
+
+def _remembered(sql: sqlite3.Connection, write: Write, now: datetime) -> Done | None:
+    """What the same request with the same key of this principal did within the last day.
+
+    Raises:
+        QueryError: 422, the key was sent with another request.
+    """
+    if write.once is None:
+        return None
+    sql.execute("DELETE FROM _idempotency WHERE at <= ?", (render_moment(now - REMEMBERED),))
+    found = sql.execute(
+        "SELECT digest, answer FROM _idempotency WHERE principal = ? AND key = ?", (write.principal.id, write.once.key)
+    ).fetchone()
+    if found is None:
+        return None
+    digest, answer = found
+    if digest != write.once.digest:
+        message = "this Idempotency-Key was sent with another request"
+        raise QueryError(message, kind="idempotency-key-reused", status=422)
+    return msgspec.msgpack.decode(answer, type=Done)
+
+
+def _remember(sql: sqlite3.Connection, write: Write, done: Done, now: datetime) -> None:
+    if write.once is not None:
+        sql.execute(
+            "INSERT INTO _idempotency (principal, key, digest, answer, at) VALUES (?, ?, ?, ?, ?)",
+            (write.principal.id, write.once.key, write.once.digest, msgspec.msgpack.encode(done), render_moment(now)),
+        )

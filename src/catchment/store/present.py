@@ -1,0 +1,78 @@
+"""The collections as they are inside a writing transaction: what rules may look up."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ..decode import render_key
+from ..errors import QueryError
+from ..record import Record, stored_record, to_stored
+from .tables import Collection
+
+__all__ = ["Present", "Row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record as it is stored now."""
+
+    key: str
+    version: int
+    hash: bytes
+    at: str
+    revision: int
+    doc: str
+    record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The collections as they are inside the writing transaction: what rules may look up."""
+
+    sql: sqlite3.Connection
+    collections: Mapping[str, Collection]
+    app: str
+
+    def _named(self, name: str) -> Collection:
+        return self.collections[name if "/" in name else f"{self.app}/{name}"]
+
+    def get(self, collection: str, *key: Any) -> Record | None:
+        row = self.row(self._named(collection), render_key(key))
+        return row.record if row else None
+
+    def find(self, collection: str, **fields: Any) -> list[Record]:
+        found = self._named(collection)
+        return [_record(found, doc) for _, doc in self.matching(found, fields)]
+
+    def matching(self, collection: Collection, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Key and document of the records with these values, in the order of keys."""
+        kinds = {column.name: column.kind for column in collection.columns}
+        values = [to_stored(kinds[name], value) for name, value in fields.items()]
+        terms = " AND ".join(f'"{name}" IS ?' for name in fields) or "1"
+        return self.sql.execute(
+            f'SELECT _key, _doc FROM "{collection.table}" WHERE {terms} ORDER BY _key',  # noqa: S608
+            values,
+        ).fetchall()
+
+    def row(self, collection: Collection, key: str) -> Row | None:
+        found = self.sql.execute(
+            f'SELECT _key, _version, _hash, _said_at, _revision, _doc FROM "{collection.table}" WHERE _key = ?',  # noqa: S608
+            (key,),
+        ).fetchone()
+        if found is None:
+            return None
+        key, version, content, at, revision, doc = found
+        return Row(key, version, content, at, revision, doc, _record(collection, doc))
+
+
+def _record(collection: Collection, doc: str) -> Record:
+    try:
+        return stored_record(collection.feed.record, doc)
+    except msgspec.ValidationError as error:
+        message = f"a stored record of {collection.feed.name} is no longer what its declaration says: {error}"
+        raise QueryError(message, kind="conflict", status=409) from error

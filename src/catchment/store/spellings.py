@@ -1,0 +1,33 @@
+"""Texts that are one although they are written in several ways: shown as whoever wrote them first."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from ..resource import Resource, Spelling
+from .tables import Collection
+
+__all__ = ["as_first_written"]
+
+
+def as_first_written(sql: sqlite3.Connection, collection: Collection, record: Any) -> Any:
+    """The record with its spelled fields as they were first written, ever and by anybody; new ones are noted."""
+    assert isinstance(collection.feed, Resource)
+    found: dict[str, Any] = {}
+    for name, spelling in collection.feed.spellings.items():
+        value = getattr(record, name)
+        if isinstance(value, str):
+            found[name] = _first(sql, collection.app, spelling, value)
+        elif value is not None:
+            found[name] = [_first(sql, collection.app, spelling, text) for text in value]
+    return msgspec.structs.replace(record, **found) if found else record
+
+
+def _first(sql: sqlite3.Connection, app: str, spelling: Spelling, text: str) -> str:
+    place = app, spelling.name, spelling.key(text)
+    sql.execute("INSERT OR IGNORE INTO _spelling (app, name, key, text) VALUES (?, ?, ?, ?)", (*place, text))
+    row = sql.execute("SELECT text FROM _spelling WHERE app = ? AND name = ? AND key = ?", place).fetchone()
+    return str(row[0])

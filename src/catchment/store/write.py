@@ -1,0 +1,64 @@
+"""One write as a value: what is to be done to which record, by whom, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from ..principal import Principal
+from ..resource import Action, Resource
+from .tables import Collection
+
+__all__ = ["Done", "Made", "Once", "Write"]
+
+Made = Callable[[Any], Mapping[str, Any]]
+"""From the record that is there (None for a new one) to the values that are written. It may raise InvalidRecord."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A client's own key for one request, so that sending it again writes nothing. digest: of that request."""
+
+    key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One thing to do to one record.
+
+    make: gives the values; for a deletion there are none. matches: whether (generation, version) is the version that
+    the writer means; None: any. as_owner: False lets the app's own code change what is not the principal's: then
+    neither `may` nor `refuse` is asked.
+    """
+
+    collection: Collection
+    action: Action
+    principal: Principal
+    key: str = ""
+    make: Made | None = None
+    matches: Callable[[int, int], bool] | None = None
+    once: Once | None = None
+    request_id: str = ""
+    as_owner: bool = True
+
+    @property
+    def resource(self) -> Resource:
+        found = self.collection.feed
+        assert isinstance(found, Resource)
+        return found
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a write did. doc: the record's JSON, "" once it is deleted. at: the moment of this version."""
+
+    outcome: Literal["created", "changed", "same", "deleted"]
+    key: str
+    doc: str
+    version: int
+    revision: int
+    generation: int
+    at: str
