@@ -15,6 +15,7 @@ from typing import Any
 from .errors import CatchmentError, DeclarationError, UsageError
 from .feed import Feed
 from .resource import Resource
+from .settings import Setting
 
 __all__ = ["App", "in_order", "load_app"]
 
@@ -30,6 +31,7 @@ class App:
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
     people: has made-up people write through the API at an address, and says what they wrote.
+    settings: what its own routes read, beside what feeds and resources refer to.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
     """
 
@@ -37,6 +39,7 @@ class App:
     feeds: Sequence[Feed] = ()
     resources: Sequence[Resource] = field(default=(), kw_only=True)
     routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
+    settings: Sequence[Setting] = field(default=(), kw_only=True)
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
     people: Callable[[str], str] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)

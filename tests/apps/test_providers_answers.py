@@ -246,6 +246,7 @@ def test_reviews_of_who_is_gone_are_not_in_the_general_mean(tmp_path):
             market.rate(bad, 1, who)
             market.rate(good, 5, who)
         assert market.ask("DELETE", f"/service-provider/{bad}").status_code == 200
+        market.clock.advance(timedelta(seconds=3600))
         assert market.provider(market.offer())["score"] == 5.0
         left = market.ask("GET", f"/v1/providers/reviews?provider={bad}", who=0, **market.key(9, "read")).json()["data"]
         assert len(left) == 2

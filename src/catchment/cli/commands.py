@@ -198,9 +198,10 @@ def settings_(
     from ..serve.limits import LIMITS
 
     found = read_settings(data, host, port)
-    feeds = [feed for item in find_apps(targets or SHIPPED) for feed in item.feeds]
+    apps = find_apps(targets or SHIPPED)
+    feeds = [feed for item in apps for feed in item.feeds]
     upstreams = {name: "" for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")}
-    known = {**DEFAULTS, **LIMITS, **upstreams, **_referred(feeds)}
+    known = {**DEFAULTS, **LIMITS, **upstreams, **_referred(feeds), **_own(apps)}
     secrets = {secret.name: None for feed in feeds for secret in feed.upstream.auth.references}
     for name in [name for name in known if name not in secrets]:
         typer.echo(f"{name:<32} {found.get(name, known[name]) or '-':<28} {found.origin(name)}")
@@ -226,11 +227,17 @@ def _declared(feed: Feed) -> tuple[object, ...]:
     return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget)
 
 
+def _own(apps: Sequence[App]) -> dict[str, str]:
+    """The settings of the apps' own and of what people write in them -> what holds without them."""
+    declared = [(*item.settings, *(resource.limits for resource in item.resources)) for item in apps]
+    return {setting.name: setting.default for setting in _settings_in(tuple(declared))}
+
+
 def _settings_in(value: object) -> Iterator[Setting]:
     """Every setting that a declared value holds: sources are values in values."""
     if isinstance(value, Setting):
         yield value
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple | list):
         for item in value:
             yield from _settings_in(item)
     elif is_dataclass(value):

@@ -10,6 +10,7 @@ from typing import Any
 
 from catchment import REPLACE, App, Link, Resource, Rollup, Setting, Spelling, WriteLimit
 
+from .ranking import PRIOR_MEAN, PRIOR_WEIGHT
 from .rules import (
     Provider,
     Review,
@@ -82,4 +83,10 @@ reviews = Resource(
     indexes=[("provider", "updated_at")],
 )
 
-app = App("providers", resources=[providers, reviews], routes=routes, people=people)
+app = App(
+    "providers",
+    resources=[providers, reviews],
+    routes=routes,
+    settings=[PRIOR_MEAN, PRIOR_WEIGHT],
+    people=people,
+)

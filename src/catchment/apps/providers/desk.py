@@ -7,15 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from catchment import CatchmentError, Setting
+from catchment import CatchmentError
 from catchment.web import Data, Request, View
 
-from .ranking import FIRST_PRIOR, Prior, is_old
+from .ranking import FIRST_PRIOR, PRIOR_MEAN, PRIOR_WEIGHT, Prior, is_old
 from .search import all_reviews
 
 __all__ = ["Desk"]
 
-PRIOR_MEAN, PRIOR_WEIGHT = Setting("PROVIDERS_PRIOR_MEAN", ""), Setting("PROVIDERS_PRIOR_WEIGHT", "10")
 _STATE = "providers"
 _NUMBER, _WHOLE = re.compile(r"[0-5](\.[0-9]{1,6})?"), re.compile(r"[1-9][0-9]{0,4}")
 

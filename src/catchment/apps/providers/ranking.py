@@ -12,9 +12,13 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Literal
 
+from catchment import Setting
+
 __all__ = [
     "FIRST_PRIOR",
     "HALF_LIFE_DAYS",
+    "PRIOR_MEAN",
+    "PRIOR_WEIGHT",
     "Prior",
     "Rated",
     "Score",
@@ -27,6 +31,8 @@ __all__ = [
 
 Score = Literal["bayes", "wilson", "decayed"]
 
+PRIOR_MEAN, PRIOR_WEIGHT = Setting("PROVIDERS_PRIOR_MEAN"), Setting("PROVIDERS_PRIOR_WEIGHT", "10")
+"""C and m of the score; without the first the mean of all reviews is counted."""
 FIRST_PRIOR = Decimal("3.0")
 """The mean that is assumed while nobody has reviewed anything."""
 REFRESHED = timedelta(hours=1)
