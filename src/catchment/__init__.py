@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from .app import App
 from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
-from .errors import CatchmentError, DeclarationError, DecodeError
+from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
 from .exchange import Answer
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, items
+from .page import Page
+from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
 from .partitions import Partition, counted, days, each, grid, listed_by, months, rows_of
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
@@ -41,6 +43,8 @@ __all__ = [
     "HeaderKey",
     "Link",
     "Meaning",
+    "Page",
+    "PagingError",
     "Partition",
     "QueryKey",
     "Record",
@@ -52,10 +56,16 @@ __all__ = [
     "Spelling",
     "Upstream",
     "WriteLimit",
+    "by_cursor",
+    "by_header_link",
+    "by_link",
+    "by_offset",
+    "by_page",
     "changed",
     "counted",
     "days",
     "each",
+    "first_page",
     "grid",
     "items",
     "listed_by",

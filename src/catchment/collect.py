@@ -21,7 +21,7 @@ from .budget import Wait, left_today
 from .clock import Clock, heartbeat
 from .decode import model_digest
 from .derive import derive
-from .errors import BudgetSpent, DecodeError, LeaseLost, StoreError, StoreUnavailable, UsageError
+from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable, UsageError
 from .feed import Feed
 from .fetch.ask import PATIENCE
 from .partitions import Expected, Partition, Surroundings
@@ -158,10 +158,7 @@ class Collector:
         if this := asyncio.current_task():
             self._under_way.add(this)
         try:
-            fetched = await self._passes.fetch(feed, lease)
-            if fetched.meaning.kind == "auth":
-                self._passes.forget(feed.upstream)
-            outcome = await self._store.derived(self._conclude, feed, lease, fetched, task.probe)
+            outcome = await self._collected(feed, lease, probe=task.probe)
         except BudgetSpent as spent:
             return await self._untouched(feed, lease, spent)
         except asyncio.CancelledError:
@@ -181,23 +178,61 @@ class Collector:
         self._tell(Event("ended", name, key, outcome))
         return Result(name, key, outcome.verdict, outcome.reason, outcome.counts, outcome.until)
 
-    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, probe: bool) -> Outcome:
-        """The verdict on what was fetched, committed with everything that follows from it. probe: on trial."""
+    async def _collected(self, feed: Feed, lease: Lease, *, probe: bool) -> Outcome:
+        """The outcome of a partition; its pages are walked again, once, where the upstream changed meanwhile.
+
+        probe: it is asked on trial.
+        """
+        fetched = await self._fetched(feed, lease)
+        try:
+            return await self._store.derived(self._conclude, feed, lease, fetched, None, probe)
+        except PagingError as error:
+            log.info("pages are walked again", feed=feed.name, partition=lease.partition.key, why=str(error))
+        again = await self._fetched(feed, lease, anew=True)
+        again = replace(again, requests=fetched.requests + again.requests, bytes=fetched.bytes + again.bytes)
+        return await self._store.derived(self._conclude, feed, lease, again, fetched, probe)
+
+    async def _fetched(self, feed: Feed, lease: Lease, *, anew: bool = False) -> Fetched:
+        fetched = await self._passes.fetch(feed, lease, anew=anew)
+        if fetched.meaning.kind == "auth":
+            self._passes.forget(feed.upstream)
+        return fetched
+
+    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, before: Fetched | None, probe: bool) -> Outcome:
+        """The verdict on what was fetched, committed with everything that follows from it. probe: on trial.
+
+        before: the walk that this one repeats. PagingError where there was none, and another may end better.
+        """
         outcome = _outcome(fetched)
-        if probe and fetched.meaning.kind == "pending":
-            outcome = replace(outcome, verdict="complete", reason=END)
-        elif fetched.meaning.kind != "data":
-            outcome = self._without_data(feed, fetched, outcome)
-        elif fetched.not_modified or _merged_already(lease, fetched, feed):
-            outcome = replace(outcome, verdict="unchanged")
-        else:
-            try:
-                records = self._store.records(Collection(self._app.name, feed))
-                return derive(feed, lease, fetched.pages, records, outcome, self._clock.now())
-            except DecodeError as error:
-                outcome = replace(outcome, verdict="failed", reason=f"{error.reason}: {error.message}")
+        try:
+            if probe and fetched.meaning.kind == "pending" and not fetched.pages:
+                outcome = replace(outcome, verdict="complete", reason=END)
+            elif fetched.meaning.kind != "data":
+                outcome = self._without_data(feed, fetched, outcome)
+            elif fetched.broken:
+                raise fetched.broken
+            elif fetched.not_modified or _merged_already(lease, fetched, feed):
+                outcome = replace(outcome, verdict="unchanged")
+            else:
+                return self._derived(feed, lease, fetched, outcome, before)
+        except DecodeError as error:
+            outcome = replace(outcome, verdict="failed", reason=f"{error.reason}: {error.message}")
+        except PagingError as error:
+            if before is None and error.passing:
+                raise
+            until = None if error.passing else feed.schedule.next_after(self._clock.now())
+            outcome = replace(outcome, verdict="partial", reason=f"{error.reason}: {error}", until=until)
         self._store.ledger.finish(lease, outcome, self._clock.now())
         return outcome
+
+    def _derived(self, feed: Feed, lease: Lease, fetched: Fetched, outcome: Outcome, before: Fetched | None) -> Outcome:
+        """The outcome of a whole pass, its records committed."""
+        return derive(
+            *(feed, lease, fetched.pages, self._store.records(Collection(self._app.name, feed))),
+            *(outcome, self._clock.now()),
+            body_of=self._store.body,
+            settled=before is not None and before.digest == fetched.digest,
+        )
 
     # -- plan ----------------------------------------------------------------------------------------------------------
 
@@ -304,7 +339,12 @@ class Collector:
         if shut:
             self._shut[shut] = Result("", "", None, "budget" if kind == "quota" else reason, until=fetched.until)
             log.error("upstream stopped", upstream=feed.upstream.name, feed=feed.name, why=kind, reason=reason)
-        return replace(outcome, verdict=_VERDICTS[kind], reason="quota" if kind == "quota" else reason)
+        if fetched.pages and kind in ("refused", "pending"):
+            raise PagingError("expired", f"page {len(fetched.pages) + 1} was not given: {reason}")
+        reason = "quota" if kind == "quota" else reason
+        if fetched.pages:
+            return replace(outcome, verdict="partial", reason=reason, goes_on=kind != "stop")
+        return replace(outcome, verdict=_VERDICTS[kind], reason=reason)
 
     async def _untouched(self, feed: Feed, lease: Lease, spent: BudgetSpent) -> Result:
         """The budget is used up: the partition stays due, and so do the others of this upstream."""

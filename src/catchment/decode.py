@@ -24,7 +24,7 @@ from .feed import CONTENT, Feed, Row, items
 from .partitions import Partition
 from .record import Record, Stored, content_hash, stored_values
 
-__all__ = ["Decoded", "Entry", "Reject", "Seen", "decode", "load_json", "model_digest", "render_key"]
+__all__ = ["Decoded", "Entry", "Reject", "Seen", "decode", "load_json", "model_digest", "raw_rows", "render_key"]
 
 # PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing that a person can use.
 MAX_KEY_BYTES = 512
@@ -97,6 +97,11 @@ def decode(
             yield Seen(digest)
         else:
             yield read(raw, row, digest)
+
+
+def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:
+    """The bytes of each row, in the body's order, undecoded where they can be split. DecodeError as `decode`."""
+    return (raw for raw, _ in _rows(feed, partition, body.removeprefix(b"\xef\xbb\xbf")))
 
 
 def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from .decode import Reject, Seen, decode, model_digest
-from .errors import DecodeError, MergeOutdated, StoreUnavailable
+from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .feed import Feed
 from .merge import Changes, Fold, compare
 from .store.archive import Exchange
@@ -28,26 +28,45 @@ MOST_REJECTED, FEW = 0.2, 5
 
 
 def derive(
-    feed: Feed, lease: Lease, pages: Sequence[Exchange], records: Records, outcome: Outcome, now: datetime
+    feed: Feed,
+    lease: Lease,
+    pages: Sequence[Exchange],
+    records: Records,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    body_of: Callable[[Exchange], bytes] = lambda page: page.answer.body,
+    settled: bool = False,
 ) -> Outcome:
     """Commits what the answers say, as one change of the collection; gives the verdict `complete` with its counts.
 
     Args:
         outcome: what is known of the attempt already.
+        body_of: gives a page's body; read one by one.
+        settled: the pages are known to stand still: a key on two of them is the upstream's way.
     Raises:
         DecodeError: an answer is not of the declared shape. Nothing is stored.
+        PagingError: a key is on two pages: rows have moved between them. Nothing is stored.
         LeaseLost: another worker has the partition by now. Nothing is stored.
     """
     for _ in range(TRIES):
         try:
-            return _once(feed, lease, pages, records, outcome, now)
+            return _once(feed, lease, pages, records, outcome, now, body_of=body_of, settled=settled)
         except MergeOutdated as outdated:
             log.info("compared again", why=outdated.message)
     raise StoreUnavailable(f"{lease.label}: rows changed under {TRIES} comparisons")
 
 
 def _once(
-    feed: Feed, lease: Lease, pages: Sequence[Exchange], records: Records, outcome: Outcome, now: datetime
+    feed: Feed,
+    lease: Lease,
+    pages: Sequence[Exchange],
+    records: Records,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    body_of: Callable[[Exchange], bytes],
+    settled: bool,
 ) -> Outcome:
     model = model_digest(feed)
     known = records.known(lease.partition.key)
@@ -55,7 +74,9 @@ def _once(
     fold, rejects = Fold(feed, known), list[Reject]()
     with Stage() as stage:
         for number, page in enumerate(pages):
-            for row in decode(feed, lease.partition, page.answer.body, known=seen, model=model):
+            if number:
+                fold.next_page()
+            for row in decode(feed, lease.partition, body_of(page), known=seen, model=model):
                 if isinstance(row, Reject):
                     rejects.append(row)
                 elif isinstance(row, Seen):
@@ -64,6 +85,10 @@ def _once(
                     fold.add(row, stage.add(row, number))
                 _check_size(feed, fold.received + len(rejects))
         _check_drift(fold.received, rejects)
+        if fold.overlap and not settled:
+            raise PagingError(
+                "unstable", f"{fold.overlap} rows are on two pages", hint="rows moved while they were paged"
+            )
         found = fold.keys()
         elsewhere = records.find(key for key in found if key not in known.hashes)
         changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))

@@ -11,6 +11,7 @@ CatchmentError
 │   ├── Incomplete         the body ended early or cannot be proved whole
 │   └── TooLarge           over a cap: wire bytes, decoded bytes, ratio, headers
 ├── BudgetSpent            the upstream's allowance is used up for longer than we wait; the partition stays due
+├── PagingError            the pages of a partition do not prove that they are all of it (nothing is stored)
 ├── DecodeError            a body is not what the feed says it is (the attempt fails, nothing is stored)
 ├── StoreError             the database did not do it
 │   ├── StoreUnavailable   locked, full, gone: try again
@@ -36,6 +37,7 @@ __all__ = [
     "LeaseLost",
     "MergeOutdated",
     "MissingSecret",
+    "PagingError",
     "QueryError",
     "Refused",
     "SchemaTooNew",
@@ -135,6 +137,19 @@ class BudgetSpent(CatchmentError):
         self.upstream = upstream
         self.until = until
         self.reason = reason
+
+
+class PagingError(CatchmentError):
+    """A walk over pages that cannot be proved whole. `reason` is one word for the ledger."""
+
+    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+    @property
+    def passing(self) -> bool:
+        """Whether another walk may end better: the upstream changed meanwhile, or forgot its cursor."""
+        return self.reason in ("unstable", "short", "expired")
 
 
 class DecodeError(CatchmentError):

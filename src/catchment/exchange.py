@@ -37,6 +37,14 @@ class Request:
     def with_query(self, *pairs: tuple[str, str]) -> Request:
         return replace(self, query=self.query + pairs)
 
+    def with_parameter(self, name: str, value: str) -> Request:
+        """The request with this one value for a parameter, in its place if it had one."""
+        if not any(known == name for known, _ in self.query):
+            return self.with_query((name, value))
+        rest = [pair for pair in self.query if pair[0] != name]
+        place = [known for known, _ in self.query].index(name)
+        return replace(self, query=(*rest[:place], (name, value), *rest[place:]))
+
     def with_headers(self, *pairs: tuple[str, str]) -> Request:
         return replace(self, headers=self.headers + pairs)
 

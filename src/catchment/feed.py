@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from .errors import DeclarationError, UsageError
 from .exchange import Request
-from .paging import Pager, single
+from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, columns
 from .schedule import Cron, Due, Every
@@ -140,6 +140,11 @@ class Feed:
     Args:
         request: one partition's request.
         partitions: where partitions come from; without it there is one.
+        pages: how the answers of one partition follow each other: `by_page`, `by_offset`, `by_cursor`, `by_link`,
+            `by_header_link`, or a generator of one's own. Without it one answer is the whole partition, and one that
+            says that there is more is refused; `first_page` takes it knowingly.
+        pass_max_age: what was answered longer ago is asked again before a partition is complete. By default 6 hours;
+            3 days where there are pages, since the upstream's day may end in their middle.
         rows: the rows in a body: `items()`, or a function (decoded body, partition) -> dicts. A body that is no
             JSON reaches the function as text. What it cannot read it refuses with DecodeError.
         shape: (row, partition) -> the fields of the record, where the upstream's row is not the record already.
@@ -177,7 +182,7 @@ class Feed:
     settle: timedelta | None = field(default=None, kw_only=True)
     reread: Every | None = field(default=None, kw_only=True)
     reconcile: Every = field(default=Every(days=30), kw_only=True)
-    pass_max_age: timedelta = field(default=timedelta(hours=6), kw_only=True)
+    pass_max_age: timedelta | None = field(default=None, kw_only=True)
     max_partition_records: int = field(default=200_000, kw_only=True)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
@@ -227,6 +232,16 @@ class Feed:
     @property
     def columns(self) -> tuple[Column, ...]:
         return columns(self.record)
+
+    @property
+    def paged(self) -> bool:
+        """Whether a partition may have more than one answer."""
+        return self.pages not in (single, first_page)
+
+    @property
+    def oldest(self) -> timedelta:
+        """How old an answer may be that a pass goes on from."""
+        return self.pass_max_age or (timedelta(days=3) if self.paged else timedelta(hours=6))
 
     @property
     def reader(self) -> Reader:

@@ -53,7 +53,8 @@ class Changes:
 class Fold:
     """The rows of one answer, each key once.
 
-    duplicate: rows equal to one before. conflict: rows whose key came before with other content.
+    duplicate: rows equal to one before. conflict: rows whose key came before with other content. overlap: rows whose
+    key stood on an earlier page; counted from the first `next_page`.
     """
 
     def __init__(self, feed: Feed, known: Known) -> None:
@@ -65,6 +66,12 @@ class Fold:
         self.received = 0
         self.duplicate = 0
         self.conflict = 0
+        self.overlap = 0
+        self._on_page: set[str] | None = None
+
+    def next_page(self) -> None:
+        """Another page begins."""
+        self._on_page = set()
 
     def add(self, row: Entry | Seen, slot: int = STORED) -> None:
         """Takes a row. slot: where an Entry's record waits."""
@@ -85,6 +92,9 @@ class Fold:
 
     def _put(self, key: str, content: bytes, slot: int) -> None:
         before = self._found.get(key)
+        if self._on_page is not None:
+            self.overlap += before is not None and key not in self._on_page
+            self._on_page.add(key)
         if before is None:
             self._found[key] = (content, slot)
         elif before[0] == content:

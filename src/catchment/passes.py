@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from .budget import Wait, take
 from .clock import Clock
-from .decode import model_digest
-from .errors import StoreUnavailable
+from .decode import model_digest, raw_rows
+from .errors import CatchmentError, DecodeError, PagingError, StoreUnavailable
 from .exchange import Answer, Request
 from .feed import Feed
 from .fetch.ask import PROBE, Asker
 from .fetch.client import Client
+from .page import Page
+from .paging import Again, walk
 from .runs import Event, OnEvent
 from .settings import Secret, Settings
 from .store.archive import Exchange, Place
@@ -36,13 +40,16 @@ _ASK_AGAIN = frozenset({"throttled", "transient"})
 
 @dataclass(frozen=True)
 class Fetched:
-    """The answers of one pass; `meaning` is `data`, or says why there are no more.
+    """The answers of one pass.
 
+    meaning: `data`, or what the answer after the pages said that is none. pages: the answers with data; the bodies
+    of those before the last are in the archive only. broken: why the pages do not count as the whole.
     until: when to ask again, where that is known. requests, bytes: sent and received by this attempt.
     """
 
     meaning: Meaning
     pages: tuple[Exchange, ...] = ()
+    broken: CatchmentError | None = None
     until: datetime | None = None
     requests: int = 0
     bytes: int = 0
@@ -60,6 +67,25 @@ class Fetched:
         """Whether the upstream says itself that nothing changed (RFC 9110, 304)."""
         return any(page.answer.status == 304 for page in self.pages)
 
+    def with_page(self, page: Exchange) -> Fetched:
+        """The pass with this page as its last."""
+        return replace(self, pages=(*self.pages[:-1], *(last.bare for last in self.pages[-1:]), page))
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """How one request of a pass was answered; exchange: None where no answer came."""
+
+    meaning: Meaning
+    exchange: Exchange | None
+    until: datetime | None = None
+    requests: int = 0
+    bytes: int = 0
+
+
+class _OtherPass(Exception):
+    """What is archived answers other requests than those of this declaration."""
+
 
 def _unasked(request: Request, answer: Answer) -> bool:
     """Whether "not modified" answers a request that had no condition: it says nothing then."""
@@ -70,6 +96,11 @@ def _meaning(feed: Feed, lease: Lease, request: Request, answer: Answer) -> Mean
     if _unasked(request, answer):
         return Meaning.failed("304 to a request without a condition")
     return feed.reader(answer, lease.partition)
+
+
+def _settles(meaning: Meaning, exchange: Exchange) -> bool:
+    """Whether an archived answer need not be asked for again. One without data is an attempt's end, not a pass's."""
+    return meaning.kind == "data" or (meaning.kind not in _ASK_AGAIN and not exchange.settled)
 
 
 class Passes:
@@ -123,48 +154,77 @@ class Passes:
         """Forgets that the upstream did not let us in: a person asks, who may have mended the key."""
         await self._store.paid(self._store.budgets.resume, upstream.name, "auth")
 
-    async def fetch(self, feed: Feed, lease: Lease) -> Fetched:
-        """The answers of this partition's pass. What a crash left in the archive is not asked for again.
+    async def fetch(self, feed: Feed, lease: Lease, *, anew: bool = False) -> Fetched:
+        """The answers of this partition's pass. What is archived of it is not asked for again.
+
+        Answers are taken from the archive in their order, while they answer what is asked. The first that does not,
+        or one that is too old, begins a new pass.
+
+        anew: from the first page, whatever is archived.
 
         Raises:
             BudgetSpent: the rest has to wait for longer than we do; what was answered stays archived.
         """
-        since = self._clock.now() - feed.pass_max_age
-        kept = await self._store.paid(
-            self._store.archive.answered, lease.feed, lease.partition.key, lease.number, since
-        )
-        answered = {exchange.fingerprint: exchange for exchange in kept}
-        pager = feed.pages(self._first(feed, lease))
-        fetched = Fetched(Meaning.data())
-        request = next(pager)
+        if anew:
+            return await self._walk(feed, await self._store.derived(self._store.ledger.begin_pass, lease), deque())
+        kept = await self._store.paid(self._store.archive.answered, lease.feed, lease.partition.key, lease.number)
+        try:
+            if kept and kept[0].answer.at < self._clock.now() - feed.oldest:
+                raise _OtherPass
+            return await self._walk(feed, lease, deque(kept))
+        except _OtherPass:
+            return await self.fetch(feed, lease, anew=True)
+
+    async def _walk(self, feed: Feed, lease: Lease, kept: deque[Exchange]) -> Fetched:
+        """The pages as the feed's pager asks for them. kept: what is archived of them, oldest first."""
+        base = feed.upstream.base_url(self._settings)
+        pages = walk(feed.pages, self._first(feed, lease), most_rows=feed.max_partition_records)
+        fetched, request = Fetched(Meaning.data()), next(pages)
         while True:
-            fetched = await self._page(feed, lease, request, answered.pop(request.fingerprint, None), fetched)
-            if fetched.meaning.kind != "data":
+            answered = await self._answer(feed, lease, request, kept)
+            fetched = replace(
+                fetched,
+                meaning=answered.meaning,
+                until=answered.until,
+                requests=fetched.requests + answered.requests,
+                bytes=fetched.bytes + answered.bytes,
+            )
+            if answered.exchange is None or answered.meaning.kind != "data":
                 return fetched
+            if not isinstance(request, Again):
+                fetched = fetched.with_page(answered.exchange)
+            rows = partial(raw_rows, feed, lease.partition, answered.exchange.answer.body)
             try:
-                request = pager.send(fetched.pages[-1].answer)
+                request = pages.send(Page(request, answered.exchange.answer, base, rows))
             except StopIteration:
                 return fetched
+            except (PagingError, DecodeError) as error:
+                return replace(fetched, broken=error)
 
     def _first(self, feed: Feed, lease: Lease) -> Request:
-        """The partition's request; conditional where the same declaration has merged an answer before."""
+        """The partition's request; conditional where the same declaration has merged its one answer before."""
         request = feed.request.request(lease.partition, self._settings)
-        if lease.model != model_digest(feed):
+        if feed.paged or lease.model != model_digest(feed):
             return request
         conditions = (("If-None-Match", lease.etag), ("If-Modified-Since", lease.last_modified))
         return request.with_headers(*((name, value) for name, value in conditions if value))
 
-    async def _page(
-        self, feed: Feed, lease: Lease, request: Request, kept: Exchange | None, before: Fetched
-    ) -> Fetched:
-        """The pass with one page more: the archived answer if that settles it, else the upstream's."""
-        if kept is not None and not _unasked(request, kept.answer):
-            meaning = feed.reader(kept.answer, lease.partition)
-            if meaning.kind not in _ASK_AGAIN:
+    async def _answer(self, feed: Feed, lease: Lease, request: Request, kept: deque[Exchange]) -> _Answered:
+        """The archived answer if that settles the request, else the upstream's."""
+        url = feed.upstream.base_url(self._settings) + request.target
+        while kept:
+            if (kept[0].fingerprint, kept[0].url) != (request.fingerprint, url):
+                raise _OtherPass
+            exchange = await self._store.paid(self._store.archive.whole, kept.popleft())
+            meaning = feed.reader(exchange.answer, lease.partition)
+            if not _unasked(request, exchange.answer) and _settles(meaning, exchange):
                 until = self._clock.now() + PROBE if meaning.kind in ("auth", "stop") else None
                 until = NEVER if meaning.forever else until
-                return replace(before, meaning=meaning, pages=(*before.pages, kept), until=until)
-        url = feed.upstream.base_url(self._settings) + request.target
+                return _Answered(meaning, exchange, until)
+        return await self._ask(feed, lease, request, url)
+
+    async def _ask(self, feed: Feed, lease: Lease, request: Request, url: str) -> _Answered:
+        """The upstream's answer, archived."""
         place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)
 
         async def waiting(until: datetime, reason: str) -> None:
@@ -176,13 +236,7 @@ class Passes:
             keep=lambda answer: self._keep(place, request, url, answer),
             waiting=waiting,
         )
-        return Fetched(
-            asked.meaning,
-            (*before.pages, asked.kept) if asked.kept else before.pages,
-            asked.until,
-            before.requests + asked.requests,
-            before.bytes + asked.bytes,
-        )
+        return _Answered(asked.meaning, asked.kept, asked.until, asked.requests, asked.bytes)
 
     async def _keep(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
         """Archives an answer. It was paid for: a store that is locked just now is waited for."""

@@ -14,10 +14,10 @@ from shop import START
 
 from catchment.exchange import Answer, Request
 from catchment.store.archive import CHUNK, Place
+from catchment.store.ledger import Outcome
 
 PLACE = Place("shop/things", "shelf=one", 1, 1)
 URL = "https://shop.example/things"
-OLD = START - timedelta(days=1)
 
 
 def put(shop, body: bytes, place: Place = PLACE, path: str = "/things", **options):
@@ -25,8 +25,9 @@ def put(shop, body: bytes, place: Place = PLACE, path: str = "/things", **option
     return shop.store.archive.put(place, Request(path), URL, answer)
 
 
-def got(shop, place: Place = PLACE, since=OLD):
-    return shop.store.archive.answered(place.feed, place.partition, place.number, since)
+def got(shop, place: Place = PLACE):
+    archive = shop.store.archive
+    return [archive.whole(exchange) for exchange in archive.answered(place.feed, place.partition, place.number)]
 
 
 @tried(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
@@ -60,10 +61,24 @@ def test_answers_of_a_pass_come_back_whole_and_in_order(here):
     assert got(here) == [first, second]
 
 
-def test_an_answer_from_before_is_not_the_passs(here):
-    put(here, b"old", at=START)
-    young = put(here, b"young", at=START + timedelta(hours=6))
-    assert got(here, since=START + timedelta(microseconds=1)) == [young]
+def test_the_answers_of_a_pass_do_not_bring_their_bodies(here):
+    put(here, b"1" * 1000)
+    (found,) = here.store.archive.answered(PLACE.feed, PLACE.partition, PLACE.number)
+    assert found.answer.body == b""
+    assert here.store.archive.whole(found).answer.body == b"1" * 1000
+
+
+def test_an_answer_is_settled_once_its_attempt_has_a_verdict(here):
+    lease = here.claim()
+    place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)
+    put(here, b"1", place=place)
+    assert [exchange.settled for exchange in got(here, place)] == [False]
+    here.store.ledger.finish(lease, Outcome("partial", "quota", goes_on=True), here.now)
+    assert [exchange.settled for exchange in got(here, place)] == [True]
+    again = here.claim()
+    assert again.number == lease.number
+    here.store.ledger.finish(again, Outcome("partial", "short"), here.now)
+    assert here.claim().number == lease.number + 1
 
 
 def test_what_was_put_is_there_for_other_processes_and_after_reopening(here, open_shop):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shop import START, app, settings, things
+from shop import app, settings, things
 
 from catchment import App, Record
 from catchment.decode import Entry
@@ -105,7 +105,7 @@ def test_a_database_that_is_locked_is_unavailable(here):
     ("ask", "words"),
     [
         pytest.param(lambda shop: shop.store.archive.body("x"), "_body", id="body"),
-        pytest.param(lambda shop: shop.store.archive.answered("f", "p", 1, START), "_exchange", id="answered"),
+        pytest.param(lambda shop: shop.store.archive.answered("f", "p", 1), "_exchange", id="answered"),
         pytest.param(lambda shop: shop.store.budgets.counts("shop"), "_budget", id="counts"),
         pytest.param(lambda shop: shop.store.ledger.states("f"), "_partition", id="states"),
     ],

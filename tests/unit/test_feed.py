@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment import Answer, App, Every, Feed, Get, Partition, Record, Setting, Upstream, read_http, rows_of
+from catchment import Answer, App, Every, Feed, Get, Page, Partition, Record, Setting, Upstream, read_http, rows_of
 from catchment.app import in_order, load_app
 from catchment.errors import UsageError
 from catchment.exchange import Request
@@ -73,7 +73,7 @@ def test_one_answer_may_be_the_whole_partition():
     pages = single(Request("/x"))
     assert next(pages) == Request("/x")
     with pytest.raises(StopIteration):
-        pages.send(Answer(200, b"", NOW))
+        pages.send(Page(Request("/x"), Answer(200, b"", NOW)))
 
 
 def test_a_schedule_by_distance_starts_at_the_last_time():

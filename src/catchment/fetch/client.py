@@ -445,10 +445,12 @@ def _is_closed_json(body: bytes, content_type: str) -> bool:
 
 
 def _kept(headers: Mapping[str, str], secrets: tuple[str, ...]) -> dict[str, str]:
-    """The headers worth keeping, names in lower case; of a repeated one the first."""
+    """The headers worth keeping, names in lower case; of a repeated one the first, but all links."""
     kept: dict[str, str] = {}
     for name, value in headers.items():
         lower = name.lower()
-        if lower in _KEPT or lower.startswith(_KEPT_PREFIX):
+        if lower == "link" and lower in kept:
+            kept[lower] += f", {redact(value, secrets)}"
+        elif lower in _KEPT or lower.startswith(_KEPT_PREFIX):
             kept.setdefault(lower, redact(value, secrets))
     return kept

@@ -8,6 +8,7 @@ An app's stand-in is a `Service`. `serve_in_thread` runs it beside a test, `run`
 from .control import Control
 from .faults import FAULTS, Fault
 from .limits import Bucket, Daily, Limit, Meter, Sliding
+from .paging import Paged
 from .running import Running, clock_from, run, serve_in_thread
 from .server import Server
 from .service import Answer, Options, Request, Service
@@ -22,6 +23,7 @@ __all__ = [
     "Limit",
     "Meter",
     "Options",
+    "Paged",
     "Request",
     "Running",
     "Server",

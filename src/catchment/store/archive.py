@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 import msgspec
 import zstandard
@@ -22,12 +21,22 @@ CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An archived answer. digest: sha256 of its body in hex, "" for an empty one."""
+    """An archived answer. digest: sha256 of its body in hex, "" for an empty one.
+
+    url: as asked. settled: the attempt that brought it has ended with a verdict. The answer of a `bare` one has been
+    relieved of its body, which is read back by the digest: the pages of a partition are not held in memory together.
+    """
 
     id: int
     fingerprint: str
     digest: str
     answer: Answer
+    url: str = ""
+    settled: bool = False
+
+    @property
+    def bare(self) -> Exchange:
+        return replace(self, answer=replace(self.answer, body=b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +73,36 @@ class Archive:
                     *(digest, len(answer.body), answer.wire_bytes, render_moment(answer.at)),
                 ),
             ).fetchone()
-        return Exchange(row[0], request.fingerprint, digest, answer)
+        return Exchange(row[0], request.fingerprint, digest, answer, url)
 
     def _has(self, digest: str) -> bool:
         with mapped():
             found = self._connection.execute("SELECT 1 FROM _body WHERE digest = ? LIMIT 1", (digest,)).fetchone()
         return found is not None
 
-    def answered(self, feed: str, partition: str, number: int, since: datetime) -> list[Exchange]:
-        """The answers of a pass, oldest first, none from before `since`."""
+    def answered(self, feed: str, partition: str, number: int) -> list[Exchange]:
+        """The answers of a pass, oldest first and bare."""
         with mapped():
             rows = self._connection.execute(
-                "SELECT id, fingerprint, digest, status, headers, wire, at FROM _exchange"
-                " WHERE feed = ? AND partition = ? AND pass = ? AND at >= ? ORDER BY id",
-                (feed, partition, number, render_moment(since)),
+                "SELECT id, fingerprint, digest, status, headers, wire, at, url, EXISTS (SELECT 1 FROM _attempt"
+                " WHERE _attempt.id = _exchange.attempt AND verdict IS NOT NULL) FROM _exchange"
+                " WHERE feed = ? AND partition = ? AND pass = ? ORDER BY id",
+                (feed, partition, number),
             ).fetchall()
         return [
             Exchange(
                 *(id_, fingerprint, digest),
-                Answer(status, self.body(digest), parse_moment(at), msgspec.json.decode(headers), wire),
+                Answer(status, b"", parse_moment(at), msgspec.json.decode(headers), wire),
+                *(url, bool(settled)),
             )
-            for id_, fingerprint, digest, status, headers, wire, at in rows
+            for id_, fingerprint, digest, status, headers, wire, at, url, settled in rows
         ]
+
+    def whole(self, exchange: Exchange) -> Exchange:
+        """The exchange with its body."""
+        if exchange.answer.body or not exchange.digest:
+            return exchange
+        return replace(exchange, answer=replace(exchange.answer, body=self.body(exchange.digest)))
 
     def body(self, digest: str) -> bytes:
         """The decoded body; empty for the digest ""."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,7 +63,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. until: when the partition may be asked again, where something says so."""
+    """How an attempt ended. until: when the partition may be asked again, where something says so.
+
+    goes_on: the next attempt goes on with this one's pass, from where it ended.
+    """
 
     verdict: Verdict
     reason: str = ""
@@ -74,6 +77,7 @@ class Outcome:
     etag: str = ""
     last_modified: str = ""
     digest: str = ""
+    goes_on: bool = False
 
 
 class Ledger:
@@ -160,6 +164,17 @@ class Ledger:
             ).fetchone()[0]
         return Lease(feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp)
 
+    def begin_pass(self, lease: Lease) -> Lease:
+        """The lease for a new pass: what was answered in the one so far is not used again."""
+        with transaction(self._connection, durable=False) as sql:
+            self.check(sql, lease)
+            (number,) = sql.execute(
+                "UPDATE _partition SET pass = pass + 1 WHERE feed = ? AND key = ? RETURNING pass",
+                (lease.feed, lease.partition.key),
+            ).fetchone()
+            sql.execute("UPDATE _attempt SET pass = ? WHERE id = ?", (number, lease.attempt))
+        return replace(lease, number=number)
+
     def renew(self, lease: Lease, now: datetime) -> None:
         """Holds the lease for another while; LeaseLost when somebody else has it."""
         with transaction(self._connection, durable=False) as sql:
@@ -206,7 +221,7 @@ class Ledger:
         records: int | None = None,
         model: str = "",
     ) -> None:
-        """Inside a transaction: ends the attempt and its pass, and gives the lease back.
+        """Inside a transaction: ends the attempt and, unless that goes on, its pass; gives the lease back.
 
         model: of the declaration that merged the answer; "" when nothing was merged.
         """
@@ -219,7 +234,7 @@ class Ledger:
         good = outcome.verdict in GOOD
         sql.execute(
             "UPDATE _partition SET verdict = :verdict, reason = :reason, checked_at = :at, retry_at = :retry,"
-            " failures = :failures, pass = pass + 1, lease_owner = NULL, lease_until = NULL,"
+            " failures = :failures, pass = pass + :ended, lease_owner = NULL, lease_until = NULL,"
             " collected_at = CASE WHEN :good THEN :at ELSE collected_at END,"
             " first_collected_at = CASE WHEN :good THEN coalesce(first_collected_at, :at) ELSE first_collected_at END,"
             " records = coalesce(:records, records), stamp = CASE WHEN :good THEN :stamp ELSE stamp END,"
@@ -238,6 +253,7 @@ class Ledger:
                 "records": records,
                 "stamp": lease.stamp,
                 "merged": bool(model),
+                "ended": int(not outcome.goes_on),
                 "etag": outcome.etag,
                 "modified": outcome.last_modified,
                 "digest": outcome.digest,

@@ -20,7 +20,7 @@ from ..errors import SchemaTooNew, UsageError
 from ..feed import Feed
 from ..resource import Resource
 from ..settings import Settings
-from .archive import Archive
+from .archive import Archive, Exchange
 from .budgets import Budgets
 from .ledger import Ledger
 from .records import Records
@@ -56,6 +56,10 @@ class Store:
 
     def records(self, collection: Collection) -> Records:
         return Records(self._derived, collection)
+
+    def body(self, exchange: Exchange) -> bytes:
+        """The body of an archived answer, for what uses the ledger or the records."""
+        return Archive(self._derived).whole(exchange).answer.body
 
     async def paid(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a method of the archive or the budgets, off the event loop."""
