@@ -136,7 +136,7 @@ class Collector:
         return replace(again, due=due, held=(), waiting=()) if due else None
 
     async def _in_turn(self, run: int, feed: Feed, task: Task) -> Result:
-        async with self._passes.slot(feed.upstream):
+        async with self._passes.gate(feed.upstream):
             name = self._app.collection(feed)
             shut = self._shut.get(feed.upstream.name) or self._shut.get(name)
             if self._draining:
@@ -145,7 +145,11 @@ class Collector:
                 shut = self._spent(feed, wait) if wait.until - self._clock.now() > PATIENCE else None
             if shut:
                 return replace(shut, feed=name, partition=task.partition.key)
-            return await self._partition(run, feed, task)
+            try:
+                async with self._passes.slot(feed.upstream, lambda: self._draining):
+                    return await self._partition(run, feed, task)
+            except StoreUnavailable as error:
+                return Result(name, task.partition.key, None, str(error))
 
     async def _partition(self, run: int, feed: Feed, task: Task) -> Result:
         """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""

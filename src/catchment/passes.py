@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from .budget import Wait, take
-from .clock import Clock
+from .clock import Clock, heartbeat
 from .decode import model_digest, raw_rows
 from .errors import CatchmentError, DecodeError, PagingError, StoreUnavailable
 from .exchange import Answer, Request
@@ -33,6 +34,9 @@ __all__ = ["Fetched", "Passes"]
 
 KEEP_TRIES = 6
 """How often archiving is tried again, each time after the database's own patience."""
+
+PLACE_S = 0.05
+"""How often to look for a place that another process has left."""
 
 _ASK_AGAIN = frozenset({"throttled", "transient"})
 """What an archived answer may say without being the end of it."""
@@ -117,7 +121,7 @@ class Passes:
         self._client = Client(clock=clock, allow_private=settings.allow_private)
         self._askers: dict[str, Asker] = {}
         self._secrets: dict[Secret, str] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._gates: dict[str, asyncio.Semaphore] = {}
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -128,10 +132,36 @@ class Passes:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    def slot(self, upstream: Upstream) -> asyncio.Semaphore:
-        """A place among the requests that may be open at a time."""
+    def gate(self, upstream: Upstream) -> asyncio.Semaphore:
+        """A place among this process's partitions that may be under way at a time."""
         concurrency = upstream.budget_now(self._settings).concurrency
-        return self._slots.setdefault(upstream.name, asyncio.Semaphore(concurrency))
+        return self._gates.setdefault(upstream.name, asyncio.Semaphore(concurrency))
+
+    @asynccontextmanager
+    async def slot(self, upstream: Upstream, given_up: Callable[[], bool]) -> AsyncIterator[None]:
+        """A place among the requests that all processes on the store may have open at a time; waited for.
+
+        given_up: whether nobody wants to wait any longer; then there is none.
+        Raises:
+            StoreUnavailable: nobody can say now who has which.
+        """
+        most = upstream.budget_now(self._settings).concurrency
+        number = None
+        while not given_up():
+            if (number := await self._store.paid(self._store.slots.take, upstream.name, most)) is not None:
+                break
+            await heartbeat(PLACE_S)
+        try:
+            yield
+        finally:
+            if number is not None:
+                await self._leave(upstream, number)
+
+    async def _leave(self, upstream: Upstream, number: int) -> None:
+        """Gives a place back, also where this task is broken off: nobody else may have it while we live."""
+        leaving = asyncio.ensure_future(self._store.paid(self._store.slots.leave, upstream.name, number))
+        with suppress(StoreUnavailable):
+            await asyncio.shield(leaving)
 
     async def wait_for(self, upstream: Upstream) -> Wait | None:
         """Until when the upstream's budget has no place, and why; None when it has one now. Nothing is spent."""

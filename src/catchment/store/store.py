@@ -24,6 +24,7 @@ from .archive import Archive, Exchange
 from .budgets import Budgets
 from .ledger import Ledger
 from .records import Records
+from .slots import Slots
 from .sqlite import create, mapped, open_database, path_of, transaction
 from .tables import LEDGER, SCHEMA_VERSION, Collection, collections_of, tables_of
 from .workers import Workers
@@ -52,6 +53,7 @@ class Store:
         self._derived = open_database(path)
         self.archive = Archive(self._paid)
         self.budgets = Budgets(self._paid)
+        self.slots = Slots(self._paid, self.workers)
         self.ledger = Ledger(self._derived, self.workers)
 
     def records(self, collection: Collection) -> Records:
@@ -62,7 +64,7 @@ class Store:
         return Archive(self._derived).whole(exchange).answer.body
 
     async def paid(self, function: Callable[..., T], *args: Any) -> T:
-        """Calls a method of the archive or the budgets, off the event loop."""
+        """Calls a method of the archive, the budgets or the slots, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._paid_thread, lambda: function(*args))
 
     async def derived(self, function: Callable[..., T], *args: Any) -> T:

@@ -170,6 +170,13 @@ _ledger(
 )
 
 _ledger(
+    "_slot",
+    _text("upstream", primary_key=True),
+    _integer("number", primary_key=True),  # from 0
+    _text("owner", nullable=False),  # the worker that may have a request open
+)
+
+_ledger(
     "_commit",
     _text("collection", primary_key=True),
     _integer("generation", primary_key=True),

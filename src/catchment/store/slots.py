@@ -1,0 +1,37 @@
+"""Places among the requests that an upstream may have open at a time: shared by every process on the store."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from .sqlite import transaction
+from .workers import Workers
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """The places of each upstream on one connection. Those of a process that ended, however it ended, are free."""
+
+    def __init__(self, connection: sqlite3.Connection, workers: Workers) -> None:
+        self._connection = connection
+        self._workers = workers
+
+    def take(self, upstream: str, most: int) -> int | None:
+        """A free place from 0 to `most` - 1, ours from now on; None while others have them all."""
+        with transaction(self._connection, durable=False) as sql:
+            taken = dict(sql.execute("SELECT number, owner FROM _slot WHERE upstream = ?", (upstream,)).fetchall())
+            alive = {owner: self._workers.alive(owner) for owner in set(taken.values())}
+            for number in range(most):
+                if number not in taken or not alive[taken[number]]:
+                    sql.execute("INSERT OR REPLACE INTO _slot VALUES (?, ?, ?)", (upstream, number, self._workers.me))
+                    return number
+        return None
+
+    def leave(self, upstream: str, number: int) -> None:
+        """Gives a place back."""
+        with transaction(self._connection, durable=False) as sql:
+            sql.execute(
+                "DELETE FROM _slot WHERE upstream = ? AND number = ? AND owner = ?",
+                (upstream, number, self._workers.me),
+            )
