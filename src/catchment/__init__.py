@@ -16,6 +16,7 @@ from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, firs
 from .partitions import Partition, counted, days, each, grid, listed_by, months, rows_of
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
+from .rules import Confirm, Met
 from .schedule import Cron, Every, changed, older_than
 from .settings import Secret, Setting
 from .upstream import Budget, Meaning, Upstream, read_http
@@ -34,6 +35,7 @@ __all__ = [
     "BearerAuth",
     "Budget",
     "CatchmentError",
+    "Confirm",
     "Cron",
     "DeclarationError",
     "DecodeError",
@@ -43,6 +45,7 @@ __all__ = [
     "HeaderKey",
     "Link",
     "Meaning",
+    "Met",
     "Page",
     "PagingError",
     "Partition",

@@ -24,7 +24,19 @@ from .feed import CONTENT, Feed, Row, items
 from .partitions import Partition
 from .record import Record, Stored, content_hash, stored_values
 
-__all__ = ["Decoded", "Entry", "Reject", "Seen", "decode", "load_json", "model_digest", "raw_rows", "render_key"]
+__all__ = [
+    "Decoded",
+    "Entry",
+    "Reject",
+    "Seen",
+    "decode",
+    "from_document",
+    "load_json",
+    "model_digest",
+    "raw_rows",
+    "render_key",
+    "row_digest",
+]
 
 # PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing that a person can use.
 MAX_KEY_BYTES = 512
@@ -58,6 +70,8 @@ class Reject(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 Decoded = Entry | Seen | Reject
 
+_BOM = b"\xef\xbb\xbf"
+
 
 def load_json(data: bytes) -> Any:
     """The JSON value in strict reading (RFC 8259): no NaN, no lone surrogates; numbers with a fraction are exact
@@ -87,7 +101,7 @@ def decode(
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
-    body = body.removeprefix(b"\xef\xbb\xbf")
+    body = body.removeprefix(_BOM)
     seed = int(model[:16], 16)
     read = _reader(feed, partition)
     for raw, row in _rows(feed, partition, body):
@@ -101,7 +115,32 @@ def decode(
 
 def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:
     """The bytes of each row, in the body's order, undecoded where they can be split. DecodeError as `decode`."""
-    return (raw for raw, _ in _rows(feed, partition, body.removeprefix(b"\xef\xbb\xbf")))
+    return (raw for raw, _ in _rows(feed, partition, body.removeprefix(_BOM)))
+
+
+def row_digest(raw: bytes, model: str) -> bytes:
+    """The digest by which the bytes of a row are known again, by the same declaration."""
+    return xxhash.xxh3_128_digest(raw, int(model[:16], 16))
+
+
+def from_document(record: type[Record]) -> Callable[[str], Any]:
+    """A function from a record's JSON, as an `Entry` has it or as it is stored, to the record. It gives None for what
+    an older declaration stored and this one cannot read.
+    """
+    read = msgspec.json.Decoder(record).decode
+
+    def record_of(doc: str) -> Any:
+        if doc.startswith(_KEYED):  # the key is percent-encoded: the first quote after it ends it
+            doc = doc[doc.index('"', len(_KEYED)) + 2 :]
+        try:
+            return read("{" + doc)
+        except msgspec.MsgspecError:
+            return None
+
+    return record_of
+
+
+_KEYED = '{"_key":"'
 
 
 def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
@@ -276,7 +315,8 @@ def model_digest(feed: Feed) -> str:
     """
     schema = msgspec.json.encode(msgspec.json.schema(feed.record), order="deterministic")
     key = "CONTENT" if feed.key is CONTENT else ",".join(feed.key)
-    parts = [schema.decode(), key, feed.missing.value, feed.conflict.value, repr(feed.strict), *feed.volatile]
+    said = [feed.missing.value, feed.conflict.value, str(feed.equal), repr(feed.strict)]
+    parts = [schema.decode(), key, *said, *feed.volatile]
     parts += [_code_of(function) for function in (feed.rows, feed.shape, feed.refuse) if function is not None]
     return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
-from .decode import Reject, Seen, decode, model_digest
+from .decode import Reject, Seen, decode, from_document, model_digest, raw_rows, row_digest
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .feed import Feed
-from .merge import Changes, Fold, compare
+from .merge import STORED, Changes, Fold, compare
+from .rules import Doubt, Met, doubt
 from .store.archive import Exchange
 from .store.ledger import Counts, Lease, Outcome
-from .store.records import Origin, Records
+from .store.records import Origin, Records, batches
 from .store.stage import Stage
 
 __all__ = ["derive"]
@@ -40,12 +41,14 @@ def derive(
 ) -> Outcome:
     """Commits what the answers say, as one change of the collection; gives the verdict `complete` with its counts.
 
+    An answer that is not believed on its own word changes nothing: `partial`, or `pending` where nothing was stored.
+
     Args:
         outcome: what is known of the attempt already.
         body_of: gives a page's body; read one by one.
         settled: the pages are known to stand still: a key on two of them is the upstream's way.
     Raises:
-        DecodeError: an answer is not of the declared shape. Nothing is stored.
+        DecodeError: an answer is not of the declared shape, or the feed's guard refuses it. Nothing is stored.
         PagingError: a key is on two pages: rows have moved between them. Nothing is stored.
         LeaseLost: another worker has the partition by now. Nothing is stored.
     """
@@ -89,11 +92,15 @@ def _once(
             raise PagingError(
                 "unstable", f"{fold.overlap} rows are on two pages", hint="rows moved while they were paged"
             )
-        found = fold.keys()
+        unread, found = len(rejects), fold.keys()
+        rejects += _refused(feed, lease, map(body_of, pages), fold, model)
+        _check_guard(feed, found, stage, records)
         elsewhere = records.find(key for key in found if key not in known.hashes)
         changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))
-        outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, rejects))
         origins = [Origin(page.id, page.answer.at) for page in pages]
+        if doubtful := _doubt(feed, lease, len(known.hashes), changes, origins[-1].said_at if origins else now):
+            return records.doubt(lease, _doubted(outcome, doubtful), now)
+        outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, unread))
         return records.commit(lease, outcome, changes, stage, origins, rejects, model=model, now=now)
 
 
@@ -122,14 +129,70 @@ def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject]) -> list
     return [] if None in named else [key for key in stored if key not in named]
 
 
-def _counts(fold: Fold, changes: Changes, rejects: Sequence[Reject]) -> Counts:
+def _refused(feed: Feed, lease: Lease, bodies: Iterable[bytes], fold: Fold, model: str) -> Iterator[Reject]:
+    """The rows that another record with their key came before, where the first counts."""
+    for body in bodies if fold.refused else ():
+        for raw in raw_rows(feed, lease.partition, body):
+            if key := fold.refused.get(row_digest(raw, model)):
+                yield Reject(raw, "another record with this key came first", "", key)
+
+
+def _check_guard(feed: Feed, found: Mapping[str, tuple[bytes, int]], stage: Stage, records: Records) -> None:
+    """DecodeError where the feed's own rule says that nothing of this answer may be stored."""
+    if feed.guard and (reason := feed.guard(_Answer(feed, found, stage, records))):
+        raise DecodeError(reason, reason="guard")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The records of an answer beside the stored ones; they are read from where they wait, as often as asked for."""
+
+    feed: Feed
+    found: Mapping[str, tuple[bytes, int]]
+    stage: Stage
+    records: Records
+
+    def __iter__(self) -> Iterator[Met]:
+        read = from_document(self.feed.record)
+        for some in batches(self.found):
+            stored = {key: read(doc) for key, doc in self.records.documents(some)}
+            fresh = self.stage.read([slot for key in some if (slot := self.found[key][1]) != STORED])
+            for key in some:
+                before = stored.get(key)
+                yield Met(before if self.found[key][1] == STORED else read(next(fresh)[0].doc), before)
+
+
+def _doubt(feed: Feed, lease: Lease, before: int, changes: Changes, said: datetime) -> Doubt | None:
+    """Why the answer has to be said again before it is believed, where it has to."""
+    if feed.doubts is None:
+        return None
+    left = before - len(changes.gone) + len(changes.new)
+    return doubt(feed.doubts, before, left, collected=bool(lease.model), first=lease.doubted_at, said=said)
+
+
+def _doubted(outcome: Outcome, doubtful: Doubt) -> Outcome:
+    """The outcome of an answer that changes nothing yet. Without a distance of its own it is tried as usual."""
+    until = doubtful.again if doubtful.again > doubtful.since else None
+    reason = f"{doubtful.reason}: waits until it is said again"
+    return replace(
+        outcome,
+        verdict="pending" if doubtful.empty else "partial",
+        reason=reason,
+        until=until,
+        doubted_at=doubtful.since,
+    )
+
+
+def _counts(fold: Fold, changes: Changes, unread: int) -> Counts:
+    """unread: rows that became no record. With those that came second where the first counts they are the rejects."""
+    refused = fold.conflict if fold.refused else 0
     return Counts(
-        received=fold.received + len(rejects),
+        received=fold.received + unread,
         new=len(changes.new),
         changed=len(changes.changed),
         same=changes.same,
         duplicate=fold.duplicate,
-        conflict=fold.conflict,
-        rejected=len(rejects),
+        conflict=fold.conflict - refused,
+        rejected=unread + refused,
         gone=len(changes.gone),
     )

@@ -19,6 +19,7 @@ from .exchange import Request
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, columns
+from .rules import MASS_VANISH, Confirm, Guard
 from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
 from .upstream import Reader, Upstream
@@ -114,6 +115,15 @@ def _placeholders(text: str) -> Iterable[str]:
         yield name
 
 
+def _one_of(words: Sequence[str], setting: Setting, settings: Settings) -> str:
+    found = setting.text(settings).strip()
+    if found not in words:
+        raise UsageError(f"{setting.name}={found} is none of {', '.join(words)}")
+    return found
+
+
+EQUAL = ("count", "collapse")
+
 Row = Mapping[str, Any]
 
 
@@ -153,7 +163,12 @@ class Feed:
         refuse: (record) -> why this record is not acceptable, "" if it is: such a record is a reject.
         volatile: fields whose change alone makes no version.
         missing: KEEP, or RETIRE where a complete partition is the whole truth about it.
-        conflict: LAST or FIRST, of two different records with one key in one answer.
+        conflict: LAST or FIRST, of two different records with one key in one answer. With FIRST the other is a reject.
+        equal: `count` or `collapse` equal records of a feed whose key is CONTENT; a `Setting` lets the operator say.
+        guard: (every `Met` record of an answer) -> why nothing of it may be stored, "" if it may: such an attempt has
+            failed and changed nothing.
+        confirm: which answers have to be said twice before they are believed. Where records are retired and nothing
+            is declared: those that leave less than half of at least 20.
         schedule: makes partitions due; one never collected is due at once.
         due: `changed() | older_than(…)`: when a collected partition is asked again, in the place of the schedule.
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
@@ -177,6 +192,9 @@ class Feed:
     volatile: Sequence[str] = field(default=(), kw_only=True)
     missing: Missing = field(default=KEEP, kw_only=True)
     conflict: Conflict = field(default=LAST, kw_only=True)
+    equal: str | Setting = field(default="count", kw_only=True)
+    guard: Guard | None = field(default=None, kw_only=True)
+    confirm: Confirm | None = field(default=None, kw_only=True)
     schedule: Cron | Every = field(default=Every(days=1), kw_only=True)
     due: Due | None = field(default=None, kw_only=True)
     settle: timedelta | None = field(default=None, kw_only=True)
@@ -212,6 +230,15 @@ class Feed:
             raise DeclarationError(f"{where}: due", "its partitions come from no rows that could change")
         if self.max_partition_records < 1:
             raise DeclarationError(f"{where}: max_partition_records", "is at least 1")
+        self._check_rules(where)
+
+    def _check_rules(self, where: str) -> None:
+        if isinstance(self.equal, str) and self.equal not in EQUAL:
+            raise DeclarationError(f"{where}: equal", f"{self.equal} is none of {', '.join(EQUAL)}")
+        if self.equal != "count" and not isinstance(self.key, Content):
+            raise DeclarationError(f"{where}: equal", "its records have keys: equal ones are one", hint="key=CONTENT")
+        if self.confirm and not self.confirm.empty and self.missing is KEEP:
+            raise DeclarationError(f"{where}: confirm", "it loses no records", hint="missing=RETIRE")
 
     def _check_key(self, where: str) -> None:
         if isinstance(self.key, Content):
@@ -226,8 +253,17 @@ class Feed:
 
     def as_set(self, settings: Settings) -> Feed:
         """The same with what is set in the place of settings. UsageError, naming the setting, where that cannot be."""
-        schedule = self.schedule.as_set(settings)
-        return self if schedule is self.schedule else replace(self, schedule=schedule)
+        schedule, equal = self.schedule.as_set(settings), self.equal
+        if isinstance(equal, Setting):
+            equal = _one_of(EQUAL, equal, settings)
+        if schedule is self.schedule and equal is self.equal:
+            return self
+        return replace(self, schedule=schedule, equal=equal)
+
+    @property
+    def doubts(self) -> Confirm | None:
+        """Which of its answers have to be said twice."""
+        return self.confirm or (MASS_VANISH if self.missing is RETIRE else None)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -14,7 +14,7 @@ import msgspec
 from .decode import Entry, Seen
 from .feed import CONTENT, FIRST, RETIRE, Feed
 
-__all__ = ["Changes", "Fold", "Known", "compare"]
+__all__ = ["STORED", "Changes", "Fold", "Known", "compare"]
 
 STORED = -1
 """The slot of a row that is stored already: nothing waits anywhere."""
@@ -54,18 +54,21 @@ class Fold:
     """The rows of one answer, each key once.
 
     duplicate: rows equal to one before. conflict: rows whose key came before with other content. overlap: rows whose
-    key stood on an earlier page; counted from the first `next_page`.
+    key stood on an earlier page; counted from the first `next_page`. refused:
+    of those in conflict, digest of the row's bytes -> key, where the first counts.
     """
 
     def __init__(self, feed: Feed, known: Known) -> None:
         self._first_wins = feed.conflict is FIRST
         self._by_content = feed.key is CONTENT
+        self._collapse = feed.equal == "collapse"
         self._known = known
         self._found: dict[str, tuple[bytes, int]] = {}
         self._counts: dict[bytes, tuple[int, int]] = {}
         self.received = 0
         self.duplicate = 0
         self.conflict = 0
+        self.refused: dict[bytes, str] = {}
         self.overlap = 0
         self._on_page: set[str] | None = None
 
@@ -84,13 +87,16 @@ class Fold:
         if self._by_content:
             self._count(content, slot)
         else:
-            self._put(key, content, slot)
+            self._put(key, content, slot, row.raw)
 
     def _count(self, content: bytes, slot: int) -> None:
         number, waiting = self._counts.get(content, (0, STORED))
+        if number and self._collapse:
+            self.duplicate += 1
+            return
         self._counts[content] = (number + 1, slot if waiting == STORED else waiting)
 
-    def _put(self, key: str, content: bytes, slot: int) -> None:
+    def _put(self, key: str, content: bytes, slot: int, raw: bytes) -> None:
         before = self._found.get(key)
         if self._on_page is not None:
             self.overlap += before is not None and key not in self._on_page
@@ -101,7 +107,9 @@ class Fold:
             self.duplicate += 1
         else:
             self.conflict += 1
-            if not self._first_wins:
+            if self._first_wins:
+                self.refused[raw] = key
+            else:
                 self._found[key] = (content, slot)
 
     def keys(self) -> dict[str, tuple[bytes, int]]:

@@ -224,7 +224,7 @@ def _referred(feeds: Sequence[Feed]) -> dict[str, str]:
 
 def _declared(feed: Feed) -> tuple[object, ...]:
     """The parts of a feed that may hold settings."""
-    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget)
+    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget, feed.equal)
 
 
 def _own(apps: Sequence[App]) -> dict[str, str]:

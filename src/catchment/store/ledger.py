@@ -27,7 +27,7 @@ class Lease:
     """The right to write one partition, for as long as its token is the partition's.
 
     number: of the pass. etag, last_modified, digest, model: of what was merged last. stamp: of the row for which it
-    is collected.
+    is collected. doubted_at: when an answer was first said that still waits to be said again.
     """
 
     feed: str
@@ -40,6 +40,7 @@ class Lease:
     digest: str
     model: str
     stamp: str = ""
+    doubted_at: datetime | None = None
 
     @property
     def label(self) -> str:
@@ -66,6 +67,7 @@ class Outcome:
     """How an attempt ended. until: when the partition may be asked again, where something says so.
 
     goes_on: the next attempt goes on with this one's pass, from where it ended.
+    doubted_at: when the answer was first said, where it is to be said again before it is believed.
     """
 
     verdict: Verdict
@@ -78,6 +80,7 @@ class Outcome:
     last_modified: str = ""
     digest: str = ""
     goes_on: bool = False
+    doubted_at: datetime | None = None
 
 
 class Ledger:
@@ -145,7 +148,8 @@ class Ledger:
                 (feed, partition.key, _params(partition)),
             )
             row = sql.execute(
-                "SELECT lease_owner, lease_until, checked_at, lease_token, pass, etag, last_modified, digest, model"
+                "SELECT lease_owner, lease_until, checked_at, lease_token, pass, etag, last_modified, digest, model,"
+                " doubted_at"
                 " FROM _partition WHERE feed = ? AND key = ?",
                 (feed, partition.key),
             ).fetchone()
@@ -153,7 +157,7 @@ class Ledger:
             held = owner and parse_moment(until) > now and self._workers.alive(owner)
             if held or checked != (render_moment(state.checked_at) if state.checked_at else None):
                 return None
-            token, number, etag, modified, digest, model = row[3:]
+            token, number, etag, modified, digest, model, doubted = row[3:]
             sql.execute(
                 "UPDATE _partition SET lease_owner = ?, lease_token = ?, lease_until = ? WHERE feed = ? AND key = ?",
                 (self._workers.me, token + 1, render_moment(now + LEASE), feed, partition.key),
@@ -162,7 +166,9 @@ class Ledger:
                 "INSERT INTO _attempt (run, feed, partition, pass, started_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
                 (run, feed, partition.key, number, render_moment(now)),
             ).fetchone()[0]
-        return Lease(feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp)
+        return Lease(
+            feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp, _moment(doubted)
+        )
 
     def begin_pass(self, lease: Lease) -> Lease:
         """The lease for a new pass: what was answered in the one so far is not used again."""
@@ -237,6 +243,9 @@ class Ledger:
             " failures = :failures, pass = pass + :ended, lease_owner = NULL, lease_until = NULL,"
             " collected_at = CASE WHEN :good THEN :at ELSE collected_at END,"
             " first_collected_at = CASE WHEN :good THEN coalesce(first_collected_at, :at) ELSE first_collected_at END,"
+            " doubted_at = CASE WHEN :good THEN NULL ELSE coalesce(:doubted, doubted_at) END,"
+            " doubted_digest = CASE WHEN :good THEN '' WHEN :doubted IS NULL OR doubted_at = :doubted"
+            " THEN doubted_digest ELSE :digest END,"
             " records = coalesce(:records, records), stamp = CASE WHEN :good THEN :stamp ELSE stamp END,"
             " etag = CASE WHEN :merged THEN :etag ELSE etag END,"
             " last_modified = CASE WHEN :merged THEN :modified ELSE last_modified END,"
@@ -250,6 +259,7 @@ class Ledger:
                 "failures": failures,
                 "good": good,
                 "retry": render_moment(retry) if retry else None,
+                "doubted": render_moment(outcome.doubted_at) if outcome.doubted_at else None,
                 "records": records,
                 "stamp": lease.stamp,
                 "merged": bool(model),

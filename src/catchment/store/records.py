@@ -21,7 +21,7 @@ from .sqlite import mapped, transaction
 from .stage import Stage
 from .tables import Collection, own_names
 
-__all__ = ["Origin", "Records", "Statements"]
+__all__ = ["Origin", "Records", "Statements", "batches"]
 
 LOOKUP = 500
 """Keys asked for in one statement: every SQLite allows 999 values."""
@@ -84,6 +84,10 @@ class Statements:
         marks = ", ".join("?" * number)
         return f'SELECT _key, _hash FROM "{self.collection.table}" WHERE _key IN ({marks})'  # noqa: S608
 
+    def documents(self, number: int) -> str:
+        marks = ", ".join("?" * number)
+        return f'SELECT _key, _doc FROM "{self.collection.table}" WHERE _key IN ({marks})'  # noqa: S608
+
     def last_versions(self, number: int) -> str:
         marks = ", ".join("?" * number)
         return (
@@ -120,7 +124,7 @@ class Records:
         with mapped():
             return {
                 key: digest
-                for some in _batches(keys)
+                for some in batches(keys)
                 for key, digest in self._connection.execute(self._sql.find(len(some)), some)
             }
 
@@ -129,6 +133,18 @@ class Records:
         with mapped():
             rows = self._connection.execute(self._sql.rows(fields)).fetchall()
         return [dict(zip(fields, map(_text, row), strict=True)) for row in rows]
+
+    def documents(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Key and JSON of those of at most `LOOKUP` keys that are stored."""
+        with mapped():
+            return self._connection.execute(self._sql.documents(len(keys)), keys).fetchall()
+
+    def doubt(self, lease: Lease, outcome: Outcome, now: datetime) -> Outcome:
+        """Notes an answer that is not believed yet. No record changes. LeaseLost when it is somebody else's by now."""
+        with transaction(self._connection, durable=False) as sql:
+            Ledger.check(sql, lease)
+            Ledger.close(sql, lease, outcome, now)
+        return outcome
 
     def commit(
         self,
@@ -170,7 +186,7 @@ class Records:
                 return {}
             return {
                 key: version
-                for some in _batches(keys)
+                for some in batches(keys)
                 for key, version in self._connection.execute(self._sql.last_versions(len(some)), some)
             }
 
@@ -301,7 +317,8 @@ def _doc(change: Change, entry: Entry) -> str:
     return f'{{"_key":"{change.key}",{entry.doc}'
 
 
-def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+def batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    """The keys in lists that one statement may ask for."""
     rest = iter(keys)
     while some := list(itertools.islice(rest, LOOKUP)):
         yield some
