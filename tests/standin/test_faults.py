@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import zlib
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def test_drip_pauses_after_each_piece(echo, fault, at_first):
         with pytest.raises(TimeoutError):
             peer.recv(1)
     assert echo.control.log()[0]["sent"] == len(first)
+
+
+def test_a_late_answer_is_whole(echo):
+    echo.control.faults({"path": "/data", "fault": "late", "pause_s": 0.02})
+    began = time.monotonic()
+    assert ask(echo.url, "/data").json()["path"] == "/data"
+    assert time.monotonic() - began >= 0.02
 
 
 @pytest.mark.parametrize("after", [0, 1, 40, 250])

@@ -108,11 +108,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Bytes to send, piece by piece, and how it ends. pieces may be endless; they are made while they are sent."""
+    """Bytes to send, piece by piece, and how it ends. pieces may be endless; they are made while they are sent.
+
+    late_s: seconds before the first piece; pause_s: after each.
+    """
 
     pieces: Iterable[bytes] = field(repr=False)
     end: End = End.KEEP
     pause_s: float = 0.0
+    late_s: float = 0.0
 
 
 Spoil = Callable[[Reply, Fault], Wire]
@@ -208,6 +212,11 @@ def until_close(reply: Reply, fault: Fault) -> Wire:
 def early_close(reply: Reply, fault: Fault) -> Wire:
     head = reply.head(*reply.coding, ("Connection", "close"))
     return Wire([head + cut(reply.payload, fault.after)], End.CLOSE)
+
+
+def late(reply: Reply, fault: Fault) -> Wire:
+    """The whole answer, `pause_s` seconds later."""
+    return replace(plain(reply), late_s=fault.pause_s)
 
 
 def chunked(reply: Reply, fault: Fault) -> Wire:
@@ -371,6 +380,7 @@ FAULTS: Mapping[str, Spoil] = {
     "html": html,
     "http-1.0": http_1_0,
     "informational": informational,
+    "late": late,
     "latin-1": latin_1,
     "long": too_long,
     "lower-case": lower_case,

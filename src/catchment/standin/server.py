@@ -121,7 +121,8 @@ class Server:
         if path == CONTROL or path.startswith(f"{CONTROL}/"):
             wire = apply(reply_to(received, await self._control(received)), None)
             return await send(wire, reader, writer) and not closes(received)
-        request = replace(received, at=self.state.clock.now(), number=len(self.state.log) + 1)
+        at, number = self.state.clock.now(), len(self.state.log) + 1
+        request = replace(received, at=at, number=number, open=self.state.open + 1)
         entry = self.state.receive(request)
         try:
             return await self._answer(request, entry, reader, writer) and not closes(request)
@@ -240,6 +241,8 @@ async def opened(gate: asyncio.Event, reader: Reader) -> bool:
 
 async def send(wire: Wire, reader: Reader, writer: asyncio.StreamWriter, entry: Entry | None = None) -> bool:
     """Plays the wire; whether the connection may go on. ConnectionError when the peer went first."""
+    if wire.late_s:
+        await pause(wire.late_s, reader)
     for piece in wire.pieces:
         if entry is not None:
             entry.status = entry.status or status_of(piece)

@@ -24,6 +24,7 @@ class Request:
 
     query: decoded; of a name given twice the last. headers: names in lower case. target: path and query as sent.
     number: 1 for the first since start or reset; control requests are not counted. at: the stand-in's clock.
+    open: requests without a finished answer at that moment, this one included.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request:
     at: datetime
     number: int
     target: str = ""
+    open: int = 1
 
 
 @dataclass(frozen=True, slots=True)
