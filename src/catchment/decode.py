@@ -146,7 +146,7 @@ _KEYED = '{"_key":"'
 def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
     """Pairs of a row's bytes and, where the feed's own function made it, the row."""
     if isinstance(feed.rows, items):
-        for raw in _split_around_surrogates(body, feed.rows.member):
+        for raw in _split_around(body, feed.rows.member):
             yield bytes(raw), None
         return
     content = load_json(body) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
@@ -164,19 +164,37 @@ def _text(body: bytes) -> str:
         raise DecodeError("the body is no UTF-8 text", reason="encoding") from error
 
 
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+_TOKEN = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+    rb'|(?P<quote>")|(?P<number>NaN|-?Infinity)',
+    re.DOTALL,
 )
-"""An escape in a JSON text; its group is half of a pair of surrogates without the other half."""
+"""What tells where a text ends, and what of a row JSON does not allow: half of a pair of surrogates without the other
+half, and the numbers that some encoders write although JSON has none of them.
+"""
 
 
-def _split_around_surrogates(body: bytes, member: str) -> Iterator[bytes | msgspec.Raw]:
-    """The rows as `_split` gives them; half a character in one of them, which the splitter refuses, is left to it."""
+def _mended(body: bytes) -> bytes:
+    """A body of the same length in which what one row has wrong does not stop whoever splits it."""
+    inside = False
+
+    def instead(found: re.Match[bytes]) -> bytes:
+        nonlocal inside
+        inside ^= found["quote"] is not None
+        if found["half"]:
+            return b"\\u0000"
+        return b"0".rjust(len(found[0])) if found["number"] and not inside else found[0]
+
+    return _TOKEN.sub(instead, body)
+
+
+def _split_around(body: bytes, member: str) -> Iterator[bytes | msgspec.Raw]:
+    """The rows as `_split` gives them; what it refuses because of one row is left to that row."""
     try:
         yield from _split(body, member)
         return
     except DecodeError:
-        whole = _ESCAPE.sub(lambda found: b"\\u0000" if found[1] else found[0], body)
+        whole = _mended(body)
         if whole == body:
             raise
     end = 0

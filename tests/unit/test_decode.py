@@ -73,8 +73,6 @@ def one(row: bytes, of: Feed | None = None) -> Entry | Reject:
         pytest.param(b'[{"id":"a"}', "json", id="cut off"),
         pytest.param(b'[{"id":"a"},]', "json", id="comma at the end"),
         pytest.param(b'[{"id":"a"}] []', "json", id="two values"),
-        pytest.param(b'[{"id":"a","size":NaN}]', "json", id="NaN"),
-        pytest.param(b'[{"id":"a","size":Infinity}]', "json", id="Infinity"),
         pytest.param(b'[{"id":"a\x00"}]', "json", id="a raw NUL"),
         pytest.param(b'[{"id":"a\n"}]', "json", id="a raw line end"),
         pytest.param(b"[{'id':'a'}]", "json", id="single quotes"),
@@ -139,6 +137,9 @@ MUCH = b"x" * MAX_RECORD_BYTES
         pytest.param(b'{"id":"a\xc0\xaf"}', "utf-8", "", id="overlong UTF-8"),
         pytest.param(b'{"id":"a\xff"}', "utf-8", "", id="no UTF-8"),
         pytest.param(b'{"id":"\\ud800"}', "truncated", "", id="lone surrogate"),
+        pytest.param(b'{"id":"a","price":NaN}', "invalid character", "", id="NaN"),
+        pytest.param(b'{"id":"a","share":-Infinity}', "invalid", "", id="minus infinity"),
+        pytest.param(b'{"id":"a \\" NaN","share":Infinity}', "invalid character", "", id="infinity after a quote"),
         pytest.param(b'{"id":"\\uDC00 and more"}', "surrogate", "", id="lone second surrogate"),
         pytest.param(b'{"id":"\\\\\\ud83e\\\\udd8a"}', "surrogate", "", id="surrogate and a backslash"),
         pytest.param(b'{"id":"a","size":"7"}', "Expected `int | null`, got `str`", "size", id="text for a number"),
@@ -382,3 +383,10 @@ def test_content_is_the_key_only_within_its_partition():
     shelves = [Partition((("shelf", name),)) for name in "xy"]
     (one_row,), (other,) = (decode(of, part, b"[" + GOOD + b"]", known={}, model=model_digest(of)) for part in shelves)
     assert (one_row.key, one_row.hash == other.hash) == ("", False)
+
+
+def test_a_number_that_is_none_spoils_its_own_row_alone():
+    rows = read(b'[{"id":"NaN"},{"id":"a","price":NaN},{"id":"Infinity","size":1},{"id":"b","share":-Infinity}]')
+    assert [type(row) for row in rows] == [Entry, Reject, Entry, Reject]
+    assert [row.raw for row in rows[1::2]] == [b'{"id":"a","price":NaN}', b'{"id":"b","share":-Infinity}']
+    assert [rows[0].values[0], rows[2].values[0]] == ["NaN", "Infinity"]
