@@ -33,12 +33,17 @@ class App:
     people: has made-up people write through the API at an address, and says what they wrote.
     settings: what its own routes read, beside what feeds and resources refer to.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
+    home: the path that `/` means to whoever asks for data, where this app is served alone.
+    after: called with the `Data` of this moment after each run that changed something, in the collecting process: it
+    can read and nothing else, and what it raises is logged and stops nobody.
     """
 
     name: str
     feeds: Sequence[Feed] = ()
     resources: Sequence[Resource] = field(default=(), kw_only=True)
     routes: Sequence[Any] | Callable[[], Sequence[Any]] = ()
+    home: str = field(default="", kw_only=True)
+    after: Callable[[Any], None] | None = field(default=None, repr=False, kw_only=True)
     settings: Sequence[Setting] = field(default=(), kw_only=True)
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
     people: Callable[[str], str] | None = field(default=None, repr=False)
@@ -48,6 +53,8 @@ class App:
         where = f"app {self.name}"
         if not re.fullmatch(r"[a-z][a-z0-9]{0,20}", self.name):
             raise DeclarationError(where, "the name is lower case letters and digits")
+        if self.home and not self.home.startswith("/"):
+            raise DeclarationError(f"{where}: home", f"{self.home} is no path", hint='e.g. home="/incidents"')
         names = [feed.name for feed in self.feeds]
         if doubled := [name for name in names if names.count(name) > 1]:
             raise DeclarationError(where, f"has two feeds called {doubled[0]}")

@@ -17,10 +17,13 @@ from .clock import Clock, heartbeat
 from .collect import Collector
 from .errors import StoreUnavailable
 from .plan import GOOD
+from .principal import LOOPBACK
 from .processes import on_stop
 from .runs import Forecast, OnEvent, Scope, Summary
 from .settings import Settings
+from .store.reader import Reader
 from .store.store import Store
+from .store.tables import collections_of
 
 __all__ = ["Standing", "collect_once", "forecasts", "keep_collecting", "standings"]
 
@@ -45,7 +48,11 @@ async def collect_once(
     """
     async with AsyncExitStack() as stack:
         collectors = [await _collector(stack, app, scope, store, settings, clock, tell) for app, scope in scopes]
-        work = asyncio.gather(*(collector.run(scope) for collector, (_, scope) in zip(collectors, scopes, strict=True)))
+        runs = [
+            _Runs(app, collector, store, settings, clock)
+            for (app, _), collector in zip(scopes, collectors, strict=True)
+        ]
+        work = asyncio.gather(*(each.run(scope) for each, (_, scope) in zip(runs, scopes, strict=True)))
         with on_stop(lambda: _drain(collectors)):
             summaries = await work
     return {app.name: summary for (app, _), summary in zip(scopes, summaries, strict=True)}
@@ -57,6 +64,39 @@ async def _collector(
     collector = Collector(app, store, settings, clock, tell)
     collector.check(scope)
     return await stack.enter_async_context(collector)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of one app."""
+
+    app: App
+    collector: Collector
+    store: Store
+    settings: Settings
+    clock: Clock
+
+    async def run(self, scope: Scope) -> Summary:
+        """One run; where it changed something, the app's `after` has been called with what there is now."""
+        if self.app.after is None:
+            return await self.collector.run(scope)
+        before = await self.store.derived(self.store.revisions, self.app)
+        summary = await self.collector.run(scope)
+        if await self.store.derived(self.store.revisions, self.app) != before:
+            await asyncio.to_thread(self._after)
+        return summary
+
+    def _after(self) -> None:
+        from .serve.data import Data  # the read side, for apps that have such a function alone
+
+        assert self.app.after is not None
+        reader = Reader.of(self.settings, collections_of(self.app))
+        try:
+            self.app.after(Data(reader, self.settings, self.clock.now(), LOOPBACK, self.app.name))
+        except Exception:  # what is collected is collected: an app's own function stops nobody
+            log.exception("after a run", app=self.app.name)
+        finally:
+            reader.close()
 
 
 def _drain(collectors: Sequence[Collector]) -> None:
@@ -82,7 +122,8 @@ async def keep_collecting(
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         collectors = [await _collector(stack, app, Scope(), store, settings, clock, tell) for app in apps]
-        loops = asyncio.gather(*(_keep(collector, clock, stop) for collector in collectors), _watch(watch, stop))
+        runs = [_Runs(app, each, store, settings, clock) for app, each in zip(apps, collectors, strict=True)]
+        loops = asyncio.gather(*(_keep(each, stop) for each in runs), _watch(watch, stop))
 
         def end() -> None:
             stop.set()
@@ -92,25 +133,25 @@ async def keep_collecting(
             await loops
 
 
-async def _keep(collector: Collector, clock: Clock, stop: asyncio.Event) -> None:
+async def _keep(runs: _Runs, stop: asyncio.Event) -> None:
     scope = Scope(retry=False)
     stopped = asyncio.ensure_future(stop.wait())
     while not stop.is_set():
         try:
-            seconds = await _collect_due(collector, clock, scope)
+            seconds = await _collect_due(runs, scope)
         except StoreUnavailable as error:
             log.warning("store unavailable", why=str(error))
             seconds = AGAIN_S
         await asyncio.wait([stopped], timeout=seconds)
 
 
-async def _collect_due(collector: Collector, clock: Clock, scope: Scope) -> float:
+async def _collect_due(runs: _Runs, scope: Scope) -> float:
     """Collects what is due, and gives how many seconds there is nothing to do."""
-    due = await collector.next_due(scope)
-    now = clock.now()
+    due = await runs.collector.next_due(scope)
+    now = runs.clock.now()
     if due is None or due > now:
         return min(LOOK_S, (due - now).total_seconds()) if due else LOOK_S
-    summary = await collector.run(scope)
+    summary = await runs.run(scope)
     # Where nothing could be asked (another worker has it) there is nothing to do at once either.
     return 0 if any(result.verdict for result in summary.results) else AGAIN_S
 

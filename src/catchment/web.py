@@ -38,6 +38,7 @@ from litestar.params import FromPath
 from .bodies import Fault, InvalidRecord, unstorable
 from .errors import DeclarationError, QueryError, StoreUnavailable
 from .principal import Principal, may
+from .record import to_stored
 from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
@@ -47,6 +48,7 @@ from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
 from .store.query import AsOf, parse_as_of
 from .store.questions import Tables
+from .store.snapshot import Run
 from .store.sums import Total
 from .store.writes import Done
 
@@ -64,6 +66,7 @@ __all__ = [
     "Request",
     "Response",
     "Route",
+    "Run",
     "Store",
     "StoreUnavailable",
     "Tables",
@@ -87,6 +90,7 @@ __all__ = [
     "put",
     "read_members",
     "respond",
+    "to_stored",
     "unstorable",
     "version_tag",
     "versions",

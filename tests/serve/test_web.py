@@ -181,3 +181,42 @@ def test_a_body_has_one_length_and_a_place(method, headers, status):
     scope = {"method": method, "path": "/", "raw_path": b"/", "query_string": b""}
     found = refusal(scope | {"headers": [(b"host", b"localhost"), *headers]}, frozenset({"localhost"}))
     assert (found.status if found else None) == status
+
+
+# -- `/` where one app is served alone -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        pytest.param("", 200, id="nothing said"),
+        pytest.param("*/*", 200, id="anything"),
+        pytest.param("application/json", 200, id="data"),
+        pytest.param("text/html,application/json", 200, id="no preference"),
+        pytest.param("text/html;q=0.4,application/*;q=0.5", 200, id="rather data"),
+        pytest.param("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", 302, id="a browser"),
+        pytest.param("text/html", 302, id="a page"),
+    ],
+)
+def test_home_is_the_apps_own_page_for_who_reads_data(store, settings, clock, accept, status):
+    store.put(BARS, bar("IBM", "2024-01-02"))
+    alone = build([replace(app, routes=[closes], home="/own/closes")], settings, clock)
+    try:
+        client = Client(alone, "127.0.0.1")
+        answer = client.get("/?of=bars", headers={"accept": accept})
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.content == client.get("/own/closes?of=bars").content
+            assert answer.headers["etag"] == client.get("/own/closes?of=bars").headers["etag"]
+            assert client.request("HEAD", "/", headers={"accept": accept}).content == b""
+    finally:
+        alone.close()
+
+
+def test_beside_another_app_nobody_is_at_home(store, settings, clock):
+    other = replace(app, name="other", routes=[])
+    both = build([replace(app, routes=[closes], home="/own/closes"), other], settings, clock)
+    try:
+        assert Client(both, "127.0.0.1").get("/").headers["location"] == "/docs"
+    finally:
+        both.close()

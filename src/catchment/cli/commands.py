@@ -183,7 +183,8 @@ def standin(
     settings = read_settings("")
     now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
     options = Options(size=one_of("--size", size, SIZES), variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
-    run(target.standin(options), port, clock=now)
+    asked_with = " ".join(f"{setting}={text}" for setting, text in target.demo(size).items())
+    run(target.standin(options), port, clock=now, note=f"ask it with {asked_with}" if asked_with else "")
 
 
 @commands.command("settings", epilog="[bold]Example[/bold]  catchment settings")

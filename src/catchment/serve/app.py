@@ -54,7 +54,7 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callab
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], writer)
-    return _Service(framework, reader, settings, clock, tick=tick)
+    return _Service(framework, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")
 
 
 class _Service(Front):

@@ -16,7 +16,7 @@ from ..settings import Settings
 from ..store.query import AsOf
 from ..store.questions import Tables
 from ..store.reader import Reader
-from ..store.snapshot import Filter, Snapshot, State
+from ..store.snapshot import Filter, Run, Snapshot, State
 from ..store.sums import Total
 from ..store.tables import Collection
 from .rights import demand
@@ -119,6 +119,17 @@ class View:
     def rollup(self, name: str, number: int, *values: Any) -> Total:
         """The count and the exact sum of one group of a resource's roll-up: `rollup("reviews", 0, provider)`."""
         return self._snapshot.rollup(self._use(name), number, values)
+
+    def ever_collected(self, name: str) -> bool:
+        """Whether a partition of one of the app's own collections was ever collected.
+
+        Once it is so it stays so: the answer is not taken to depend on that collection, and has not its age.
+        """
+        return self._snapshot.ever_collected(self._data.reader.collections[f"{self._data.app}/{name}"])
+
+    def runs(self, since: datetime) -> list[Run]:
+        """The app's runs that were under way at some time after `since`, oldest first."""
+        return self._snapshot.runs(self._data.app, since, self._data.now)
 
     def partitions(self, name: str) -> list[Mapping[str, Any]]:
         """The collection's partitions: key, params, verdict, reason, checked_at, collected_at, records, failures."""

@@ -111,6 +111,7 @@ class Front:
         *,
         cache: Cache | None = None,
         tick: Callable[[], float] = monotonic,
+        home: str = "",
     ) -> None:
         self._app = app
         self._reader = reader
@@ -120,6 +121,7 @@ class Front:
         self._rights = Rights(settings, path_of(settings.database), reader.states)
         self._limits = Limits(settings, tick)
         self._cache = cache or Cache()
+        self._home = home
         self._fresh: dict[str, tuple[Mapping[str, State], int, Freshness]] = {}
 
     def close(self) -> None:
@@ -131,6 +133,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = self._at_home(scope)
         path, identity = gate.raw_path(scope), request_id(scope)
         out = _Out(send, scope["method"] == "HEAD", identity)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
@@ -146,6 +149,12 @@ class Front:
                 raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
             refused = problems.of_error(error)
         await _send_problem(refused, path, out)
+
+    def _at_home(self, scope: Message) -> Message:
+        """The request as it is meant: `/` is the only app's own page, for whoever does not rather read HTML."""
+        if not self._home or scope["path"] != "/" or gate.prefers_html(gate.header(scope, b"accept")):
+            return scope
+        return {**scope, "path": self._home, "raw_path": self._home.encode()}
 
     async def _admit(self, scope: Message, path: str, receive: Receive, send: Send) -> problems.Problem | None:
         """Answers whoever may ask now; else gives the reason why not."""

@@ -12,7 +12,17 @@ from ..errors import QueryError
 from ..settings import Setting, Settings
 from .problems import Problem, of_status
 
-__all__ = ["accepts", "address", "allowed_hosts", "is_loopback", "matches", "pairs", "raw_path", "refusal"]
+__all__ = [
+    "accepts",
+    "address",
+    "allowed_hosts",
+    "is_loopback",
+    "matches",
+    "pairs",
+    "prefers_html",
+    "raw_path",
+    "refusal",
+]
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
 MAX_PARAMETERS = 200
@@ -91,6 +101,16 @@ def accepts(accept: str, media_type: str) -> bool:
         ranges.add("application/json")
     weights = [_weight(part) for part in accept.lower().split(",") if part.strip()]
     return not weights or any(name in ranges and weight > 0 for name, weight in weights)
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether an Accept header would rather have a page than data (RFC 9110, 12.5.1: the closest range counts)."""
+    weights = dict(_weight(part) for part in accept.lower().split(",") if part.strip())
+
+    def weight(*ranges: str) -> float:
+        return next((weights[name] for name in ranges if name in weights), 0.0)
+
+    return weight("text/html", "text/*", "*/*") > weight("application/json", "application/*", "*/*")
 
 
 def _weight(part: str) -> tuple[str, float]:

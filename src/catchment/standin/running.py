@@ -73,18 +73,19 @@ def run(
     host: str = "127.0.0.1",
     clock: Clock | None = None,
     switches: Mapping[str, object] | None = None,
+    note: str = "",
 ) -> None:
-    """Serves until SIGTERM or SIGINT; prints one line with the address as soon as it listens."""
-    asyncio.run(_run(Server(service, host, port, clock, switches), service.name))
+    """Serves until SIGTERM or SIGINT; prints a line with the address as soon as it listens, and the note after it."""
+    asyncio.run(_run(Server(service, host, port, clock, switches), service.name, note))
 
 
-async def _run(server: Server, name: str) -> None:
+async def _run(server: Server, name: str, note: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with server:
-        sys.stdout.write(f"stand-in {name} on {server.url}\n")
+        sys.stdout.write(f"stand-in {name} on {server.url}\n" + (f"{note}\n" if note else ""))
         sys.stdout.flush()
         await stop.wait()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 import zstandard
 
-from ..clock import parse_moment
+from ..clock import parse_moment, render_moment
 from ..errors import QueryError, StoreUnavailable
 from ..record import Column, Kind, Stored, from_decimal_key, to_stored
 from ..resource import Resource
@@ -25,7 +25,7 @@ from .sql import Statement, condition, count_statement, document, order_by, page
 from .sums import SUMS, Total
 from .tables import Collection
 
-__all__ = ["Due", "Filter", "Freshness", "Item", "Page", "Snapshot", "State", "Version", "all_states"]
+__all__ = ["Due", "Filter", "Freshness", "Item", "Page", "Run", "Snapshot", "State", "Version", "all_states"]
 
 Filter = tuple[str, str, Any]
 """Field, operator name (`eq`, `gte`, `in` …), Python value."""
@@ -115,6 +115,18 @@ def all_states(connection: sqlite3.Connection) -> dict[str, State]:
     """Every collection's state, by its name."""
     rows = connection.execute("SELECT name, generation, revision, horizon, changed_at FROM _collection")
     return {name: State(*rest) for name, *rest in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass over what was due. ended_at: None while it goes on, and where its process died before its end.
+
+    running: whether a worker is at it.
+    """
+
+    started_at: datetime
+    ended_at: datetime | None
+    running: bool
 
 
 class Snapshot:
@@ -271,6 +283,26 @@ class Snapshot:
         sql = f"SELECT {', '.join(names)} FROM _partition WHERE feed = ? ORDER BY key"  # noqa: S608 (own names)
         rows = [dict(zip(names, row, strict=True)) for row in self._all(Statement(sql, (collection.name,)))]
         return [row | {"params": msgspec.json.decode(row["params"])} for row in rows]
+
+    def ever_collected(self, collection: Collection) -> bool:
+        """Whether any partition was ever collected."""
+        sql = "SELECT 1 FROM _partition WHERE feed = ? AND collected_at IS NOT NULL LIMIT 1"
+        return self._one(Statement(sql, (collection.name,))) is not None
+
+    def runs(self, app: str, since: datetime, now: datetime) -> list[Run]:
+        """The runs that asked for something and were under way at some time after `since`, oldest first."""
+        leased = "EXISTS (SELECT 1 FROM _partition WHERE lease_owner = r.owner AND lease_until > ?)"
+        sql = (
+            f"SELECT started_at, ended_at, ended_at IS NULL AND {leased} FROM _run r"  # noqa: S608 (our own words)
+            " WHERE app = ? AND coalesce(ended_at, ?) >= ?"
+            " AND EXISTS (SELECT 1 FROM _attempt WHERE run = r.id) ORDER BY id"
+        )
+        at = render_moment(now)
+        rows = self._all(Statement(sql, (at, app, at, render_moment(since))))
+        return [
+            Run(parse_moment(start), parse_moment(end) if end else None, running=bool(alive))
+            for start, end, alive in rows
+        ]
 
     # -- for an app's own routes: values instead of text -------------------------------------------------------
 

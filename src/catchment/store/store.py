@@ -81,6 +81,13 @@ class Store:
             ).fetchone()[0]
         return int(records), int(revision)
 
+    def revisions(self, app: App) -> dict[str, tuple[int, int]]:
+        """Generation and revision of each of the app's collections."""
+        with mapped():
+            rows = self._derived.execute("SELECT name, generation, revision FROM _collection").fetchall()
+        own = {collection.name for collection in collections_of(app)}
+        return {name: (generation, revision) for name, generation, revision in rows if name in own}
+
     def __enter__(self) -> Self:
         return self
 

@@ -115,6 +115,7 @@ _ledger(
         )
     ),
     sa.Index("_attempt_of", "feed", "partition", "id"),
+    sa.Index("_attempt_in", "run"),
 )
 
 _ledger(
