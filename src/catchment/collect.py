@@ -191,10 +191,11 @@ class Collector:
         try:
             return await self._store.derived(self._conclude, feed, lease, fetched, None, probe)
         except PagingError as error:
+            moved = error
             log.info("pages are walked again", feed=feed.name, partition=lease.partition.key, why=str(error))
         again = await self._fetched(feed, lease, anew=True)
         again = replace(again, requests=fetched.requests + again.requests, bytes=fetched.bytes + again.bytes)
-        return await self._store.derived(self._conclude, feed, lease, again, fetched, probe)
+        return await self._store.derived(self._conclude, feed, lease, again, moved, probe)
 
     async def _fetched(self, feed: Feed, lease: Lease, *, anew: bool = False) -> Fetched:
         fetched = await self._passes.fetch(feed, lease, anew=anew)
@@ -202,10 +203,11 @@ class Collector:
             self._passes.forget(feed.upstream)
         return fetched
 
-    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, before: Fetched | None, probe: bool) -> Outcome:
+    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, before: PagingError | None, probe: bool) -> Outcome:
         """The verdict on what was fetched, committed with everything that follows from it. probe: on trial.
 
-        before: the walk that this one repeats. PagingError where there was none, and another may end better.
+        before: what was wrong with the walk that this one repeats. PagingError where this is the first, and another
+        may end better.
         """
         outcome = _outcome(fetched)
         try:
@@ -229,13 +231,15 @@ class Collector:
         self._store.ledger.finish(lease, outcome, self._clock.now())
         return outcome
 
-    def _derived(self, feed: Feed, lease: Lease, fetched: Fetched, outcome: Outcome, before: Fetched | None) -> Outcome:
+    def _derived(
+        self, feed: Feed, lease: Lease, fetched: Fetched, outcome: Outcome, before: PagingError | None
+    ) -> Outcome:
         """The outcome of a whole pass, its records committed."""
         return derive(
             *(feed, lease, fetched.pages, self._store.records(Collection(self._app.name, feed))),
             *(outcome, self._clock.now()),
             body_of=self._store.body,
-            settled=before is not None and before.digest == fetched.digest,
+            settled=before.keys if before else frozenset(),
         )
 
     # -- plan ----------------------------------------------------------------------------------------------------------

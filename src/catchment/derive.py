@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -37,7 +38,7 @@ def derive(
     now: datetime,
     *,
     body_of: Callable[[Exchange], bytes] = lambda page: page.answer.body,
-    settled: bool = False,
+    settled: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Commits what the answers say, as one change of the collection; gives the verdict `complete` with its counts.
 
@@ -46,10 +47,10 @@ def derive(
     Args:
         outcome: what is known of the attempt already.
         body_of: gives a page's body; read one by one.
-        settled: the pages are known to stand still: a key on two of them is the upstream's way.
+        settled: the keys that a walk just before found on two pages, or on none: found so again, they count.
     Raises:
         DecodeError: an answer is not of the declared shape, or the feed's guard refuses it. Nothing is stored.
-        PagingError: a key is on two pages: rows have moved between them. Nothing is stored.
+        PagingError: rows may have moved between pages: a key is on two, or a stored one on none. Nothing is stored.
         LeaseLost: another worker has the partition by now. Nothing is stored.
     """
     for _ in range(TRIES):
@@ -69,7 +70,7 @@ def _once(
     now: datetime,
     *,
     body_of: Callable[[Exchange], bytes],
-    settled: bool,
+    settled: frozenset[str],
 ) -> Outcome:
     model = model_digest(feed)
     known = records.known(lease.partition.key)
@@ -88,15 +89,13 @@ def _once(
                     fold.add(row, stage.add(row, number))
                 _check_size(feed, fold.received + len(rejects))
         _check_drift(fold.received, rejects)
-        if fold.overlap and not settled:
-            raise PagingError(
-                "unstable", f"{fold.overlap} rows are on two pages", hint="rows moved while they were paged"
-            )
         unread, found = len(rejects), fold.keys()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
         elsewhere = records.find(key for key in found if key not in known.hashes)
         changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))
+        if len(pages) > 1:
+            _check_moved(fold.overlap, changes, settled)
         origins = [Origin(page.id, page.answer.at) for page in pages]
         if doubtful := _doubt(feed, lease, len(known.hashes), changes, origins[-1].said_at if origins else now):
             return records.doubt(lease, _doubted(outcome, doubtful), now)
@@ -110,6 +109,16 @@ def _check_size(feed: Feed, received: int) -> None:
             f"more than {feed.max_partition_records} records: split the partition, or raise max_partition_records",
             reason="too-many",
         )
+
+
+def _check_moved(overlap: AbstractSet[str], changes: Changes, settled: AbstractSet[str]) -> None:
+    """PagingError where a key is on two pages, or a record would be retired that may have slipped between two; not
+    where the walk before found just that: then it is the upstream's way, or the records are gone.
+    """
+    moved = frozenset(overlap) | {change.key for change in changes.gone}
+    if moved - settled:
+        said = f"{len(overlap)} records are on two pages, {len(changes.gone)} stored ones on none"
+        raise PagingError("unstable", said, hint="rows may have moved while they were paged", keys=moved)
 
 
 def _check_drift(read: int, rejects: Sequence[Reject]) -> None:

@@ -140,11 +140,15 @@ class BudgetSpent(CatchmentError):
 
 
 class PagingError(CatchmentError):
-    """A walk over pages that cannot be proved whole. `reason` is one word for the ledger."""
+    """A walk over pages that cannot be proved whole. `reason` is one word for the ledger.
 
-    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+    keys: of the records that show it, where there are some.
+    """
+
+    def __init__(self, reason: str, message: str, *, hint: str = "", keys: frozenset[str] = frozenset()) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.keys = keys
 
     @property
     def passing(self) -> bool:

@@ -53,9 +53,9 @@ class Changes:
 class Fold:
     """The rows of one answer, each key once.
 
-    duplicate: rows equal to one before. conflict: rows whose key came before with other content. overlap: rows whose
-    key stood on an earlier page; counted from the first `next_page`. refused:
-    of those in conflict, digest of the row's bytes -> key, where the first counts.
+    duplicate: rows equal to one before. conflict: rows whose key came before with other content. overlap: the keys
+    that stood on an earlier page; noted from the first `next_page`. refused: of those in conflict, digest of the
+    row's bytes -> key, where the first counts.
     """
 
     def __init__(self, feed: Feed, known: Known) -> None:
@@ -69,7 +69,7 @@ class Fold:
         self.duplicate = 0
         self.conflict = 0
         self.refused: dict[bytes, str] = {}
-        self.overlap = 0
+        self.overlap = set[str]()
         self._on_page: set[str] | None = None
 
     def next_page(self) -> None:
@@ -99,7 +99,8 @@ class Fold:
     def _put(self, key: str, content: bytes, slot: int, raw: bytes) -> None:
         before = self._found.get(key)
         if self._on_page is not None:
-            self.overlap += before is not None and key not in self._on_page
+            if before is not None and key not in self._on_page:
+                self.overlap.add(key)
             self._on_page.add(key)
         if before is None:
             self._found[key] = (content, slot)
