@@ -90,6 +90,7 @@ class Collector:
         self._feeds(scope)
         for feed in self._app.feeds:
             feed.as_set(self._settings)
+            feed.upstream.base_url(self._settings)
             feed.upstream.budget_now(self._settings)
             for secret in feed.upstream.auth.references:
                 secret.reveal(self._settings)
@@ -98,8 +99,8 @@ class Collector:
 
     async def run(self, scope: Scope) -> Summary:
         """One pass over everything due, feed by feed in the order of their dependence."""
-        feeds = self._feeds(scope)
-        run = await self._store.derived(self._store.ledger.begin_run, self._app.name, self._clock.now())
+        feeds, began = self._feeds(scope), self._clock.now()
+        run = await self._store.derived(self._store.ledger.begin_run, self._app.name, began)
         await self._open_again(feeds, scope)
         results: list[Result] = []
         fresh: dict[str, int] = {}
@@ -110,8 +111,19 @@ class Collector:
             while further := await self._beyond(todo, asked, results, scope):
                 todo = further
                 results += await self._run_feed(run, todo)
+        await self._leave_missed(feeds, began)
         await self._store.derived(self._store.ledger.end_run, run, self._clock.now())
         return Summary(tuple(results), fresh)
+
+    async def _leave_missed(self, feeds: Sequence[Feed], began: datetime) -> None:
+        """Leaves out the slots that passed while this run was under way, if it outlasted the time between two."""
+        for feed in feeds:
+            schedule, now = feed.as_set(self._settings).schedule, self._clock.now()
+            if schedule.missed(began, now):
+                due = (await self.plan(feed, Scope(retry=False))).due
+                late = [task.partition.key for task in due if task.state.checked_at and task.state.checked_at > began]
+                leave, name = self._store.ledger.leave, self._app.collection(feed)
+                await self._store.derived(leave, name, late, schedule.next_after(now))
 
     async def _run_feed(self, run: int, todo: Plan) -> list[Result]:
         name = self._app.collection(todo.feed)
@@ -350,6 +362,8 @@ class Collector:
         if fetched.pages and kind in ("refused", "pending"):
             raise PagingError("expired", f"page {len(fetched.pages) + 1} was not given: {reason}")
         reason = "quota" if kind == "quota" else reason
+        if fetched.meaning.scheduled:
+            outcome = replace(outcome, until=feed.as_set(self._settings).schedule.next_after(self._clock.now()))
         if fetched.pages:
             return replace(outcome, verdict="partial", reason=reason, goes_on=kind != "stop")
         return replace(outcome, verdict=_VERDICTS[kind], reason=reason)

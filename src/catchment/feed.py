@@ -174,6 +174,7 @@ class Feed:
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
             schedule); after that at every `reconcile` only.
         sort: the order of lists. indexes: further orders that readers ask for often.
+        stale: the age at which a partition is too old; without it, that of a missed round of its schedule.
         public: anyone may read it.
     """
 
@@ -204,6 +205,7 @@ class Feed:
     max_partition_records: int = field(default=200_000, kw_only=True)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
+    stale: timedelta | None = field(default=None, kw_only=True)
     public: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:

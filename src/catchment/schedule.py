@@ -55,6 +55,19 @@ class Cron:
         slots = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
         return next(slot for slot in (item.astimezone(moment.tzinfo) for item in slots) if slot > moment)
 
+    def missed(self, began: datetime, ended: datetime) -> list[datetime]:
+        """The slots that passed during a run that outlasted the interval between them; none for a shorter run.
+
+        They are left out: what should have begun then is not begun late, close to the next slot.
+        """
+        first = self.next_after(began)
+        if first > ended or ended - began <= self.next_after(first) - first:
+            return []
+        slots = [first]
+        while (slot := self.next_after(slots[-1])) <= ended:
+            slots.append(slot)
+        return slots
+
 
 @dataclass(frozen=True)
 class Every:
@@ -73,6 +86,10 @@ class Every:
 
     def next_after(self, moment: datetime) -> datetime:
         return moment + self.interval
+
+    def missed(self, began: datetime, ended: datetime) -> list[datetime]:  # noqa: ARG002 (as a Cron)
+        """None: a distance begins at the end of a run."""
+        return []
 
 
 @dataclass(frozen=True)

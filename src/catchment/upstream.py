@@ -90,7 +90,7 @@ class Meaning:
 
     wait: how long to wait before the same request is sent again, where the upstream or the feed says so. tries: how
     often it is sent in all, 0 for as often as the upstream's faults allow. park: how long the partition is left alone
-    after that. forever: never asked again.
+    after that. forever: never asked again. scheduled: asked again at every slot of the feed's schedule.
     """
 
     kind: MeaningKind
@@ -99,6 +99,7 @@ class Meaning:
     tries: int = 0
     park: timedelta | None = None
     forever: bool = False
+    scheduled: bool = False
 
     @classmethod
     def data(cls) -> Meaning:
@@ -131,9 +132,12 @@ class Meaning:
         return cls("stop", reason)
 
     @classmethod
-    def refused(cls, reason: str, *, forever: bool = False) -> Meaning:
-        """This partition will not be answered, however often it is asked. forever: nor by naming it again."""
-        return cls("refused", reason, forever=forever)
+    def refused(cls, reason: str, *, forever: bool = False, scheduled: bool = False) -> Meaning:
+        """This partition will not be answered, however often it is asked.
+
+        forever: nor by naming it again. scheduled: it may be one day, and is looked for at every slot of the schedule.
+        """
+        return cls("refused", reason, forever=forever, scheduled=scheduled)
 
     @classmethod
     def failed(cls, reason: str) -> Meaning:
@@ -186,6 +190,9 @@ class Upstream:
     first wait after a throttling that does not say how long, doubled up to 60. tries: seconds between the tries of a
     request whose fault may pass. longest_wait: what an answer may ask for (`Retry-After`); a longer wait ends the
     attempt, and the partition is due after it. deadline: for one whole request. max_body: bytes of one decoded body.
+    redirects: how many are followed in one request, to the same scheme, host and port only.
+
+    url "": there is no address that holds for everybody, the operator has to set it.
     """
 
     name: str
@@ -198,6 +205,7 @@ class Upstream:
     longest_wait: timedelta = field(default=timedelta(hours=1), kw_only=True)
     deadline: timedelta = field(default=timedelta(seconds=60), kw_only=True)
     max_body: int = field(default=64 * 2**20, kw_only=True)
+    redirects: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         where = f"upstream {self.name}"
@@ -205,13 +213,19 @@ class Upstream:
             raise DeclarationError(where, "the name is lower case, digits and hyphens")
         if "@" in self.url.partition("//")[2].partition("/")[0]:
             raise DeclarationError(where, "the URL holds a password", hint="use auth=BasicAuth(Secret(…), Secret(…))")
-        if not _is_base_url(self.url):
+        if self.url and not _is_base_url(self.url):
             raise DeclarationError(where, f"{self.url} is no base URL", hint="e.g. https://api.example.org/v1")
         if any(wait < 0 for wait in self.tries):
             raise DeclarationError(where, "tries are waits in seconds, none negative")
 
     def base_url(self, settings: Settings) -> str:
-        return settings.upstream_url(self.name) or self.url.rstrip("/")
+        """Where it is. UsageError where nobody has said so."""
+        if found := settings.upstream_url(self.name) or self.url.rstrip("/"):
+            return found
+        name = f"CATCHMENT_UPSTREAM_{self.name.upper().replace('-', '_')}"
+        raise UsageError(
+            f"{name} is not set", hint=f"set it to the base URL of {self.name}, e.g. https://api.example.org"
+        )
 
     def budget_now(self, settings: Settings) -> Budget:
         """The declared budget, or the one in the setting `<NAME>_BUDGET`, e.g. `75/minute`, in the zone that is set.

@@ -38,6 +38,11 @@ def test_stale_is_what_missed_a_whole_round(schedule, now, expected):
         assert found.stale == expected
 
 
+def test_a_feed_may_say_itself_when_it_is_too_old():
+    found = due(feed(stale=timedelta(minutes=45), schedule=EVENINGS), MONDAY, Settings())
+    assert found.stale == render_moment(MONDAY - timedelta(minutes=45))
+
+
 def test_a_closed_partition_has_its_own_rounds(store, reader):
     now = datetime(2026, 1, 31, 12, tzinfo=UTC)
     old = render_moment(now - timedelta(days=20))

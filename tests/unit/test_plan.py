@@ -309,3 +309,29 @@ def test_ages_are_fixed_for_each_partition_and_spread_over_the_span(shelves):
 def test_a_due_that_cannot_be_is_refused(declared, said):
     with pytest.raises(DeclarationError, match=said):
         declared()
+
+
+# -- runs that outlast the time between two slots --------------------------------------------------------------------
+
+HALF_HOURS = Cron("*/30 * * * *")
+
+
+@pytest.mark.parametrize(
+    ("began", "minutes", "missed"),
+    [
+        pytest.param(0, 2, [], id="short"),
+        pytest.param(29, 5, [], id="short, over a slot"),
+        pytest.param(20, 30, [], id="as long as the interval"),
+        pytest.param(0.5, 40, [30], id="longer than the interval"),
+        pytest.param(0.5, 29.5, [], id="until just before the next slot would be missed"),
+        pytest.param(0.5, 100, [30, 60, 90], id="longer than three"),
+    ],
+)
+def test_slots_are_missed_by_a_run_that_outlasts_the_time_between_them(began, minutes, missed):
+    start = NOON + timedelta(minutes=began)
+    found = HALF_HOURS.missed(start, start + timedelta(minutes=minutes))
+    assert found == [NOON + timedelta(minutes=slot) for slot in missed]
+
+
+def test_by_distance_nothing_is_missed():
+    assert Every(minutes=30).missed(NOON, NOON + DAY) == []

@@ -114,6 +114,13 @@ def test_the_environment_says_where_an_upstream_is(tmp_path, environ, url):
     assert quotes.base_url(load(tmp_path, **environ)) == url
 
 
+def test_an_upstream_that_has_no_address_for_everybody_has_to_be_set(tmp_path):
+    own = Upstream("our-own", "")
+    assert own.base_url(load(tmp_path, CATCHMENT_UPSTREAM_OUR_OWN="https://ours.example/")) == "https://ours.example"
+    with pytest.raises(UsageError, match="CATCHMENT_UPSTREAM_OUR_OWN is not set"):
+        own.base_url(load(tmp_path))
+
+
 def test_a_setting_replaces_the_windows_of_a_budget_and_nothing_else(tmp_path):
     found = quotes.budget_now(load(tmp_path, BIG_QUOTES_BUDGET="75/minute, 1000/day"))
     assert found == Budget("75/minute", "1000/day", zone="Europe/London", burst=2)

@@ -77,6 +77,7 @@ class Asker:
             header_s=upstream.deadline.total_seconds(),
             wire_bytes=upstream.max_body,
             decoded_bytes=upstream.max_body,
+            redirects=upstream.redirects,
         )
 
     async def ask(

@@ -26,6 +26,8 @@ def due(feed: Feed | Resource, now: datetime, settings: Settings) -> Due:
     if isinstance(feed, Resource):
         return Due("")
     feed = feed.as_set(settings)
+    if feed.stale is not None:
+        return Due(render_moment(now - feed.stale))
     if feed.due is not None:
         return Due(render_moment(_two_rounds_ago(feed.schedule, now) - feed.due.ages[1]) if feed.due.ages else "")
     stale = render_moment(_two_rounds_ago(feed.reread or feed.schedule, now))

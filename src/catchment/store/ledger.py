@@ -201,6 +201,14 @@ class Ledger:
             )
             sql.execute("UPDATE _attempt SET reason = ? WHERE id = ?", (reason, lease.attempt))
 
+    def leave(self, feed: str, keys: Sequence[str], until: datetime) -> None:
+        """Partitions that are not asked again before that moment."""
+        with transaction(self._connection, durable=False) as sql:
+            sql.executemany(
+                "UPDATE _partition SET retry_at = ? WHERE feed = ? AND key = ?",
+                [(render_moment(until), feed, key) for key in keys],
+            )
+
     def finish(self, lease: Lease, outcome: Outcome, now: datetime) -> None:
         """Writes a verdict that changes no record."""
         with transaction(self._connection, durable=False) as sql:
