@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class App:
     home: the path that `/` means to whoever asks for data, where this app is served alone.
     after: called with the `Data` of this moment after each run that changed something, in the collecting process: it
     can read and nothing else, and what it raises is logged and stops nobody.
+    target: under which a command found it; "" for its name.
     """
 
     name: str
@@ -48,6 +49,7 @@ class App:
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
     people: Callable[[str], str] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
+    target: str = field(default="", kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         where = f"app {self.name}"
@@ -78,6 +80,10 @@ class App:
     def collection(self, feed: Feed | Resource) -> str:
         """The collection's full name: `stocks/bars`."""
         return f"{self.name}/{feed.name}"
+
+    def command(self, verb: str, feed: Feed | Resource) -> str:
+        """What to type for one of its collections: `catchment replay stocks/bars`, or `… feeds:app/bars`."""
+        return f"catchment {verb} {self.target or self.name}/{feed.name}"
 
     def handlers(self) -> Sequence[Any]:
         """The app's own handlers."""
@@ -122,7 +128,7 @@ def load_app(target: str) -> App:
             )
         return _attribute(importlib.import_module(f"catchment.apps.{target}"), "app", target)
     module, _, attribute = target.partition(":")
-    return _attribute(_module(module.removesuffix(".py"), target), attribute, target)
+    return replace(_attribute(_module(module.removesuffix(".py"), target), attribute, target), target=target)
 
 
 def _module(file: str, target: str) -> Any:

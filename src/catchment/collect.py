@@ -221,7 +221,7 @@ class Collector:
         before: what was wrong with the walk that this one repeats. PagingError where this is the first, and another
         may end better.
         """
-        outcome = _outcome(fetched)
+        outcome = fetched.outcome
         try:
             if probe and fetched.meaning.kind == "pending" and not fetched.pages:
                 outcome = replace(outcome, verdict="complete", reason=END)
@@ -448,20 +448,6 @@ _VERDICTS: dict[MeaningKind, Verdict] = {
 def _not_due(name: str, feed: Feed, state: State) -> Result:
     """A partition that did not end well last time and is not asked again yet."""
     return Result(name, state.partition.key, state.verdict, state.reason, until=due_at(feed, state))
-
-
-def _outcome(fetched: Fetched) -> Outcome:
-    """What is known of an attempt before its verdict. Only a partition of one answer can be asked conditionally."""
-    answer = fetched.pages[0].answer if len(fetched.pages) == 1 else None
-    return Outcome(
-        "failed",
-        until=fetched.until,
-        requests=fetched.requests,
-        bytes=fetched.bytes,
-        etag=answer.header("etag") if answer else "",
-        last_modified=answer.header("last-modified") if answer else "",
-        digest=fetched.digest,
-    )
 
 
 def _merged_already(lease: Lease, fetched: Fetched, feed: Feed) -> bool:

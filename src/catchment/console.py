@@ -18,10 +18,19 @@ from rich.table import Table
 
 from .operate import Standing
 from .plan import GOOD
+from .replay import Left, Replayed
 from .runs import Event, Forecast, Result, Summary
 from .upstream import NEVER
 
-__all__ = ["Reporter", "plan_table", "result_lines", "status_table", "summary_table"]
+__all__ = [
+    "Reporter",
+    "left_lines",
+    "plan_table",
+    "replay_table",
+    "result_lines",
+    "status_table",
+    "summary_table",
+]
 
 _STYLES = {"complete": "green", "unchanged": "green", "pending": "yellow", "partial": "yellow", "": "yellow"}
 _LISTED = 8
@@ -29,11 +38,16 @@ _LISTED = 8
 
 
 class Reporter:
-    """Shows the events of a run as progress. A context manager; `tell` takes the events."""
+    """Shows the events of a run as progress. A context manager; `tell` takes the events.
 
-    def __init__(self, console: Console) -> None:
+    quiet: shows nothing. verb: what is done to partitions.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False, verb: str = "collect") -> None:
         self._console = console
-        self._live = console.is_terminal
+        self._quiet = quiet
+        self._verb = verb
+        self._live = console.is_terminal and not quiet
         self._bars: dict[str, TaskID] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._progress = Progress(
@@ -57,6 +71,8 @@ class Reporter:
 
     def tell(self, event: Event) -> None:
         """Takes one event."""
+        if self._quiet:
+            return
         if event.kind == "planned":
             self._planned(event)
         elif event.kind == "waiting" and event.until:
@@ -71,7 +87,7 @@ class Reporter:
         if self._live:
             self._bars[event.feed] = self._progress.add_task(event.feed, total=event.total, note="")
         else:
-            self._console.print(f"{event.feed}: {event.total} to collect", highlight=False)
+            self._console.print(f"{event.feed}: {event.total} to {self._verb}", highlight=False)
 
     def _note(self, event: Event, note: str) -> None:
         if self._live and event.feed in self._bars:
@@ -204,3 +220,29 @@ def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
                 "now" if due else f"{plan.next:%Y-%m-%d %H:%M}" if plan.next else "",
             )
     return table
+
+
+def replay_table(done: Sequence[Replayed]) -> Table:
+    """What was derived again: a row a collection."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("collection", no_wrap=True)
+    for name in ("generation", "answers", "records", "before", "rejects", "before", "left"):
+        table.add_column(name, justify="right")
+    for item in done:
+        numbers = (item.generation, item.passes, item.after.records, item.before.records)
+        more = (item.after.rejects, item.before.rejects, len(item.left))
+        table.add_row(item.collection, *(f"{number:,}" for number in (*numbers, *more)))
+    return table
+
+
+def left_lines(done: Iterable[Replayed]) -> list[str]:
+    """What could not be derived again, and why; equal reasons of a collection together."""
+    groups: dict[tuple[str, str], list[Left]] = {}
+    for collection in done:
+        for item in collection.left:
+            said = f"{item.reason}; {'kept as it was' if item.kept else 'an earlier state, which is gone'}"
+            groups.setdefault((collection.collection, said), []).append(item)
+    return [
+        _group(name, said, None, [Result(name, item.partition, None) for item in members])
+        for (name, said), members in groups.items()
+    ]

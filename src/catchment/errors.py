@@ -3,7 +3,8 @@
 CatchmentError
 ├── DeclarationError       a feed, upstream or app is declared wrongly (stops the program before it starts)
 ├── UsageError             a command, flag, setting or file is wrong (exit 2)
-│   └── MissingSecret      a secret's reference leads nowhere
+│   ├── MissingSecret      a secret's reference leads nowhere
+│   └── FieldsDiffer       a record type has other fields than what is stored of it
 ├── FetchError             one request did not bring a usable answer
 │   ├── Refused            we do not send it: address, scheme, redirect, host not allowed
 │   ├── Unreachable        no connection, reset, TLS, name not resolved
@@ -24,6 +25,7 @@ CatchmentError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "DeclarationError",
     "DecodeError",
     "FetchError",
+    "FieldsDiffer",
     "Incomplete",
     "LeaseLost",
     "MergeOutdated",
@@ -80,6 +83,22 @@ class MissingSecret(UsageError):
     def __init__(self, name: str, *, hint: str) -> None:
         super().__init__(f"secret {name} is not set", hint=hint)
         self.name = name
+
+
+class FieldsDiffer(UsageError):
+    """A collection is stored with other fields than its record type declares.
+
+    mend: the command that derives it again, "" where nothing can: people wrote it.
+    """
+
+    def __init__(self, collection: str, fields: Sequence[str], *, mend: str) -> None:
+        names = ", ".join(dict.fromkeys(fields))
+        super().__init__(
+            f"collection {collection}: the stored fields are not the declared ones ({names})",
+            hint=f"run {mend}: it derives the records again from the archive, and asks no upstream"
+            if mend
+            else "take the declaration back, or collect into another folder by --data",
+        )
 
 
 class FetchError(CatchmentError):

@@ -15,6 +15,7 @@ from .app import App
 from .budget import left_today
 from .clock import Clock, heartbeat
 from .collect import Collector
+from .decode import model_digest
 from .errors import StoreUnavailable
 from .plan import GOOD
 from .principal import LOOPBACK
@@ -25,7 +26,7 @@ from .store.reader import Reader
 from .store.store import Store
 from .store.tables import collections_of
 
-__all__ = ["Standing", "collect_once", "forecasts", "keep_collecting", "standings"]
+__all__ = ["Standing", "collect_once", "forecasts", "keep_collecting", "outdated", "standings"]
 
 log = structlog.get_logger("catchment.operate")
 
@@ -175,7 +176,10 @@ async def forecasts(
 
 @dataclass(frozen=True)
 class Standing:
-    """How one collection stands. oldest: of its good partitions, when the longest unread one was collected."""
+    """How one collection stands. oldest: of its good partitions, when the longest unread one was collected.
+
+    outdated: how many records another declaration derived.
+    """
 
     collection: str
     records: int
@@ -184,6 +188,7 @@ class Standing:
     oldest: datetime | None
     left_today: int | None
     paused_until: datetime | None
+    outdated: int
 
     @property
     def complete(self) -> bool:
@@ -210,4 +215,20 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
         min((state.collected_at for state in states if state.collected_at), default=None),
         left_today(feed.upstream.budget_now(settings), counts, now),
         pause.until if pause and pause.until and pause.until > now else None,
+        store.ledger.outdated(collection, model_digest(feed.as_set(settings))),
     )
+
+
+def outdated(apps: Sequence[App], store: Store, settings: Settings) -> list[str]:
+    """What there is to say of records that another declaration derived: a line a collection."""
+    numbers = [
+        (app, feed, store.ledger.outdated(app.collection(feed), model_digest(feed.as_set(settings))))
+        for app in apps
+        for feed in app.feeds
+    ]
+    return [
+        f"{app.collection(feed)}: {number:,} records were derived by another declaration;"
+        f" {app.command('replay', feed)} derives them again, and asks no upstream"
+        for app, feed, number in numbers
+        if number
+    ]

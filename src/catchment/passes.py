@@ -26,7 +26,7 @@ from .paging import Again, walk
 from .runs import Event, OnEvent
 from .settings import Secret, Settings
 from .store.archive import Exchange, Place
-from .store.ledger import Lease
+from .store.ledger import Lease, Outcome
 from .store.store import Store
 from .upstream import NEVER, Budget, Meaning, Upstream
 
@@ -65,6 +65,20 @@ class Fetched:
         if len(digests) < 2:
             return "".join(digests)
         return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of an attempt before its verdict. Only a partition of one answer can be asked conditionally."""
+        answer = self.pages[0].answer if len(self.pages) == 1 else None
+        return Outcome(
+            "failed",
+            until=self.until,
+            requests=self.requests,
+            bytes=self.bytes,
+            etag=answer.header("etag") if answer else "",
+            last_modified=answer.header("last-modified") if answer else "",
+            digest=self.digest,
+        )
 
     @property
     def not_modified(self) -> bool:

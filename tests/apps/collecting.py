@@ -13,6 +13,7 @@ from typing import Any
 from catchment.app import App, load_app
 from catchment.clock import FakeClock
 from catchment.collect import Collector
+from catchment.replay import Replayed, replay
 from catchment.runs import Result, Scope, Summary
 from catchment.settings import load_settings
 from catchment.standin import Control, Options, clock_from, serve_in_thread
@@ -62,6 +63,13 @@ class Collecting:
             async with Collector(self.app, store, settings, self.clock) as collector:
                 collector.check(Scope())
                 return await collector.run(scope)
+
+    def replay(self, app: App | None = None, **only: Sequence[str]) -> list[Replayed]:
+        """A replay of the app, which from then on is declared as given."""
+        self.app = app or self.app
+        settings = load_settings(self.environment, folder=self.folder, environ={})
+        with Store(settings, [self.app], replaying=True) as store:
+            return replay(self.app, Scope(only=only), store, settings, self.clock, lambda _: None)
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says now."""

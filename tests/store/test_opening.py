@@ -141,7 +141,7 @@ def test_other_fields_than_the_stored_ones_are_said_not_changed(here):
         size: int = 0
 
     changed = App("shop", feeds=[replace(things, record=Thing)])
-    with pytest.raises(UsageError, match=r"shop/things.*size, value.*--data"):
+    with pytest.raises(UsageError, match=r"shop/things.*size, value.*run catchment replay shop/things"):
         Store(settings(here.store.path.parent), [changed])
     assert here.collect(("a", 1)).counts.new == 1
 

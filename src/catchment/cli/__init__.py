@@ -11,6 +11,7 @@ import typer
 from .. import __version__
 from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
 from .commands import INCOMPLETE, commands
+from .desk import desk
 from .keys import keys
 
 __all__ = ["INCOMPLETE", "main"]
@@ -28,6 +29,7 @@ app = typer.Typer(
     epilog="A target is an app that ships (police, stocks), one of its feeds (stocks/bars), or yours: feeds:app.",
 )
 app.add_typer(commands)
+app.add_typer(desk)
 app.add_typer(keys, name="keys")
 
 

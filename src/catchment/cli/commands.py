@@ -117,7 +117,9 @@ def plan(targets: Targets, *, only: OnlyFlag = None, again: AgainFlag = False, d
     scopes = read_scopes(targets, only, again=again)
     with _open_store(settings, apps) as store:
         found = asyncio.run(forecasts([(item, scopes[item.name]) for item in apps], store, settings, clock))
-    open_console().print(plan_table(found))
+        console = open_console()
+        console.print(plan_table(found))
+        _say_outdated(apps, store, settings, console)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment up stocks --port 8081")
@@ -154,10 +156,12 @@ def status(targets: Targets, *, json: JsonFlag = False, data: DataFlag = "") -> 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     with _open_store(settings, apps) as store:
         found = standings(apps, store, settings, clock.now())
-    if json:
-        print_json(found)
-    else:
-        open_console().print(status_table(found, clock.now()))
+        if json:
+            print_json(found)
+        else:
+            console = open_console()
+            console.print(status_table(found, clock.now()))
+            _say_outdated(apps, store, settings, console)
     raise typer.Exit(0 if all(item.complete for item in found) else INCOMPLETE)
 
 
@@ -273,7 +277,15 @@ def _collect(
         console.print(summary_table(summaries, stored))
         for line in result_lines([result for summary in summaries.values() for result in summary.results]):
             console.print(f"[yellow]incomplete[/yellow] {line}", highlight=False)
+        _say_outdated(apps, store, settings, console)
     return summaries
+
+
+def _say_outdated(apps: Sequence[App], store: Store, settings: Settings, console: Console) -> None:
+    from ..operate import outdated
+
+    for line in outdated(apps, store, settings):
+        console.print(f"[yellow]outdated[/yellow] {line}", highlight=False)
 
 
 def _named(item: App, scope: Scope) -> list[Any]:

@@ -58,7 +58,7 @@ class Archive:
     def put(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
         """Stores an answer. url: as asked, without secrets; the body is masked already (`fetch`)."""
         digest = hashlib.sha256(answer.body).hexdigest() if answer.body else ""
-        chunks = list(_chunks(answer.body)) if digest and not self._has(digest) else []
+        chunks = list(_chunks(answer.body)) if digest and not self.has(digest) else []
         with transaction(self._connection, durable=True) as sql:
             sql.executemany(
                 "INSERT OR IGNORE INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?)",
@@ -75,7 +75,8 @@ class Archive:
             ).fetchone()
         return Exchange(row[0], request.fingerprint, digest, answer, url)
 
-    def _has(self, digest: str) -> bool:
+    def has(self, digest: str) -> bool:
+        """Whether the body of that digest is kept."""
         with mapped():
             found = self._connection.execute("SELECT 1 FROM _body WHERE digest = ? LIMIT 1", (digest,)).fetchone()
         return found is not None

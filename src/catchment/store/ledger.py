@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from ..plan import GOOD, State, Verdict, retry_at
 from .sqlite import mapped, transaction
 from .workers import Workers
 
-__all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome"]
+__all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
 
 LEASE = timedelta(seconds=30)
 
@@ -83,6 +83,20 @@ class Outcome:
     doubted_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A pass that has ended: what one attempt, or several that went on where one broke off, were told.
+
+    attempt: the one that ended it, with its verdict and reason.
+    """
+
+    partition: Partition
+    number: int
+    attempt: int
+    verdict: Verdict
+    reason: str
+
+
 class Ledger:
     """Partitions, leases, runs and attempts on one connection. Not shared between threads at once."""
 
@@ -99,6 +113,28 @@ class Ledger:
                 (feed,),
             ).fetchall()
         return {row[0]: _state(row) for row in rows}
+
+    def outdated(self, feed: str, model: str) -> int:
+        """How many records are of partitions that another declaration merged last."""
+        with mapped():
+            row = self._connection.execute(
+                "SELECT coalesce(sum(records), 0) FROM _partition WHERE feed = ? AND model NOT IN ('', ?)",
+                (feed, model),
+            ).fetchone()
+        return int(row[0])
+
+    def passes(self, feed: str) -> list[Pass]:
+        """The passes of a feed that were answered and have ended, in the order in which they were answered."""
+        with mapped():
+            rows = self._connection.execute(
+                "SELECT p.params, e.pass, a.id, a.verdict, a.reason FROM"
+                " (SELECT feed, partition, pass, max(id) AS last FROM _exchange WHERE feed = ? GROUP BY 2, 3) e"
+                " JOIN _partition p ON p.feed = e.feed AND p.key = e.partition AND e.pass < p.pass"
+                " JOIN _attempt a ON a.id = (SELECT max(id) FROM _attempt WHERE feed = e.feed"
+                " AND partition = e.partition AND pass = e.pass AND verdict IS NOT NULL) ORDER BY e.last",
+                (feed,),
+            ).fetchall()
+        return [Pass(_partition(params), *rest) for params, *rest in rows]
 
     def begin_run(self, app: str, now: datetime) -> int:
         with transaction(self._connection, durable=False) as sql:
@@ -133,7 +169,7 @@ class Ledger:
                 "INSERT INTO _partition (feed, key, params, verdict, reason) VALUES (?, ?, ?, 'pending', ?)"
                 " ON CONFLICT (feed, key) DO UPDATE SET verdict = 'pending', reason = excluded.reason"
                 " WHERE collected_at IS NULL",
-                [(feed, item.key, _params(item), reason) for item, reason in partitions],
+                [(feed, item.key, encode_params(item), reason) for item, reason in partitions],
             )
 
     def claim(self, run: int, feed: str, state: State, now: datetime, stamp: str = "") -> Lease | None:
@@ -145,7 +181,7 @@ class Ledger:
         with transaction(self._connection, durable=False) as sql:
             sql.execute(
                 "INSERT OR IGNORE INTO _partition (feed, key, params) VALUES (?, ?, ?)",
-                (feed, partition.key, _params(partition)),
+                (feed, partition.key, encode_params(partition)),
             )
             row = sql.execute(
                 "SELECT lease_owner, lease_until, checked_at, lease_token, pass, etag, last_modified, digest, model,"
@@ -214,6 +250,17 @@ class Ledger:
         with transaction(self._connection, durable=False) as sql:
             self.check(sql, lease)
             self.close(sql, lease, outcome, now)
+
+    @staticmethod
+    def restamp(sql: sqlite3.Connection, feed: str, stamps: Mapping[str, tuple[str, str]]) -> None:
+        """Inside a transaction: the rows that partitions come from have other stamps by now, and say the same.
+
+        stamps: partition key -> the stamp before, and now. A partition with any other stamp has a changed row anyway.
+        """
+        sql.executemany(
+            "UPDATE _partition SET stamp = ? WHERE feed = ? AND key = ? AND stamp = ?",
+            [(now, feed, key, before) for key, (before, now) in stamps.items()],
+        )
 
     @staticmethod
     def check(sql: sqlite3.Connection, lease: Lease) -> None:
@@ -315,7 +362,8 @@ def _moment(text: str | None) -> datetime | None:
     return parse_moment(text) if text else None
 
 
-def _params(partition: Partition) -> str:
+def encode_params(partition: Partition) -> str:
+    """The partition's parameters as they stand in the ledger."""
     return msgspec.json.encode(partition.params).decode()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from ..clock import render_moment
 from ..decode import Entry, Reject
@@ -21,7 +21,7 @@ from .sqlite import mapped, transaction
 from .stage import Stage
 from .tables import Collection, own_names
 
-__all__ = ["Origin", "Records", "Statements", "batches"]
+__all__ = ["Book", "Origin", "Records", "Statements", "batches"]
 
 LOOKUP = 500
 """Keys asked for in one statement: every SQLite allows 999 values."""
@@ -33,6 +33,24 @@ class Origin:
 
     exchange: int
     said_at: datetime
+
+
+class Book(Protocol):
+    """Where a partition's lease and verdict stand: in the ledger, or in that of a generation that is derived again."""
+
+    def check(self, sql: sqlite3.Connection, lease: Lease) -> None: ...
+
+    def close(
+        self,
+        sql: sqlite3.Connection,
+        lease: Lease,
+        outcome: Outcome,
+        now: datetime,
+        *,
+        revision: int = 0,
+        records: int | None = None,
+        model: str = "",
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -107,14 +125,18 @@ class Statements:
 class Records:
     """One collection's records on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, collection: Collection) -> None:
+    def __init__(self, connection: sqlite3.Connection, collection: Collection, book: Book = Ledger) -> None:
         self._connection = connection
         self._collection = collection
         self._sql = Statements(collection)
+        self._book = book
+        self._compared = 0
 
     def known(self, partition: str) -> Known:
         """What is stored for a partition."""
         with mapped():
+            # Before the rows: of two generations, those of the later one are then compared again.
+            self._compared = self._generation(self._connection)
             rows = self._connection.execute(self._sql.known, (partition,)).fetchall()
         times = Counter(raw for _, _, raw in rows)
         return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows}, times)
@@ -142,8 +164,8 @@ class Records:
     def doubt(self, lease: Lease, outcome: Outcome, now: datetime) -> Outcome:
         """Notes an answer that is not believed yet. No record changes. LeaseLost when it is somebody else's by now."""
         with transaction(self._connection, durable=False) as sql:
-            Ledger.check(sql, lease)
-            Ledger.close(sql, lease, outcome, now)
+            self._book.check(sql, lease)
+            self._book.close(sql, lease, outcome, now)
         return outcome
 
     def commit(
@@ -165,7 +187,9 @@ class Records:
             MergeOutdated: a row is not what it was when it was compared.
         """
         with transaction(self._connection, durable=False) as sql:
-            Ledger.check(sql, lease)
+            self._book.check(sql, lease)
+            if self._generation(sql) != self._compared:
+                raise MergeOutdated(f"{lease.label}: another generation of the collection took its place")
             # Read under the lock: a key may come and go by another partition between two transactions.
             versions = self._last_versions([change.key for change in changes.new])
             revision = self._revision(sql, lease, changes, model, now)
@@ -176,7 +200,7 @@ class Records:
             writer.retire(changes.gone, now)
             writer.reject(rejects, now)
             outcome = replace(outcome, counts=replace(outcome.counts, **_split_new(changes, versions)))
-            Ledger.close(sql, lease, outcome, now, revision=revision, records=self._count(sql, lease), model=model)
+            self._book.close(sql, lease, outcome, now, revision=revision, records=self._count(sql, lease), model=model)
         return outcome
 
     def _last_versions(self, keys: list[str]) -> dict[str, int]:
@@ -189,6 +213,10 @@ class Records:
                 for some in batches(keys)
                 for key, version in self._connection.execute(self._sql.last_versions(len(some)), some)
             }
+
+    def _generation(self, sql: sqlite3.Connection) -> int:
+        row = sql.execute("SELECT generation FROM _collection WHERE name = ?", (self._collection.name,)).fetchone()
+        return int(row[0])
 
     def _revision(self, sql: sqlite3.Connection, lease: Lease, changes: Changes, model: str, now: datetime) -> int:
         """The revision of this commit: one more when it changes something readable, else the present one."""

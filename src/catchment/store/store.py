@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,12 +17,13 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateColumn
 
 from ..app import App
-from ..errors import SchemaTooNew, UsageError
+from ..errors import FieldsDiffer, SchemaTooNew
 from ..feed import Feed
 from ..resource import Resource
 from ..settings import Settings
 from .archive import Archive, Exchange
 from .budgets import Budgets
+from .generations import Next
 from .ledger import Ledger
 from .records import Records
 from .slots import Slots
@@ -29,10 +31,18 @@ from .sqlite import create, mapped, open_database, path_of, transaction
 from .tables import LEDGER, SCHEMA_VERSION, Collection, collections_of, tables_of
 from .workers import Workers
 
-__all__ = ["Store", "prepare"]
+__all__ = ["Held", "Store", "prepare"]
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many records a collection holds now, and how many rejects its last answers had."""
+
+    records: int
+    rejects: int
 
 
 class Store:
@@ -40,11 +50,13 @@ class Store:
 
     Two connections, each with a thread of its own: `paid` writes what was paid for (archive, budgets) while `derived`
     merges and keeps the ledger, so that a merge holds up no request for longer than its transaction.
+
+    replaying: collections may have other fields than their declaration: they are about to be derived again.
     """
 
-    def __init__(self, settings: Settings, apps: Sequence[App]) -> None:
+    def __init__(self, settings: Settings, apps: Sequence[App], *, replaying: bool = False) -> None:
         path = path_of(settings.database)
-        prepare(path, apps)
+        prepare(path, apps, replaying=replaying)
         self.path = path
         self._paid_thread = ThreadPoolExecutor(1, "catchment-paid")
         self._derived_thread = ThreadPoolExecutor(1, "catchment-derived")
@@ -62,6 +74,10 @@ class Store:
     def body(self, exchange: Exchange) -> bytes:
         """The body of an archived answer, for what uses the ledger or the records."""
         return Archive(self._derived).whole(exchange).answer.body
+
+    def next_generation(self, collection: Collection) -> Next:
+        """The collection's next generation, begun afresh. UsageError while another process is at it."""
+        return Next(self._derived, collection, self.workers)
 
     async def paid(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a method of the archive, the budgets or the slots, off the event loop."""
@@ -88,6 +104,16 @@ class Store:
         own = {collection.name for collection in collections_of(app)}
         return {name: (generation, revision) for name, generation, revision in rows if name in own}
 
+    def held(self, collection: Collection) -> Held:
+        """How much a collection holds."""
+        with mapped():
+            row = self._derived.execute(
+                f'SELECT (SELECT count(*) FROM "{collection.table}"),'  # noqa: S608
+                " (SELECT coalesce(sum(count), 0) FROM _reject WHERE feed = ?)",
+                (collection.name,),
+            ).fetchone()
+        return Held(*row)
+
     def __enter__(self) -> Self:
         return self
 
@@ -104,12 +130,14 @@ class Store:
         self.workers.close()
 
 
-def prepare(path: Path, apps: Sequence[App]) -> None:
+def prepare(path: Path, apps: Sequence[App], *, replaying: bool = False) -> None:
     """Makes what is missing in the database: the ledger, and the tables of every collection of these apps.
+
+    replaying: what no longer fits its declaration is left as it is, to be derived again.
 
     Raises:
         SchemaTooNew: a newer catchment wrote it.
-        UsageError: a collection's declaration no longer fits its tables.
+        FieldsDiffer: a collection's declaration no longer fits its tables.
     """
     connection = open_database(path)
     try:
@@ -119,7 +147,7 @@ def prepare(path: Path, apps: Sequence[App]) -> None:
             _check_version(sql, path)
             for app in apps:
                 for collection in collections_of(app):
-                    _prepare_collection(sql, collection)
+                    _prepare_collection(sql, app, collection, replaying=replaying)
     finally:
         connection.close()
 
@@ -143,24 +171,28 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _prepare_collection(sql: sqlite3.Connection, collection: Collection) -> None:
-    tables = tables_of(collection, sa.MetaData())
-    for table in tables:
-        _check_columns(sql, collection, table)
-    create(sql, tables)
+def _prepare_collection(sql: sqlite3.Connection, app: App, collection: Collection, *, replaying: bool) -> None:
     sql.execute(
         "INSERT OR IGNORE INTO _collection (name, generation, revision, horizon, model) VALUES (?, 1, 0, 0, '')",
         (collection.name,),
     )
+    generation = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()[0]
+    tables = tables_of(replace(collection, generation=generation), sa.MetaData())
+    differing = [name for table in tables for name in _differing(sql, table)]
+    if differing and replaying and not collection.written:
+        return
+    if differing:
+        mend = "" if collection.written else app.command("replay", collection.feed)
+        raise FieldsDiffer(collection.name, differing, mend=mend)
+    create(sql, tables)
 
 
-def _check_columns(sql: sqlite3.Connection, collection: Collection, table: sa.Table) -> None:
-    """A stored table that has other columns than the declaration is left alone and said."""
+def _differing(sql: sqlite3.Connection, table: sa.Table) -> list[str]:
+    """The columns that a stored table has and its declaration has not, or the other way round; in another order, all
+    of them.
+    """
     stored = [row[1] for row in sql.execute(f'PRAGMA table_info("{table.name}")')]
     declared = [column.name for column in table.columns]
-    if stored and stored != declared:
-        differing = sorted(set(stored) ^ set(declared))
-        raise UsageError(
-            f"collection {collection.name}: the stored fields are not the declared ones ({', '.join(differing)})",
-            hint="take the declaration back, or collect into another folder by --data",
-        )
+    if not stored or stored == declared:
+        return []
+    return sorted(set(stored) ^ set(declared)) or declared

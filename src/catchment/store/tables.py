@@ -246,18 +246,31 @@ _ledger(
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection as the store sees it: its name, its tables and its fields. feed: what fills it."""
+    """A collection as the store sees it: its name, its tables and its fields. feed: what fills it.
+
+    staged: it is the generation that is derived beside the present one, under a name that no feed can have.
+    """
 
     app: str
     feed: Feed | Resource
+    generation: int = 1
+    staged: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.app}/{self.feed.name}"
+        return f"{self.app}/{self.feed.name}{'@next' if self.staged else ''}"
 
     @property
     def table(self) -> str:
-        return f"{self.app}_{self.feed.name}"
+        return f"{self.app}_{self.feed.name}{'__next' if self.staged else ''}"
+
+    @property
+    def indexes(self) -> str:
+        """What the names of its indexes begin with. A table is renamed, its indexes are not: each generation has
+        names of its own.
+        """
+        table = f"{self.app}_{self.feed.name}"
+        return table if self.generation == 1 else f"{table}__g{self.generation}"
 
     @property
     def versions(self) -> str:
@@ -332,13 +345,13 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         *_fields(collection),
         _text("_doc", nullable=False),
     )
-    sa.Index(f"{collection.table}__partition", table.c["_partition"])
+    sa.Index(f"{collection.indexes}__partition", table.c["_partition"])
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
-        sa.Index(f"{collection.table}__order_{number}", *fields, table.c["_key"])
+        sa.Index(f"{collection.indexes}__order_{number}", *fields, table.c["_key"])
     if isinstance(collection.feed, Resource) and collection.feed.one_per_owner is not None:
         one = (collection.feed.owner, *collection.feed.one_per_owner)
-        sa.Index(f"{collection.table}__one", *(table.c[name] for name in one))
+        sa.Index(f"{collection.indexes}__one", *(table.c[name] for name in one))
     return table
 
 
@@ -360,8 +373,8 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         _integer("_until_revision", nullable=False),
         _integer("_gone", nullable=False),  # 1: it ended because the upstream no longer had it
     )
-    sa.Index(f"{collection.versions}__key", table.c["_key"], table.c["_version"], unique=True)
-    sa.Index(f"{collection.versions}__until", table.c["_until_revision"])
+    sa.Index(f"{collection.indexes}_version__key", table.c["_key"], table.c["_version"], unique=True)
+    sa.Index(f"{collection.indexes}_version__until", table.c["_until_revision"])
     return table
 
 

@@ -1,0 +1,240 @@
+"""The next generation of a collection: derived beside the present one, and put in its place by one commit.
+
+While it grows it is a collection of its own, `app/feed@next`, with tables, commits, rejects and partitions under that
+name: nobody reads it, and what writes it is what writes every collection. The switch gives it the collection's name.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..clock import render_moment
+from ..errors import LeaseLost, StoreError, UsageError
+from ..partitions import Partition
+from .ledger import Lease, Outcome, encode_params
+from .records import Records
+from .sqlite import create, transaction
+from .tables import Collection, own_names, tables_of
+from .workers import Workers
+
+__all__ = ["Next"]
+
+APART = 1_000_000
+"""A generation's revisions begin at a multiple of this above the last: whatever is committed to the present one
+meanwhile, no number names a state of both.
+"""
+
+
+class Next:
+    """A collection's next generation. Making one removes what an earlier one left unfinished.
+
+    Raises:
+        UsageError: a living process derives this collection again already.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+        self._connection = connection
+        self._me = workers.me
+        self._meta = f"replay {collection.name}"
+        with transaction(connection, durable=False) as sql:
+            self._take(sql, collection, workers)
+            generation, revision = sql.execute(
+                "SELECT generation, revision FROM _collection WHERE name = ?", (collection.name,)
+            ).fetchone()
+            self.present = replace(collection, generation=generation)
+            self.collection = replace(collection, generation=generation + 1, staged=True)
+            self._first = (revision // APART + 1) * APART
+            self._discard(sql)
+            create(sql, tables_of(self.collection, sa.MetaData()))
+            sql.execute(
+                "INSERT INTO _collection (name, generation, revision, horizon, model) VALUES (?, ?, ?, ?, '')",
+                (self.collection.name, generation + 1, self._first, self._first),
+            )
+
+    @property
+    def records(self) -> Records:
+        """The records of this generation; what is committed to them is checked and noted here."""
+        return Records(self._connection, self.collection, self)
+
+    def _take(self, sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+        row = sql.execute("SELECT value FROM _meta WHERE name = ?", (self._meta,)).fetchone()
+        if row and row[0] != self._me and workers.alive(row[0]):
+            raise UsageError(f"{collection.name} is being replayed already", hint="wait for that replay to end")
+        sql.execute("INSERT OR REPLACE INTO _meta VALUES (?, ?)", (self._meta, self._me))
+
+    def _discard(self, sql: sqlite3.Connection) -> None:
+        """Removes what stands under the name of the next generation, and what a switch left of an old one."""
+        for table in (*_pair(self.collection.table), *_pair(self._old)):
+            sql.execute(f'DROP TABLE IF EXISTS "{table}"')
+        for statement in _FORGET:
+            sql.execute(statement, (self.collection.name,))
+
+    def abandon(self) -> None:
+        """Removes what was derived; nobody but who began it may."""
+        with transaction(self._connection, durable=False) as sql:
+            self._check(sql, self.present.name)
+            self._discard(sql)
+            sql.execute("DELETE FROM _meta WHERE name = ?", (self._meta,))
+
+    @property
+    def _old(self) -> str:
+        return f"{self.present.table}__old"
+
+    # -- the book of its records -----------------------------------------------------------------------------------
+
+    def check(self, sql: sqlite3.Connection, lease: Lease) -> None:
+        """Inside a transaction: is it still ours to write? A process that slept may find it begun anew."""
+        self._check(sql, lease.label)
+
+    def _check(self, sql: sqlite3.Connection, label: str) -> None:
+        row = sql.execute("SELECT value FROM _meta WHERE name = ?", (self._meta,)).fetchone()
+        if row is None or row[0] != self._me:
+            raise LeaseLost(label)
+
+    def close(
+        self,
+        sql: sqlite3.Connection,
+        lease: Lease,
+        outcome: Outcome,
+        now: datetime,
+        *,
+        revision: int = 0,  # noqa: ARG002 (the attempt keeps what it counted when it was answered)
+        records: int | None = None,
+        model: str = "",
+    ) -> None:
+        """Inside a transaction: notes what the partition's row in the ledger is to say after the switch, if the answer
+        was believed.
+        """
+        if not model:
+            return
+        sql.execute(
+            "INSERT OR REPLACE INTO _partition"
+            " (feed, key, params, verdict, collected_at, pass, etag, last_modified, digest, model, records)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(lease.feed, lease.partition.key, encode_params(lease.partition), outcome.verdict),
+                *(render_moment(now), lease.number, outcome.etag, outcome.last_modified, outcome.digest),
+                *(model, records or 0),
+            ),
+        )
+
+    # -- the switch ------------------------------------------------------------------------------------------------
+
+    def switch(
+        self,
+        settled: Callable[[], Iterable[Partition] | None],
+        follow: Callable[[sqlite3.Connection], None],
+        now: datetime,
+    ) -> int | None:
+        """Puts this generation in the place of the present one, in one commit; gives its number, or None and changes
+        nothing where it is not settled.
+
+        Args:
+            settled: asked inside the transaction: the partitions whose present rows are carried over as they are, or
+                None where something was committed meanwhile that is not derived here.
+            follow: called with the transaction once this generation has the collection's name.
+        Raises:
+            StoreError: a key of theirs is also one of what was derived.
+        """
+        with transaction(self._connection, durable=True) as sql:
+            self._check(sql, self.present.name)
+            if (kept := settled()) is None:
+                return None
+            for partition in kept:
+                self._carry_over(sql, partition)
+            tables = zip(_pair(self._old), _pair(self.present.table), _pair(self.collection.table), strict=True)
+            for old, present, following in tables:
+                sql.execute(f'ALTER TABLE "{present}" RENAME TO "{old}"')
+                sql.execute(f'ALTER TABLE "{following}" RENAME TO "{present}"')
+            values = {"name": self.present.name, "next": self.collection.name, "at": render_moment(now)}
+            for statement in _SWITCH:
+                sql.execute(statement, values)
+            sql.execute("DELETE FROM _meta WHERE name = ?", (self._meta,))
+            follow(sql)
+        with transaction(self._connection, durable=False) as sql:
+            for table in _pair(self._old):
+                sql.execute(f'DROP TABLE IF EXISTS "{table}"')
+        return self.collection.generation
+
+    def _carry_over(self, sql: sqlite3.Connection, partition: Partition) -> None:
+        """A partition's present rows and versions, in the place of what was derived of it. Of their revisions only the
+        last state is left: it is that of the generation's first revision.
+        """
+        names = [*own_names(self.present), *(column.name for column in self.present.columns), "_doc"]
+        ends = ["_until", "_until_revision", "_gone"]
+        tables = zip(_pair(self.present.table), _pair(self.collection.table), (names, [*names, *ends]), strict=True)
+        try:
+            for present, following, columns in tables:
+                revisions = ("_revision", "_until_revision")
+                values = ", ".join(str(self._first) if name in revisions else f'"{name}"' for name in columns)
+                quoted = ", ".join(f'"{name}"' for name in columns)
+                sql.execute(f'DELETE FROM "{following}" WHERE _partition = ?', (partition.key,))  # noqa: S608
+                sql.execute(
+                    f'INSERT INTO "{following}" ({quoted}) SELECT {values} FROM "{present}" WHERE _partition = ?',  # noqa: S608
+                    (partition.key,),
+                )
+        except sqlite3.IntegrityError as error:
+            raise StoreError(
+                f"{self.present.name} {partition.key}: another partition has keys of its own records",
+                hint="replay the whole collection",
+            ) from error
+        sql.execute(
+            "INSERT OR REPLACE INTO _partition (feed, key, params) VALUES (?, ?, ?)",
+            (self.collection.name, partition.key, encode_params(partition)),
+        )
+
+    def has_the_present_fields(self) -> bool:
+        """Whether the present rows could stand in this generation: it has the same columns."""
+        stored, declared = (
+            [row[1] for row in self._connection.execute(f'PRAGMA table_info("{table}")')]
+            for table in (self.present.table, self.collection.table)
+        )
+        return stored == declared
+
+
+def _pair(table: str) -> tuple[str, str]:
+    return table, f"{table}_version"
+
+
+_FORGET = (
+    "DELETE FROM _collection WHERE name = ?",
+    "DELETE FROM _commit WHERE collection = ?",
+    "DELETE FROM _partition WHERE feed = ?",
+    "DELETE FROM _reject WHERE feed = ?",
+)
+
+_KEPT = "(SELECT key FROM _partition WHERE feed = :next AND model = '')"
+"""What was carried over was merged by no declaration of this generation."""
+
+_SWITCH = (
+    f"DELETE FROM _reject WHERE feed = :name AND partition NOT IN {_KEPT}",  # noqa: S608 (our own words)
+    f"DELETE FROM _reject WHERE feed = :next AND partition IN {_KEPT}",  # noqa: S608
+    "UPDATE _reject SET feed = :name WHERE feed = :next",
+    "DELETE FROM _partition WHERE feed = :next AND model = ''",
+    (
+        "UPDATE _partition AS p SET"
+        " records = n.records, model = n.model, digest = n.digest, etag = n.etag, last_modified = n.last_modified"
+        " FROM _partition AS n WHERE n.feed = :next AND p.feed = :name AND p.key = n.key"
+    ),
+    # What could not be read when it was answered, and is read now, is what the upstream said last.
+    (
+        "UPDATE _partition AS p SET verdict = 'complete', reason = '', failures = 0, retry_at = NULL,"
+        " collected_at = n.collected_at, first_collected_at = coalesce(p.first_collected_at, n.collected_at)"
+        " FROM _partition AS n WHERE n.feed = :next AND p.feed = :name AND p.key = n.key"
+        " AND p.verdict NOT IN ('complete', 'unchanged') AND n.pass = p.pass - 1"
+    ),
+    "DELETE FROM _partition WHERE feed = :next",
+    "DELETE FROM _commit WHERE collection = :name",
+    "UPDATE _commit SET collection = :name WHERE collection = :next",
+    (
+        "UPDATE _collection AS c SET generation = n.generation, revision = n.revision, horizon = n.horizon,"
+        " model = n.model, changed_at = :at FROM _collection AS n WHERE c.name = :name AND n.name = :next"
+    ),
+    "DELETE FROM _collection WHERE name = :next",
+)
+"""What makes the ledger say the next generation under the collection's name."""

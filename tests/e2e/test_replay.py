@@ -1,0 +1,156 @@
+"""`catchment replay` as a person runs it, on feeds of one's own, and what readers see of it."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from commands import NOW, Place
+from numbers_upstream import FEEDS, LETTERS, Numbers, write_feeds
+
+from catchment.app import load_app
+from catchment.clock import FakeClock
+from catchment.serve.app import build
+from catchment.settings import load_settings
+from catchment.standin import serve_in_thread
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
+
+from asgi_client import Client
+
+WITH_LENGTH = FEEDS.replace("    text: str\n", "    text: str\n    length: int = 0\n").replace(
+    '"letter": partition["letter"]}', '"letter": partition["letter"], "length": len(row["text"])}'
+)
+EVEN = FEEDS.replace("    sort=(", '    refuse=lambda number: "odd" if number.id == 5 else "",\n    sort=(')
+
+
+@pytest.fixture
+def numbers():
+    with serve_in_thread(Numbers(), clock=FakeClock(NOW)) as running:
+        yield running
+
+
+@pytest.fixture
+def mine(numbers, place):
+    """A folder with feeds of one's own, collected twice, with a change between."""
+    place.values.update(write_feeds(place.folder, numbers.url))
+    assert place.run("collect", "feeds:app").code == 0
+    numbers.control.set(generation=2, each=8)
+    assert place.run("collect", "feeds:app", "--again").code == 0
+    return place
+
+
+def declare(place: Place, text: str) -> None:
+    (place.folder / "feeds.py").write_text(text)
+
+
+def served(place: Place) -> Client:
+    """The API over what is stored, in this process."""
+    sys.modules.pop("feeds", None)
+    app = load_app(f"{place.folder}/feeds.py:app")
+    sys.modules.pop("feeds", None)
+    return Client(build([app], load_settings(place.environment, folder=place.folder), FakeClock(NOW)), "127.0.0.1")
+
+
+def test_a_new_field_is_said_and_filled_by_a_replay_without_a_request(mine, numbers):
+    """acceptance 15 of episodes, on made-up feeds."""
+    asked = len(numbers.control.log())
+    declare(mine, WITH_LENGTH)
+    for command in ("collect", "serve", "plan", "status"):
+        refused = mine.run(command, "feeds:app")
+        assert refused.code == 2
+        said, hint = refused.err.splitlines()
+        assert said == "catchment: collection count/numbers: the stored fields are not the declared ones (length)"
+        assert "run catchment replay feeds:app/numbers" in hint
+    done = mine.run("replay", "feeds:app/numbers")
+    assert done.code == 0, done.text
+    assert done.out.splitlines()[0] == "count/numbers: 12 to derive"
+    assert done.out.split()[-8:] == ["count/numbers", "2", "12", "48", "48", "0", "0", "0"]
+    assert mine.sql("SELECT DISTINCT letter, length FROM count_numbers WHERE id = 1") == [
+        (letter, len("a of generation 2")) for letter in LETTERS
+    ]
+    assert mine.run("status", "feeds:app").code == 0
+    assert len(numbers.control.log()) == asked
+    # What was merged last is known again: an unchanged answer is no new version.
+    assert mine.run("collect", "feeds:app", "--again").code == 0
+    assert mine.sql("SELECT max(_version) FROM count_numbers") == [(2,)]
+    assert mine.sql("SELECT DISTINCT verdict FROM _partition") == [("unchanged",)]
+
+
+def test_a_changed_declaration_is_said_until_it_is_replayed(mine):
+    line = "48 records were derived by another declaration; catchment replay feeds:app/numbers derives them again"
+    declare(mine, EVEN)
+    for command in ("collect", "status", "plan"):
+        assert line in mine.run(command, "feeds:app").out
+    said = json.loads(mine.run("status", "feeds:app", "--json").out)
+    assert {item["collection"]: item["outdated"] for item in said} == {"count/letters": 0, "count/numbers": 48}
+    done = mine.run("replay", "feeds:app", "--json")
+    assert done.code == 0, done.text
+    letters, numbers = json.loads(done.out)
+    assert (letters["after"], letters["passes"]) == ({"records": 6, "rejects": 0}, 1)
+    assert numbers["after"] == {"records": 42, "rejects": 6}
+    assert "outdated" not in mine.run("status", "feeds:app").out
+
+
+def test_killed_in_the_middle_the_old_generation_serves_and_the_next_replay_starts_afresh(mine, numbers):
+    asked = len(numbers.control.log())
+    rows = "SELECT _key, _version, _doc FROM count_numbers ORDER BY _key"
+    before, old = mine.sql(rows), served(mine).get("/v1/count/numbers").json()
+    declare(mine, WITH_LENGTH)
+    (mine.folder / "die-at-d").touch()
+    assert mine.run("replay", "feeds:app").code == -signal.SIGKILL
+    assert mine.sql("SELECT count(*) > 0 FROM count_numbers__next") == [(1,)]
+    assert mine.sql(rows) == before
+    declare(mine, FEEDS)
+    assert served(mine).get("/v1/count/numbers").json() == old
+    assert mine.run("collect", "feeds:app", "--again").code == 0
+    asked += 1 + len(LETTERS)
+    declare(mine, WITH_LENGTH)
+    done = mine.run("replay", "feeds:app")
+    assert done.code == 0, done.text
+    assert mine.sql("SELECT count(*), min(length) FROM count_numbers") == [(48, 17)]
+    assert mine.sql("SELECT name FROM sqlite_master WHERE name LIKE '%next%' OR name LIKE '%old%'") == []
+    assert len(numbers.control.log()) == asked
+
+
+def test_what_an_old_generation_gave_out_is_told_apart(mine):
+    client = served(mine)
+    url = "/v1/count/numbers"
+    page, item = client.get(f"{url}?limit=2"), client.get(f"{url}/a,1")
+    moment = mine.sql("SELECT at FROM _commit WHERE collection = 'count/numbers' ORDER BY revision LIMIT 1")[0][0]
+    then = client.get(f"{url}?as_of={moment}&count=exact").json()
+    history = client.get(f"{url}/a,1/history").json()["data"]
+    declare(mine, EVEN)
+    assert mine.run("replay", "feeds:app").code == 0
+    client, old = served(mine), page.json()["meta"]
+    gone = [f"{url}?limit=2&cursor={old['next']}", f"{url}?as_of={old['revision']}", f"{url}/a,1?as_of=1"]
+    for answer in map(client.get, gone):
+        assert answer.status_code == 410
+        assert answer.json()["type"].endswith("history-gone")
+        assert "the oldest" in answer.json()["detail"]
+        assert "1000000" in answer.json()["detail"]
+    for answer, again in ((page, f"{url}?limit=2"), (item, f"{url}/a,1")):
+        fresh = client.get(again, headers={"if-none-match": answer.headers["etag"]})
+        assert fresh.status_code == 200
+        assert fresh.json()["data"] == answer.json()["data"]
+    assert client.get(f"{url}?as_of={moment}&count=exact").json()["data"] == [
+        record for record in then["data"] if record["id"] != 5
+    ]
+    known = ("version", "said_at", "until", "gone", "run", "attempt", "record")
+    now = client.get(f"{url}/a,1/history").json()["data"]
+    assert [[version[name] for name in known] for version in now] == [
+        [version[name] for name in known] for version in history
+    ]
+    assert client.get(f"{url}?as_of=2000-01-01T00:00:00Z").json()["data"] == []
+
+
+def test_wrong_use_is_said_in_a_line(mine):
+    for arguments, said in (
+        (["replay", "feeds:app/nosuch"], "has no feed nosuch"),
+        (["replay", "feeds:app", "--only", "colour=red"], "no partition of count has colour"),
+    ):
+        done = mine.run(*arguments)
+        assert done.code == 2
+        assert said in done.err
+        assert "Traceback" not in done.text
