@@ -59,11 +59,12 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a record as it is stored and asked for."""
+    """One field of a record as it is stored and asked for. items: what a list of plain values holds; else None."""
 
     name: str
     kind: Kind
     nullable: bool
+    items: Kind | None = None
 
 
 @cache
@@ -99,7 +100,13 @@ def _column(where: str, name: str, info: msgspec.inspect.Type) -> Column:
         raise DeclarationError(f"{where}: field {name}", "has a type that cannot be stored", hint="give it one type")
     kind = kinds.pop()
     assert kind is not None
-    return Column(name, kind, nullable=len(inner) < len(members))
+    return Column(name, kind, nullable=len(inner) < len(members), items=_items(inner[0]))
+
+
+def _items(info: msgspec.inspect.Type) -> Kind | None:
+    """What a list's elements are, where they are told apart as JSON as they are in a column."""
+    kind = _kind(info.item_type) if isinstance(info, msgspec.inspect.ListType) else None
+    return kind if kind in ("text", "integer", "boolean", "date") else None
 
 
 _KINDS: tuple[tuple[type, Kind], ...] = (

@@ -169,6 +169,8 @@ class Resource:
         limits: how often one person may write.
         spellings: field -> how its text, or each text of its list, is shown.
         rollups: counts and sums by group. lists: list fields that are kept apart too, a row an element.
+        hidden: fields that only those read who may moderate; for all others, on every generic route, it is as if there
+            were none. Who writes is answered with his own. An app's own routes decide for themselves.
         max_body: bytes of a body. sort, indexes, public: as in a feed.
     """
 
@@ -189,6 +191,7 @@ class Resource:
     spellings: Mapping[str, Spelling] = field(default_factory=dict, kw_only=True)
     rollups: Sequence[Rollup] = field(default=(), kw_only=True)
     lists: Sequence[str] = field(default=(), kw_only=True)
+    hidden: Sequence[str] = field(default=(), kw_only=True)
     max_body: int = field(default=256 * 2**10, kw_only=True)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
@@ -212,6 +215,7 @@ class Resource:
     def _check_names(self, where: str) -> None:
         named = {"owner": [self.owner] if self.owner else [], "read_only": self.read_only, "lists": self.lists}
         named |= {"one_per_owner": self.one_per_owner or (), "sort": self.sort, "spellings": list(self.spellings)}
+        named |= {"hidden": self.hidden}
         named |= {f"indexes[{number}]": names for number, names in enumerate(self.indexes)}
         named |= {
             f"rollups[{number}]": (*item.by, *filter(None, [item.of])) for number, item in enumerate(self.rollups)
@@ -233,6 +237,8 @@ class Resource:
         for name in self.read_only:
             if name not in self._optional:
                 raise DeclarationError(f"{where}: read_only", f"{name} needs a default")
+        if shown := {*self.key, self.owner, *(name.removeprefix("-") for name in self.order)} & set(self.hidden):
+            raise DeclarationError(f"{where}: hidden", f"{min(shown)} is the key, the owner or the order of lists")
         if self.one_per_owner is not None and not self.owner:
             raise DeclarationError(f"{where}: one_per_owner", "needs owner=")
         if not self.writable:

@@ -101,10 +101,9 @@ POLICY: dict[str, dict[str, Row]] = {
     "/v1/providers/providers": READ | {"post": WRITER},
     "/v1/providers/providers/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_OR_MODERATOR},
     "/v1/providers/providers/{key}/history": READ,
-    "/v1/providers/reviews": READ_WITH_RIGHT | {"post": HIDDEN_WRITER},
-    "/v1/providers/reviews/{key}": READ_WITH_RIGHT
-    | {"put": HIDDEN_OWNER, "patch": HIDDEN_OWNER, "delete": HIDDEN_DELETE},
-    "/v1/providers/reviews/{key}/history": READ_WITH_RIGHT,
+    "/v1/providers/reviews": READ | {"post": WRITER},
+    "/v1/providers/reviews/{key}": READ | {"put": OWNER, "patch": OWNER, "delete": OWNER_OR_MODERATOR},
+    "/v1/providers/reviews/{key}/history": READ,
     **contract("v1_0"),
     **contract("v1_1"),
     "/health": READ,

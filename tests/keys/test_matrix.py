@@ -252,6 +252,10 @@ async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
             refused.setdefault(json.dumps([said, answer.headers["www-authenticate"]]), cell)
         if answer.is_client_error and "canary" in answer.text:
             wrong.append(f"{cell}: the denial shows what it denies")
+        # What waits for a moderator is read by him and its author alone.
+        held = "provider" in path and method in ("GET", "HEAD") and who not in ("owner", "owner without write", "moderator")
+        if held and "canary" in answer.text:
+            wrong.append(f"{cell}: shows a comment that nobody has published")
         changed = world.contents() != before
         wrote = method not in ("GET", "HEAD", "OPTIONS") and answer.is_success and "/service-providers" not in path
         if changed is not wrote:

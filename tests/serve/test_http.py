@@ -246,7 +246,7 @@ def test_what_is_wrong_is_a_problem(filled, client, method, url, headers, status
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert set(problem) == {"type", "title", "status", "detail", "instance", "errors", "trace_id"}
+    assert set(problem) == {"type", "title", "status", "detail", "error", "instance", "errors", "trace_id"}
     assert problem["trace_id"] == answer.headers["x-request-id"]
     assert problem["status"] == status
     assert problem["type"].startswith("/problems/")

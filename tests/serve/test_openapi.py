@@ -7,7 +7,7 @@ from demo_feeds import BARS, NOTES
 from filled_store import bar
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from catchment.store.query import OPERATORS, PARAMETERS, parse
+from catchment.store.query import PARAMETERS, fits, parse
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_parser_takes_every_example_and_knows_no_more(document, collection):
     listed = [
         item for item in document["paths"][f"/v1/{collection.name}"]["get"]["parameters"] if item["in"] == "query"
     ]
-    expected = {f"{c.name}{op.suffix}" for c in collection.columns for op in OPERATORS if c.kind in op.kinds}
+    expected = {f"{column.name}{operator.suffix}" for column in collection.columns for operator in fits(column)}
     assert {item["name"] for item in listed} == expected | set(PARAMETERS)
     for item in listed:
         if "example" in item:

@@ -15,6 +15,7 @@ from ..app import App
 from ..bodies import InvalidRecord
 from ..clock import Clock, monotonic
 from ..errors import DeclarationError
+from ..principal import Principal
 from ..settings import Settings
 from ..store.reader import Reader
 from ..store.sqlite import path_of
@@ -47,8 +48,8 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callab
         prepare(path, writable)
     reader, writer = Reader.of(settings, known), Writer(path, known, clock, settings)
 
-    def description(visible: Sequence[Collection], operates: bool) -> dict[str, Any]:
-        return describe(apps, visible, version=__version__, operates=operates)
+    def description(visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
+        return describe(apps, visible, version=__version__, reader=caller)
 
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
@@ -16,10 +17,10 @@ from ..store.snapshot import Item, Page, State, Version
 from ..store.tables import Collection
 from . import gate
 from .cache import digest
-from .data import Data
+from .data import Data, visible_columns
 from .front import DATA
 
-__all__ = ["HANDLERS", "canonical_key", "item_body", "item_tag"]
+__all__ = ["HANDLERS", "canonical_key", "item_body", "item_tag", "item_tags", "shown"]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -44,6 +45,15 @@ def _pairs(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
                 parameter=name,
             )
     return given
+
+
+def _query(request: Ask, data: Data, collection: Collection, allowed: Sequence[str] = ()) -> Query:
+    """What is asked of the fields that this reader may read; those alone are answered."""
+    columns = data.columns(collection)
+    query = parse(_pairs(request, allowed), columns, collection.feed.sort)
+    if query.fields or len(columns) == len(collection.columns):
+        return query
+    return dataclasses.replace(query, fields=tuple(column.name for column in columns))
 
 
 def canonical_key(segment: str) -> str:
@@ -77,7 +87,7 @@ def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Resp
 async def records(request: Ask) -> Response[bytes]:
     """One page of a collection."""
     data, collection = _asked(request)
-    query = parse(_pairs(request), collection.columns, collection.feed.sort)
+    query = _query(request, data, collection)
     state = data.reader.states().get(collection.name)
     if state is not None and (known := _known(data, _list_tag(collection, state, query))):
         data.seen[collection.name] = state
@@ -131,7 +141,7 @@ def _next_link(request: Ask, cursor: str) -> str:
 async def record(request: Ask) -> Response[bytes]:
     """One record. Its ETag is its version, so it stands when only others change."""
     data, collection = _asked(request)
-    query = parse(_pairs(request, ("as_of", "fields")), collection.columns)
+    query = _query(request, data, collection, ("as_of", "fields"))
     wanted = canonical_key(request.path_params["key"])
     item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
     etag = item_tag(collection, wanted, item.state.generation, item.version, query.fields)
@@ -141,6 +151,12 @@ async def record(request: Ask) -> Response[bytes]:
 def item_tag(collection: Collection, key: str, generation: int, version: int, fields: tuple[str, ...] = ()) -> str:
     """The ETag of one version of a record, the whole of it or chosen fields."""
     return digest("item", collection.name, key, str(generation), str(version), repr(fields))
+
+
+def item_tags(collection: Collection, key: str, generation: int, version: int) -> set[str]:
+    """The ETags of a version, as it is shown to those who see all of it and to all others."""
+    shown = tuple(column.name for column in visible_columns(collection, moderates=False))
+    return {item_tag(collection, key, generation, version, fields) for fields in ((), shown)}
 
 
 def _item(data: Data, collection: Collection, key: str, query: Query) -> Item:
@@ -182,19 +198,30 @@ async def history(request: Ask) -> Response[bytes]:
     state, versions = await _read(question)
     if not versions:
         raise _not_found()
-    body = b"".join((b'{"data":[', b",".join(map(_version_body, versions)), b'],"meta":', _meta(state), b"}"))
-    return _json(body, digest("history", collection.name, wanted, state))
+    names = tuple(column.name for column in data.columns(collection))
+    bodies = [_version_body(version, shown(data, collection, version.record)) for version in versions]
+    body = b"".join((b'{"data":[', b",".join(bodies), b'],"meta":', _meta(state), b"}"))
+    return _json(body, digest("history", collection.name, wanted, state, repr(names)))
 
 
 def _meta(state: State) -> bytes:
     return _encode({"revision": state.revision, "changed_at": state.changed_at})
 
 
-def _version_body(version: Version) -> bytes:
+def shown(data: Data, collection: Collection, document: str) -> str:
+    """A record's JSON with the members that this reader may read."""
+    hidden = {column.name for column in collection.columns} - {column.name for column in data.columns(collection)}
+    if not hidden:
+        return document
+    members = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: text for name, text in members.items() if name not in hidden}).decode()
+
+
+def _version_body(version: Version, record: str) -> bytes:
     origin = ("run", "attempt") if version.author is None else ("author",)
     names = ("version", "said_at", "until", "revision", "until_revision", "gone", *origin)
     head = _encode({name: getattr(version, name) for name in names})
-    return head[:-1] + b',"record":' + version.record.encode() + b"}"
+    return head[:-1] + b',"record":' + record.encode() + b"}"
 
 
 @get("/v1/{app:str}/{name:str}/{key:str}/source")

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from ..errors import QueryError
 from ..principal import Principal, may
+from ..record import Column
+from ..resource import Resource
 from ..settings import Settings
 from ..store.query import AsOf
 from ..store.questions import Tables
@@ -21,7 +23,13 @@ from ..store.sums import Total
 from ..store.tables import Collection
 from .rights import demand
 
-__all__ = ["Data", "View"]
+__all__ = ["Data", "View", "visible_columns"]
+
+
+def visible_columns(collection: Collection, *, moderates: bool) -> tuple[Column, ...]:
+    """The fields that somebody reads who may moderate, or may not."""
+    hidden = collection.feed.hidden if isinstance(collection.feed, Resource) and not moderates else ()
+    return tuple(column for column in collection.columns if column.name not in hidden)
 
 
 @dataclass
@@ -47,6 +55,10 @@ class Data:
     def visible(self) -> list[Collection]:
         """The collections that this request may read."""
         return [item for item in self.reader.collections.values() if self.may_read(item)]
+
+    def columns(self, collection: Collection) -> tuple[Column, ...]:
+        """The fields of a collection that this request may read, and so ask for."""
+        return visible_columns(collection, moderates=may(self.principal, "moderate"))
 
     def collection(self, name: str) -> Collection:
         """The collection `app/name`, or `name` of the app whose route this is.

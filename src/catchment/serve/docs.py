@@ -11,7 +11,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from ..principal import may
+from ..principal import Principal, may
 from ..store.tables import Collection
 from .data import Data
 from .front import DATA
@@ -39,18 +39,18 @@ td:first-child { white-space: nowrap; }
 """
 
 
-def handlers(describe: Callable[[list[Collection], bool], Json]) -> list[HTTPRouteHandler]:
+def handlers(describe: Callable[[list[Collection], Principal], Json]) -> list[HTTPRouteHandler]:
     """The routes of the description: as JSON, as a page, and the page's style sheet."""
-    made: dict[tuple[bool, tuple[str, ...]], tuple[bytes, bytes]] = {}
+    made: dict[tuple[bool, bool, tuple[str, ...]], tuple[bytes, bytes]] = {}
 
     def both(request: Ask) -> tuple[bytes, bytes]:
         """JSON and page for what this reader may see; made once for each such set."""
         data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
         visible = data.visible()
-        operates = may(data.principal, "operate")
-        seen = operates, tuple(item.name for item in visible)
+        rights = may(data.principal, "operate"), may(data.principal, "moderate")
+        seen = *rights, tuple(item.name for item in visible)
         if seen not in made:
-            document = describe(visible, operates)
+            document = describe(visible, data.principal)
             made[seen] = msgspec.json.encode(document), page(document).encode()
         return made[seen]
 

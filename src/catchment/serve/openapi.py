@@ -10,10 +10,12 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
 from ..app import App
+from ..principal import LOOPBACK, Principal, may
 from ..record import Column, Kind
 from ..resource import Resource
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
+from .data import visible_columns
 from .own import own_routes
 
 __all__ = ["PROBLEM_ANSWER", "describe"]
@@ -59,15 +61,19 @@ _AGE_HEADERS: Json = {
 }
 
 
-def describe(apps: Sequence[App], collections: Sequence[Collection], *, version: str, operates: bool = True) -> Json:
+def describe(
+    apps: Sequence[App], collections: Sequence[Collection], *, version: str, reader: Principal = LOOPBACK
+) -> Json:
     """The document for a reader who may see these collections; an app's own routes are in it if any of its are.
 
-    operates: the reader may use the operating routes; else they are not in it.
+    What the reader may not do or see is not in it: operating routes, hidden fields.
     """
-    schemas = _record_schemas(collections)
+    operates, moderates = may(reader, "operate"), may(reader, "moderate")
+    columns = {item.name: visible_columns(item, moderates=moderates) for item in collections}
+    schemas = _record_schemas(collections, columns)
     paths: Json = {path: item for path, item in _SERVICE_PATHS.items() if operates or not path.startswith("/v1/_/")}
     for collection in collections:
-        paths |= _paths(collection)
+        paths |= _paths(collection, columns[collection.name])
         if isinstance(collection.feed, Resource):
             schemas |= _body_schemas(collection, collection.feed)
             for path, operations in _writing_paths(collection, collection.feed).items():
@@ -113,26 +119,29 @@ def _own_routes(app: App) -> Json:
 # -- a collection --------------------------------------------------------------------------------------------------
 
 
-def _record_schemas(collections: Sequence[Collection]) -> Json:
+def _record_schemas(collections: Sequence[Collection], columns: Mapping[str, Sequence[Column]]) -> Json:
     """The record types' schemas, those of nested types, and one by the collection's name with `_key`."""
     types = list(dict.fromkeys(collection.feed.record for collection in collections))
     references, found = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     named: Json = dict(found)
     for collection in collections:
         reference = references[types.index(collection.feed.record)]["$ref"].rpartition("/")[2]
-        fields = found[reference]["properties"]
+        visible = columns[collection.name]
+        if len(visible) < len(collection.columns):
+            named.pop(reference, None)
+        fields = {column.name: found[reference]["properties"][column.name] for column in visible}
         named[collection.table] = {
             "type": "object",
             "description": found[reference].get("description", ""),
             # Only `_key` is always there: `fields=` chooses the others.
             "required": ["_key"],
             "properties": {"_key": {"type": "string", "description": "What `/{key}` takes."}, **fields},
-            "examples": [{"_key": "…", **{column.name: _EXAMPLES[column.kind] for column in collection.columns}}],
+            "examples": [{"_key": "…", **{column.name: _EXAMPLES[column.kind] for column in visible}}],
         }
     return named
 
 
-def _paths(collection: Collection) -> Json:
+def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
     root, record = f"/v1/{collection.name}", {"$ref": f"#/components/schemas/{collection.table}"}
     key, as_of, fields = _key_parameter(), _plain("as_of"), _plain("fields")
     version = _query("version", "Which version; without it the newest.", {"type": "integer", "minimum": 1}, 2)
@@ -143,7 +152,7 @@ def _paths(collection: Collection) -> Json:
         return {"get": _operation(collection, name, words, parameters, answer, **options)}
 
     described = {
-        root: operation("list", "One page of records", _list_parameters(collection), _list_answer(record), link=True),
+        root: operation("list", "One page of records", _list_parameters(columns), _list_answer(record), link=True),
         f"{root}/{{key}}": operation("get", "One record", [key, as_of, fields], _envelope(record, item_meta)),
         f"{root}/{{key}}/history": operation(
             "history",
@@ -289,8 +298,8 @@ def _operation(
     }
 
 
-def _list_parameters(collection: Collection) -> list[Json]:
-    filters = [_filter(column, operator) for column in collection.columns for operator in fits(column)]
+def _list_parameters(columns: Sequence[Column]) -> list[Json]:
+    filters = [_filter(column, operator) for column in columns for operator in fits(column)]
     return [*map(_plain, PARAMETERS), *filters]
 
 
@@ -299,7 +308,8 @@ def _filter(column: Column, operator: Operator) -> Json:
     if operator.takes == "flag":
         words = f"Whether `{column.name}` has no value."
         return _query(f"{column.name}{operator.suffix}", words, {"type": "boolean"}, example=True)
-    schema, example = dict(_SCHEMAS[column.kind]), _EXAMPLES[column.kind]
+    kind = column.items or column.kind
+    schema, example = dict(_SCHEMAS[kind]), _EXAMPLES[kind]
     if operator.takes == "list":
         several = {"type": "array", "items": schema, "minItems": 1, "maxItems": 200}
         return _query(f"{column.name}{operator.suffix}", words, several, example=[example]) | {

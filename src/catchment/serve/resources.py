@@ -24,7 +24,7 @@ from ..store.snapshot import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer
 from . import gate
-from .collections import canonical_key, item_body, item_tag
+from .collections import canonical_key, item_body, item_tag, item_tags, shown
 from .data import Data
 from .front import DATA
 from .rights import REQUEST_ID, demand
@@ -155,7 +155,7 @@ class Writing:
                 raise QueryError(message, kind="if-match-needed", status=428)
             return None
         tags = {tag.strip() for tag in self.if_match.split(",")}
-        return lambda generation, version: item_tag(collection, key, generation, version) in tags
+        return lambda generation, version: not tags.isdisjoint(item_tags(collection, key, generation, version))
 
     def _once(self, collection: Collection, action: Action, key: str, said: Any) -> Once | None:
         if not self.once:
@@ -328,7 +328,7 @@ async def create(request: Ask) -> Response[bytes]:
     """A new record of the caller's."""
     collection, writing = _found(request, "create")
     members = await read_members(request, _resource(collection).max_body)
-    return _answer(collection, await writing.create(collection.feed.name, members))
+    return _answer(writing, collection, await writing.create(collection.feed.name, members))
 
 
 @put(_ITEM)
@@ -336,7 +336,7 @@ async def replace(request: Ask) -> Response[bytes]:
     """The record, replaced as a whole."""
     collection, writing = _found(request, "change")
     members = await read_members(request, _resource(collection).max_body)
-    return _answer(collection, await writing.replace(collection.feed.name, _key(request), members))
+    return _answer(writing, collection, await writing.replace(collection.feed.name, _key(request), members))
 
 
 @patch(_ITEM)
@@ -344,27 +344,33 @@ async def change(request: Ask) -> Response[bytes]:
     """The record with some members changed (RFC 7396)."""
     collection, writing = _found(request, "change")
     members = await read_members(request, _resource(collection).max_body, types=_PATCH)
-    return _answer(collection, await writing.patch(collection.feed.name, _key(request), members))
+    return _answer(writing, collection, await writing.patch(collection.feed.name, _key(request), members))
 
 
 @delete(_ITEM, status_code=200)
 async def remove(request: Ask) -> Response[bytes]:
     """Nothing; the record is gone, its versions stay."""
     collection, writing = _found(request, "delete")
-    return _answer(collection, await writing.delete(collection.feed.name, _key(request)))
+    return _answer(writing, collection, await writing.delete(collection.feed.name, _key(request)))
 
 
-def _answer(collection: Collection, done: Done) -> Response[bytes]:
+def _answer(writing: Writing, collection: Collection, done: Done) -> Response[bytes]:
     if done.outcome == "deleted":
         return Response(b"", status_code=204)
+    document = done.doc if _is_own(writing, collection, done) else shown(writing.data, collection, done.doc)
     state = State(done.generation, done.revision, 0, done.at)
-    item = Item(done.doc, done.version, done.at, done.revision, done.at, state)
+    item = Item(document, done.version, done.at, done.revision, done.at, state)
     headers = {
         "etag": item_tag(collection, done.key, done.generation, done.version),
         "location": f"/v1/{collection.name}/{done.key}",
     }
     status = 201 if done.outcome == "created" else 200
     return Response(item_body(item), status_code=status, media_type=_JSON, headers=headers)
+
+
+def _is_own(writing: Writing, collection: Collection, done: Done) -> bool:
+    owner = _resource(collection).owner
+    return bool(owner) and msgspec.json.decode(done.doc)[owner] == writing.data.principal.id
 
 
 def _options(path: str) -> HTTPRouteHandler:

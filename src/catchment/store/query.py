@@ -38,7 +38,7 @@ MAX_TERMS, MAX_VALUE_BYTES, MAX_LIST, MAX_SORT = 50, 4096, 200, 8
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1000
 COUNT_CAP = 10_000
 
-Takes = Literal["one", "list", "flag"]
+Takes = Literal["one", "list", "flag", "element"]
 Counting = Literal["none", "exact", "capped"]
 
 
@@ -63,6 +63,7 @@ class Operator:
 _PLAIN: frozenset[Kind] = frozenset({"text", "integer", "number", "decimal", "boolean", "date", "datetime"})
 _ORDERED = _PLAIN - {"boolean"}
 _TEXT: frozenset[Kind] = frozenset({"text"})
+_LIST: frozenset[Kind] = frozenset({"json"})
 
 OPERATORS = (
     Operator("", "@ = ?", _PLAIN, "equal to"),
@@ -76,6 +77,8 @@ OPERATORS = (
     Operator("contains", "instr(@, ?) > 0", _TEXT, "contains this very text; case counts"),
     # The first half lets an index find the place, the second is exact.
     Operator("startswith", "(@ >= ? AND substr(@, 1, length(?)) = ?)", _TEXT, "begins with this very text"),
+    # Of what holds now a list that is kept apart is asked by its index, see `sql.condition`.
+    Operator("has", "EXISTS (SELECT 1 FROM json_each(@) WHERE value = ?)", _LIST, "holds this very value", "element"),
     Operator("isnull", "(@ IS NULL) = ?", _PLAIN | {"json"}, "true: has no value; false: has one", "flag"),
 )
 """The one table from which the parser, the OpenAPI parameters and the documentation are made."""
@@ -96,7 +99,11 @@ PARAMETERS = {
 
 def fits(column: Column) -> list[Operator]:
     """The operators that a field has."""
-    return [operator for operator in OPERATORS if column.kind in operator.kinds]
+    return [operator for operator in OPERATORS if _fits(operator, column)]
+
+
+def _fits(operator: Operator, column: Column) -> bool:
+    return column.kind in operator.kinds and (operator.takes != "element" or column.items is not None)
 
 
 # -- values --------------------------------------------------------------------------------------------------------
@@ -253,9 +260,9 @@ def _term(parameter: str, text: str, known: dict[str, Column]) -> Term:
     name, _, suffix = parameter.partition("__")
     operator = BY_NAME.get(suffix)
     column = known.get(name)
-    if column is None or operator is None or column.kind not in operator.kinds or parameter.endswith("__"):
+    if column is None or operator is None or not _fits(operator, column) or parameter.endswith("__"):
         raise _unknown(parameter, known)
-    return Term(name, operator.name, _values(operator, column.kind, text, parameter))
+    return Term(name, operator.name, _values(operator, column.items or column.kind, text, parameter))
 
 
 def _unknown(parameter: str, known: dict[str, Column]) -> QueryError:
@@ -268,7 +275,7 @@ def _unknown(parameter: str, known: dict[str, Column]) -> QueryError:
 def _values(operator: Operator, kind: Kind, text: str, parameter: str) -> tuple[Stored, ...]:
     if operator.takes == "flag":
         return (_value("boolean", text, parameter),)
-    if operator.takes == "one":
+    if operator.takes in ("one", "element"):
         return (_value(kind, text, parameter),)
     items = text.split(",")
     if len(items) > MAX_LIST:
@@ -325,9 +332,9 @@ def parse_as_of(text: str) -> AsOf:
 def term(column: Column, operator: str, value: Any) -> Term:
     """A condition from a Python value: `term(columns["date"], "gte", date(2024, 1, 1))`; a list for `in`."""
     found = BY_NAME[operator]
-    if column.kind not in found.kinds:
+    if not _fits(found, column):
         raise ValueError(f"{column.name} has no {operator}")
     if found.takes == "flag":
         return Term(column.name, found.name, (int(value),))
     values = value if found.takes == "list" else [value]
-    return Term(column.name, found.name, tuple(to_stored(column.kind, item) for item in values))
+    return Term(column.name, found.name, tuple(to_stored(column.items or column.kind, item) for item in values))

@@ -337,7 +337,7 @@ class Snapshot:
         used = ["_key", *(column.name for column in wanted), *(o.column for o in order), *(t.column for t in terms)]
         names = ", ".join(f'"{column.name}"' for column in wanted)
         statement = Statement(f"SELECT {names}") + rows_from(collection, as_of, used) + Statement(" WHERE ")
-        statement += condition(terms)
+        statement += condition(collection, terms, as_of)
         statement += Statement(f"{order_by(order)} LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset))
         return [_values(wanted, row) for row in self._all(statement)]
 
@@ -355,7 +355,7 @@ class Snapshot:
         column = _column(collection, name)
         how, terms = SUMS[column.kind], _terms(collection, filters)
         body = rows_from(collection, as_of, [name, *(t.column for t in terms)]) + Statement(" WHERE ")
-        body += condition([*terms, term(column, "isnull", value=False)])
+        body += condition(collection, [*terms, term(column, "isnull", value=False)], as_of)
         head, tail = (Statement(part.replace("@", f'"{name}"')) for part in (how.head, how.tail))
         return how.total(self._all(head + body + tail))
 

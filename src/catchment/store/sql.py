@@ -51,14 +51,17 @@ def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]
     return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(")")
 
 
-def condition(terms: Sequence[Term]) -> Statement:
-    """All terms as one condition; `1` for none."""
-    parts = [_condition(item) for item in terms]
+def condition(collection: Collection, terms: Sequence[Term], as_of: AsOf | None = None) -> Statement:
+    """All terms as one condition on rows of the collection; `1` for none."""
+    parts = [_condition(collection, item, as_of) for item in terms]
     return Statement(" AND ".join(part.sql for part in parts) or "1", tuple(v for part in parts for v in part.values))
 
 
-def _condition(item: Term) -> Statement:
+def _condition(collection: Collection, item: Term, as_of: AsOf | None) -> Statement:
     operator = BY_NAME[item.operator]
+    if operator.takes == "element" and as_of is None and item.column in collection.apart:
+        elements = _quoted(f"{collection.table}__{item.column}")
+        return Statement(f"_key IN (SELECT _key FROM {elements} WHERE value = ?)", item.values)  # noqa: S608
     sql = operator.sql.replace("@", _quoted(item.column))
     if operator.takes == "list":
         return Statement(sql.replace("?", ", ".join("?" * len(item.values))), item.values)
@@ -123,7 +126,7 @@ def page_statement(collection: Collection, query: Query, position: Position | No
 
 def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
     """The page's rows and one more: `d` is the document, `o0` the key, `o1` … the values in the walk's order."""
-    where = condition(query.terms)
+    where = condition(collection, query.terms, query.as_of)
     if position is not None:
         nullable = frozenset(column.name for column in collection.columns if column.nullable)
         where = Statement(f"({where.sql}) AND ", where.values) + after(query.order, position, nullable)
@@ -149,7 +152,8 @@ def _page_rows(collection: Collection, query: Query, position: Position | None) 
 def count_statement(collection: Collection, query: Query, cap: int | None) -> Statement:
     """How many rows match; with a cap no more than one above it are looked at."""
     columns = ["_key", *(item.column for item in query.terms)]
-    body = rows_from(collection, query.as_of, columns) + Statement(" WHERE ") + condition(query.terms)
+    body = rows_from(collection, query.as_of, columns) + Statement(" WHERE ")
+    body += condition(collection, query.terms, query.as_of)
     if cap is None:
         return Statement("SELECT count(*)") + body
     return Statement("SELECT count(*) FROM (SELECT 1") + body + Statement(" LIMIT ?)", (cap + 1,))

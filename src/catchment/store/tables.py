@@ -281,6 +281,11 @@ class Collection:
         return self.feed.columns
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """The list fields whose elements stand in tables of their own."""
+        return tuple(self.feed.lists) if isinstance(self.feed, Resource) else ()
+
+    @property
     def written(self) -> bool:
         """Whether people write it; else it is collected."""
         return isinstance(self.feed, Resource)

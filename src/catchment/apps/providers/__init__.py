@@ -60,8 +60,8 @@ providers = Resource(
     public=True,
 )
 
-# Not public as a collection: a comment is read by nobody else until it is published. The app's own routes show the
-# rest of a review to everybody.
+# A comment is read by nobody else until it is published: the app's own routes show it then, the generic ones do not,
+# where an older version of a review would show a comment that was taken back since.
 reviews = Resource(
     "reviews",
     Review,
@@ -80,7 +80,9 @@ reviews = Resource(
         Rollup(of="hundredths", by=("provider", "skill_key")),
         Rollup(of="hundredths", standing=True),
     ),
+    hidden=("comment", "comment_state"),
     indexes=[("provider", "updated_at")],
+    public=True,
 )
 
 app = App(
