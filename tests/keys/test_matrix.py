@@ -253,7 +253,11 @@ async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
         if answer.is_client_error and "canary" in answer.text:
             wrong.append(f"{cell}: the denial shows what it denies")
         # What waits for a moderator is read by him and its author alone.
-        held = "provider" in path and method in ("GET", "HEAD") and who not in ("owner", "owner without write", "moderator")
+        held = (
+            "provider" in path
+            and method in ("GET", "HEAD")
+            and who not in ("owner", "owner without write", "moderator")
+        )
         if held and "canary" in answer.text:
             wrong.append(f"{cell}: shows a comment that nobody has published")
         changed = world.contents() != before
