@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from .app import App
 from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
+from .chained import counted, listed_by, rows_of
 from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
 from .exchange import Answer
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, items
 from .page import Page
 from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
-from .partitions import Partition, counted, days, each, grid, listed_by, months, rows_of
+from .partitions import Partition, days, each, grid, months
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
 from .rules import Confirm, Met

@@ -7,7 +7,7 @@ what was answered is in the archive, and is taken from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -16,17 +16,17 @@ from typing import Self
 
 import structlog
 
-from .app import App, in_order
+from .app import App
 from .budget import Wait, left_today
 from .clock import Clock, heartbeat
 from .decode import model_digest
 from .derive import derive
-from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable, UsageError
+from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable
 from .feed import Feed
 from .fetch.ask import PATIENCE
-from .partitions import Expected, Partition, Surroundings
 from .passes import Fetched, Passes
-from .plan import END, GOOD, Plan, State, Task, Verdict, due_at, forecast, only, plan
+from .plan import END, GOOD, Plan, State, Task, Verdict, due_at, forecast
+from .planner import Planner
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
 from .settings import Settings
 from .store.ledger import Lease, Outcome
@@ -59,6 +59,7 @@ class Collector:
         self._settings = settings
         self._clock = clock
         self._tell = on_event
+        self._planner = Planner(app, store, settings, clock)
         self._passes = Passes(store, settings, clock, on_event)
         self._shut: dict[str, Result] = {}
         self._draining = False
@@ -84,22 +85,14 @@ class Collector:
             task.cancel()
 
     def check(self, scope: Scope) -> None:
-        """Makes sure that what is asked for can be asked: the names of a scope, what is set, and every secret.
-        UsageError or MissingSecret otherwise, before any request.
-        """
-        self._feeds(scope)
-        for feed in self._app.feeds:
-            feed.as_set(self._settings)
-            feed.upstream.base_url(self._settings)
-            feed.upstream.budget_now(self._settings)
-            for secret in feed.upstream.auth.references:
-                secret.reveal(self._settings)
+        """Makes sure that what is asked for can be asked. UsageError or MissingSecret otherwise, before any request."""
+        self._planner.check(scope)
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
     async def run(self, scope: Scope) -> Summary:
         """One pass over everything due, feed by feed in the order of their dependence."""
-        feeds, began = self._feeds(scope), self._clock.now()
+        feeds, began = self._planner.feeds(scope), self._clock.now()
         run = await self._store.derived(self._store.ledger.begin_run, self._app.name, began)
         await self._open_again(feeds, scope)
         results: list[Result] = []
@@ -258,60 +251,12 @@ class Collector:
 
     async def plan(self, feed: Feed, scope: Scope) -> Plan:
         """What a feed has to do now."""
-        return await self._store.derived(self._plan, feed, scope)
-
-    def _plan(self, feed: Feed, scope: Scope) -> Plan:
-        now = self._clock.now()
-        states = self._store.ledger.states(self._app.collection(feed))
-
-        def collected(partition: Partition) -> bool:
-            return partition.key in states and states[partition.key].merged
-
-        around = Surroundings(self._chosen(feed, scope), now, self._rows, collected)
-        expected = list(feed.partitions.expand(around))
-        named = bool(scope.only) and set(scope.only) <= set(feed.partitions.names)
-        if not set(scope.only).isdisjoint(feed.partitions.names):
-            expected = self._named(feed, expected, scope, ask=named)
-        return plan(feed.as_set(self._settings), expected, states, now, retry=scope.retry, again=scope.again or named)
-
-    def _chosen(self, feed: Feed, scope: Scope) -> Settings:
-        """The settings, with the values that a person named in the place of those that are set."""
-        settings = feed.partitions.settings
-        chosen = {settings[name]: ",".join(values) for name, values in scope.only.items() if name in settings}
-        return self._settings.with_values("--only", chosen)
-
-    def _named(self, feed: Feed, expected: list[Expected], scope: Scope, *, ask: bool) -> list[Expected]:
-        """The partitions that a person named. UsageError where there are some, but none of those."""
-        wanted = {name: values for name, values in scope.only.items() if name in feed.partitions.names}
-        if expected:
-            self._check_listed(feed, expected, wanted)
-        # Values that stand in the place of a setting have made the partitions: they need not be looked for.
-        found = only(expected, {name: wanted[name] for name in wanted.keys() - feed.partitions.settings}, ask=ask)
-        if expected and not found:
-            said = " ".join(f"{name}={value}" for name, values in wanted.items() for value in values)
-            raise UsageError(
-                f"no partition of {self._app.collection(feed)} has {said}", hint=f"one is {expected[0].partition.key}"
-            )
-        return found
-
-    def _check_listed(self, feed: Feed, expected: list[Expected], wanted: Mapping[str, Sequence[str]]) -> None:
-        """UsageError for a named value that the upstream's own list does not have at all."""
-        for name in wanted.keys() & feed.partitions.settings.keys() if feed.partitions.feeds else ():
-            listed = {item.partition[name] for item in expected if not item.reason}
-            if stray := sorted(set(wanted[name]) - listed):
-                raise UsageError(
-                    f"{name}={stray[0]} is not in the list that {self._app.collection(feed)} is collected by",
-                    hint=f"see {', '.join(f'{self._app.name}/{source}' for source in feed.partitions.feeds)}",
-                )
-
-    def _rows(self, feed: str, fields: Sequence[str]) -> list[dict[str, str | None]]:
-        found = next(item for item in self._app.feeds if item.name == feed)
-        return self._store.records(Collection(self._app.name, found)).rows(fields)
+        return await self._store.derived(self._planner.plan, feed, scope)
 
     async def next_due(self, scope: Scope) -> datetime | None:
         """When there is something to ask: now or earlier, later, or (None) not as far as is known."""
         moments: list[datetime] = []
-        for feed in self._feeds(scope):
+        for feed in self._planner.feeds(scope):
             todo = await self.plan(feed, scope)
             if todo.due:
                 moments.append(await self._open_at(feed))
@@ -330,7 +275,7 @@ class Collector:
         """Per feed: what is due, what it costs and when it will be done, by the arithmetic by which it is sent."""
         found: list[Forecast] = []
         owed: dict[str, int] = {}
-        for feed in self._feeds(scope):
+        for feed in self._planner.feeds(scope):
             todo = await self.plan(feed, scope)
             budget = feed.upstream.budget_now(self._settings)
             counts = await self._store.derived(self._store.budgets.counts, feed.upstream.name)
@@ -339,16 +284,6 @@ class Collector:
             done = forecast(owed[feed.upstream.name], budget, counts, now)
             found.append(Forecast(todo, left_today(budget, counts, now), done))
         return found
-
-    def _feeds(self, scope: Scope) -> list[Feed]:
-        """The feeds of a scope, each after those that it needs. UsageError for a name that there is not."""
-        names = [feed.name for feed in self._app.feeds]
-        if stray := sorted(set(scope.feeds) - set(names)):
-            raise UsageError(f"app {self._app.name} has no feed {stray[0]}", hint=f"it has {', '.join(names)}")
-        known = sorted({name for feed in self._app.feeds for name in feed.partitions.names})
-        if stray := sorted(set(scope.only) - set(known)):
-            raise UsageError(f"no partition of {self._app.name} has {stray[0]}", hint=f"there are {', '.join(known)}")
-        return [feed for feed in in_order(self._app.feeds) if not scope.feeds or feed.name in scope.feeds]
 
     # -- when there is no data -----------------------------------------------------------------------------------------
 

@@ -124,6 +124,8 @@ def plan(
     later: list[tuple[datetime, State]] = []
     for item in expected:
         state = states.get(item.partition.key, State(item.partition))
+        if item.partition.listing:  # the ledger does not know it, and whoever reads the answer needs it
+            state = replace(state, partition=item.partition)
         if item.reason:
             held.append(item)
             continue

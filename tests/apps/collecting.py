@@ -61,7 +61,7 @@ class Collecting:
         settings = load_settings(self.environment, folder=self.folder, environ={})
         with Store(settings, [self.app]) as store:
             async with Collector(self.app, store, settings, self.clock) as collector:
-                collector.check(Scope())
+                collector.check(scope)
                 return await collector.run(scope)
 
     def replay(self, app: App | None = None, **only: Sequence[str]) -> list[Replayed]:

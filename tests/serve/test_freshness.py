@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from demo_feeds import BARS, Bar, somewhere
 
+from catchment.chained import rows_of
 from catchment.clock import render_moment
 from catchment.feed import Feed, Get
-from catchment.partitions import rows_of
 from catchment.schedule import Cron, Every, changed, older_than
 from catchment.serve.freshness import age, due
 from catchment.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -26,6 +27,7 @@ from catchment import (
     months,
     rows_of,
 )
+from catchment.chained import check_values, read_value
 from catchment.errors import UsageError
 from catchment.partitions import Surroundings, once
 from catchment.settings import Settings
@@ -52,6 +54,11 @@ def around(now=NOON, rows=(), **values) -> Surroundings:
     """What a source may look at; rows: of whatever feed is asked for, cut down to the fields asked for."""
     settings = Settings({name: (text, "test") for name, text in values.items()})
     return Surroundings(settings, now, lambda _, fields: [{field: row.get(field) for field in fields} for row in rows])
+
+
+def with_rows(*rows: tuple[str, str]) -> list[dict[str, str]]:
+    """The list's rows: (force, month)."""
+    return [{"force": force, "month": month} for force, month in rows]
 
 
 def keys(source, *args, **options) -> list[str]:
@@ -325,3 +332,122 @@ def test_the_stamp_is_another_when_a_row_is():
         )
     )
     assert (one, other, both) == (["01"], ["02"], ["01,02"])
+
+
+# -- an upstream's own list ----------------------------------------------------------------------------------------
+
+YEAR = months("month", count=2, zone="Europe/London")
+BY_LIST = listed_by(
+    availability,
+    months=YEAR,
+    known=(each(force=["kent", "gwent"]), rows_of(forces, force="id")),
+    force=Setting("FORCES", "kent"),
+)
+PUBLISHED = with_rows(("kent", "2024-01"), ("kent", "2023-11"), ("gwent", "2023-12"))
+
+
+def months_of(rows, *, named=None, unread: bool = False, forces: str = "kent") -> list[tuple[str, str, str]]:
+    """Month, why it is held and what the list says of it, of one force."""
+    here = around(rows=rows, FORCES=forces)
+    found = replace(here, named=named or {}, unread=lambda _: unread)
+    return [(item.partition["month"], item.reason, item.partition.listing) for item in BY_LIST.expand(found)]
+
+
+HELD = "not listed"
+LISTINGS = {
+    "what the list has": (PUBLISHED, {}, [("2024-01", "", ""), ("2023-12", HELD, "unlisted"), ("2023-11", "", "")]),
+    "a newer month is named": (
+        PUBLISHED,
+        {"named": {"month": ["2024-02"]}},
+        [("2024-02", HELD, "newer"), ("2024-01", "", ""), ("2023-12", HELD, "unlisted"), ("2023-11", "", "")],
+    ),
+    "an older month is named": (
+        PUBLISHED[:1],
+        {"named": {"month": ["2020-01"]}},
+        [("2024-01", "", ""), ("2020-01", HELD, "older")],
+    ),
+    "an old list": (
+        PUBLISHED[:1],
+        {"unread": True},
+        [("2024-03", "", "unknown"), ("2024-02", "", "unknown"), ("2024-01", "", "")],
+    ),
+    "no list that could be read": ([], {"unread": True}, [("2024-03", "", "unknown"), ("2024-02", "", "unknown")]),
+    "no list yet": ([], {}, []),
+    "no list yet, a month is named": ([], {"named": {"month": ["2024-02"]}}, [("2024-02", "", "unknown")]),
+}
+
+
+@pytest.mark.parametrize(("rows", "options", "expected"), LISTINGS.values(), ids=LISTINGS)
+def test_what_a_list_says_goes_with_the_partition(rows, options, expected):
+    assert months_of(rows, **options) == expected
+
+
+def test_what_the_list_says_is_no_part_of_what_a_partition_is():
+    params = (("month", "2024-01"),)
+    assert Partition(params) == Partition(params, "older")
+    assert len({Partition(params), Partition(params, "older")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "two_before"),
+    [
+        ("2026-01-31T12:00Z", "2025-11"),
+        ("2026-02-28T12:00Z", "2025-12"),
+        ("2026-03-31T12:00Z", "2026-01"),
+        ("2026-01-01T12:00Z", "2025-11"),
+        # 00:30 of British summer time on the first: there it is the new month already.
+        ("2026-06-30T23:30Z", "2026-05"),
+        ("2026-01-31T23:30Z", "2025-11"),
+    ],
+)
+@pytest.mark.parametrize("source", [YEAR, BY_LIST, grid(each(force=["kent"]), YEAR)], ids=["months", "list", "grid"])
+def test_a_month_may_be_named_by_its_distance(now, two_before, source):
+    """Acceptance 1."""
+    moment = datetime.fromisoformat(now)
+    assert read_value(source, "month", "-2", moment) == two_before
+    assert read_value(source, "force", "-2", moment) == "-2"
+
+
+@pytest.mark.parametrize("text", ["2023-13", "2023-1", "2023-00", "2", "-", "-x", "+2", "2023-01-01", "２023-01", ""])
+def test_what_is_no_month_is_refused(text):
+    with pytest.raises(UsageError, match="is no month"):
+        read_value(YEAR, "month", text, NOON)
+
+
+def test_a_month_that_is_named_is_asked_for_though_it_is_not_among_the_newest():
+    found = replace(around(), named={"month": ["2019-01"]})
+    assert [item.partition.key for item in YEAR.expand(found)] == ["month=2019-01"]
+
+
+VALUES = {
+    "known besides the list": (["gwent"], "kent", []),
+    "in the list alone": (["btp"], "kent", with_rows(("btp", "2024-01"))),
+    "a row of another feed": (["new"], "kent", [{"id": "new", **with_rows(("kent", "2024-01"))[0]}]),
+}
+
+
+@pytest.mark.parametrize(("named", "forces", "rows"), VALUES.values(), ids=VALUES)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_value_is_taken_that_is_known_in_any_way(named, forces, rows, before):
+    here = replace(around(rows=rows, FORCES=",".join(named)), named={"force": named})
+    check_values(BY_LIST, here, "police/stops", before=before)
+
+
+@pytest.mark.parametrize(("named", "said"), [({"force": ["atlantis"]}, "by "), ({}, "by, FORCES ")])
+def test_a_value_that_nobody_knows_is_refused_before_anything_is_asked(named, said):
+    here = replace(around(FORCES="atlantis"), named=named)
+    with pytest.raises(UsageError, match=f"force=atlantis is not in the list that police/stops is collected {said}"):
+        check_values(BY_LIST, here, "police/stops", before=True)
+
+
+def test_a_list_alone_is_believed_only_when_it_has_been_asked_for():
+    source = listed_by(availability, force=Setting("FORCES", "kent"))
+    here = replace(around(rows=with_rows(("kent", "2024-01")), FORCES="new"), named={"force": ["new"]})
+    check_values(source, here, "police/stops", before=True)
+    with pytest.raises(UsageError, match="force=new is not in the list"):
+        check_values(source, here, "police/stops", before=False)
+
+
+def test_months_that_the_list_does_not_have_are_refused():
+    with pytest.raises(DeclarationError, match="day is none of the list's months"):
+        listed_by(availability, months=months("day", count=1), force="kent")

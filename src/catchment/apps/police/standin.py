@@ -6,45 +6,33 @@ Left out: `/crimes-*` other than the two lists, and what this app never asks for
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import random
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from datetime import datetime
 from urllib.parse import parse_qsl
-from zoneinfo import ZoneInfo
 
 from catchment.standin import Answer, Bucket, Fault, Options, Request
+
+from .records import KNOWN_FORCES
+from .standin_data import CROWD, Record, generated, month_of, shift
+from .standin_recorded import Recorded
+from .standin_says import Switches, rendered, revised
 
 __all__ = ["BASE", "Police", "Switches", "service"]
 
 BASE = "/api"
-LONDON = ZoneInfo("Europe/London")
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
-# What `/forces` lists: 44 names, one of which never publishes stops. The transport police are only in the other list.
-FORCES = tuple(
-    """avon-and-somerset bedfordshire cambridgeshire cheshire city-of-london cleveland cumbria derbyshire
-    devon-and-cornwall dorset durham dyfed-powys essex gloucestershire greater-manchester gwent hampshire hertfordshire
-    humberside kent lancashire leicestershire lincolnshire merseyside metropolitan norfolk north-wales north-yorkshire
-    northamptonshire northern-ireland northumbria nottinghamshire south-wales south-yorkshire staffordshire suffolk
-    surrey sussex thames-valley warwickshire west-mercia west-midlands west-yorkshire wiltshire""".split()  # noqa: SIM905 - 44 quoted names would be three times as long
-)
 FEW = ("avon-and-somerset", "cambridgeshire", "leicestershire")
-PUBLISHERS = tuple(sorted({*FORCES, "btp"} - {"northern-ireland"}))
+FORCES = tuple(force for force in KNOWN_FORCES if force != "btp")
+"""What `/forces` lists; the transport police are only in the list of months."""
+PUBLISHERS = tuple(force for force in KNOWN_FORCES if force != "northern-ireland")
 PAUSE_MONTHS = 6
-CROWD = 60
 MILE_M = 1609.344
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,43 +53,6 @@ SIZES: Mapping[str, World] = {
     "medium": World(FORCES, PUBLISHERS, 36, 400, 14, 400),
     "large": World(FORCES, PUBLISHERS, 36, 400, 14, 20_000),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """What can be turned while it runs.
-
-    window, late and records are as the size says when -1. `_since`: from the n-th read of a force-month on; 0 never.
-    error_every: each n-th request answers error_status; 0 never. outcome_style: how a missing outcome is written.
-    """
-
-    lag: int = 2
-    window: int = -1
-    late: int = -1
-    records: int = -1
-    paused_force: str = ""
-    unpublished: Literal["[]", "404", "500", "502"] = "[]"
-    rate_limit: bool = False
-    rate_per_second: float = 15
-    rate_burst: int = 30
-    retry_after: Literal["none", "seconds", "date"] = "none"
-    retry_after_s: int = 2
-    ignore_date: bool = False
-    outcome_style: Literal["empty", "false", "absent"] = "empty"
-    escape_slashes: bool = False
-    key_order: Literal["2023", "sorted", "reversed"] = "2023"
-    wrong_type: bool = False
-    single_object: bool = False
-    removed_since: int = 0
-    removed_count: int = 1
-    added_since: int = 0
-    changed_since: int = 0
-    error_every: int = 0
-    error_status: int = 503
-    html: bool = False
-    truncated: bool = False
-    slow: bool = False
-    hang: bool = False
 
 
 def service(options: Options) -> Police:
@@ -334,73 +285,6 @@ def asked(request: Request) -> Request:
     )  # fmt: skip
 
 
-# Months.
-
-
-def month_of(moment: datetime) -> str:
-    """The calendar month in which this moment falls in the UK."""
-    return moment.astimezone(LONDON).strftime("%Y-%m")
-
-
-def shift(month: str, by: int) -> str:
-    """The month `by` months later."""
-    count = int(month[:4]) * 12 + int(month[5:]) - 1 + by
-    return f"{count // 12:04}-{count % 12 + 1:02}"
-
-
-# Rendering.
-
-
-def revised(records: list[Record], read: int, switches: Switches) -> list[Record]:
-    """The month as this read of it shows it: something removed, added, changed or broken since."""
-    if since(switches.removed_since, read):
-        records = without_most_repeated(records, switches.removed_count)
-    if since(switches.changed_since, read) and records:
-        records = [{**records[0], "object_of_search": "Corrected by the force"}, *records[1:]]
-    if since(switches.added_since, read) and records:
-        records = [*records, {**records[-1], "operation_name": "Added later"}]
-    if switches.wrong_type and records:
-        records = [{**records[0], "involved_person": "yes"}, *records[1:]]
-    return records
-
-
-def since(first: int, read: int) -> bool:
-    return 0 < first <= read
-
-
-def without_most_repeated(records: list[Record], count: int) -> list[Record]:
-    """All but `count`, taken from the largest groups of equal records first."""
-    left = list(records)
-    texts = [json.dumps(record, sort_keys=True) for record in records]
-    for _ in range(min(count, len(left))):
-        place = texts.index(Counter(texts).most_common(1)[0][0])
-        del left[place], texts[place]
-    return left
-
-
-def rendered(records: list[Record], switches: Switches) -> bytes:
-    """The records as the body says them."""
-    styled = [ordered(outcome_styled(record, switches.outcome_style), switches.key_order) for record in records]
-    said: object = styled[0] if switches.single_object and styled else styled
-    text = json.dumps(said, separators=(",", ":"))
-    return (text.replace("/", "\\/") if switches.escape_slashes else text).encode()
-
-
-def outcome_styled(record: Record, style: str) -> Record:
-    if style == "absent":
-        record = {name: value for name, value in record.items() if name != "outcome_object"}
-    return record if style == "empty" or record["outcome"] else {**record, "outcome": False}
-
-
-def ordered(record: Record, order: str) -> Record:
-    if order == "2023":
-        return record
-    return {name: record[name] for name in (sorted(record) if order == "sorted" else reversed(list(record)))}
-
-
-# Places.
-
-
 def points(said: list[str]) -> list[tuple[float, float]] | None:
     """Latitude and longitude of each `lat,lng`; None when one is missing or no number."""
     try:
@@ -427,223 +311,3 @@ def inside(lat: float, lng: float, corners: list[tuple[float, float]]) -> bool:
         if (lat_a > lat) != (lat_b > lat) and lng < (lng_b - lng_a) * (lat - lat_a) / (lat_b - lat_a) + lng_a:
             crossings += 1
     return crossings % 2 == 1
-
-
-# Generated records.
-
-OUTCOMES = {
-    "A no further action disposal": ("bu-no-further-action", 68.0),
-    "Arrest": ("bu-arrest", 16.0),
-    "Community resolution": ("bu-community-resolution", 7.0),
-    "": ("", 4.0),
-    "Khat or Cannabis warning": ("bu-khat-or-cannabis-warning", 2.0),
-    "Summons / charged by post": ("bu-summons", 1.5),
-    "Caution (simple or conditional)": ("bu-caution", 1.0),
-    "Penalty Notice for Disorder": ("bu-penalty-notice", 0.5),
-}
-DRUGS = "Misuse of Drugs Act 1971 (section 23)"
-LAWS: Mapping[str | None, float] = {
-    DRUGS: 58,
-    "Police and Criminal Evidence Act 1984 (section 1)": 33,
-    None: 7,
-    "Firearms Act 1968 (section 47)": 1,
-    "Criminal Justice and Public Order Act 1994 (section 60)": 1,
-}
-OBJECTS: Mapping[str | None, float] = {
-    "Offensive weapons": 35,
-    "Article for use in theft": 30,
-    "Stolen goods": 20,
-    None: 12,
-    "Firearms": 3,
-}
-TYPES: Mapping[str, float] = {"Person search": 69, "Person and Vehicle search": 29, "Vehicle search": 2}
-GENDERS: Mapping[str | None, float] = {"Male": 86, "Female": 11, None: 3}
-AGES: Mapping[str | None, float] = {"18-24": 31, "over 34": 24, "25-34": 23, "10-17": 18, None: 4}
-ETHNICITIES: Mapping[str | None, float] = {
-    "White - English/Welsh/Scottish/Northern Irish/British": 48,
-    "Other ethnic group - Not stated": 17,
-    "White - Any other White background": 9,
-    None: 8,
-    "Black/African/Caribbean/Black British - African": 6,
-    "Asian/Asian British - Pakistani": 6,
-    "Black/African/Caribbean/Black British - Any other Black/African/Caribbean background": 6,
-}
-SEEN_AS: Mapping[str | None, float] = {"White": 62, None: 16, "Black": 13, "Asian": 7, "Other": 2}
-STREETS = ("Shopping Area", "High Street", "Station Road", "Parking Area", "Church Lane", "Nightclub", "")
-
-
-def pick(rng: random.Random, weighted: Mapping[Any, float]) -> Any:
-    return rng.choices(list(weighted), list(weighted.values()))[0]
-
-
-@lru_cache(maxsize=128)
-def generated(variant: int, force: str, month: str, count: int, *, crowd: bool, date_only: bool) -> tuple[Record, ...]:
-    """`count` records of a force-month, 5 % of them exact copies; with `crowd`, 60 equal ones among them."""
-    rng = random.Random(f"{variant}:{force}:{month}:{count}")
-    copies = round(count * 0.05)
-    extra = max(copies, CROWD - 1) if crowd else copies
-    records = [record_of(rng, force, month, date_only=date_only) for _ in range(count - extra)]
-    if records:
-        repeated = CROWD - 1 if crowd else 0
-        singles = [rng.randrange(1, len(records)) if len(records) > 1 else 0 for _ in range(extra - repeated)]
-        records += [records[0]] * repeated + [records[place] for place in singles]
-    rng.shuffle(records)
-    return tuple(records)
-
-
-def record_of(rng: random.Random, force: str, month: str, *, date_only: bool) -> Record:
-    """One record in the order in which the upstream writes its members."""
-    kind, law, outcome = pick(rng, TYPES), pick(rng, LAWS), pick(rng, {name: row[1] for name, row in OUTCOMES.items()})
-    vehicle_only = kind == "Vehicle search"
-    return {
-        "age_range": None if vehicle_only else pick(rng, AGES),
-        "outcome": outcome,
-        "involved_person": not vehicle_only,
-        "self_defined_ethnicity": None if vehicle_only else pick(rng, ETHNICITIES),
-        "gender": None if vehicle_only else pick(rng, GENDERS),
-        "legislation": law,
-        "outcome_linked_to_object_of_search": pick(rng, {None: 50, False: 26, True: 24}),
-        "datetime": moment_of(rng, month, date_only=date_only),
-        "removal_of_more_than_outer_clothing": pick(rng, {False: 90, None: 6, True: 4}),
-        "outcome_object": {"id": OUTCOMES[outcome][0], "name": outcome},
-        "location": None if rng.random() < 0.2 else place_of(rng, force),
-        "operation": pick(rng, {None: 83, False: 12, True: 5}),
-        "officer_defined_ethnicity": None if vehicle_only else pick(rng, SEEN_AS),
-        "type": kind,
-        "operation_name": None,
-        "object_of_search": "Controlled drugs" if law == DRUGS else pick(rng, OBJECTS),
-    }
-
-
-def moment_of(rng: random.Random, month: str, *, date_only: bool) -> str:
-    """A moment of the local month, said in UTC: in summer its first hour belongs to the month before."""
-    start = datetime.strptime(month, "%Y-%m").replace(tzinfo=LONDON)
-    days = (start.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-    if date_only:
-        local = start.replace(day=rng.randint(1, days.day))
-    elif rng.random() < 0.02:
-        local = start.replace(minute=rng.randrange(60))
-    else:
-        local = start.replace(day=rng.randint(1, days.day), hour=rng.randrange(24), minute=rng.randrange(60))
-    if not date_only and rng.random() < 0.005:
-        local = local.replace(microsecond=rng.randrange(1, 1_000_000))
-    return local.astimezone(UTC).isoformat()
-
-
-@cache
-def centre_of(force: str) -> tuple[float, float]:
-    """Where the force is: somewhere in England or Wales, the same in every variant."""
-    rng = random.Random(force)
-    return rng.uniform(50.8, 54.5), rng.uniform(-3.2, 0.3)
-
-
-def place_of(rng: random.Random, force: str) -> Record:
-    """One of the force's forty map points."""
-    point = rng.randrange(40)
-    spot = random.Random(f"{force}:{point}")
-    lat, lng = centre_of(force)
-    return {
-        "latitude": f"{lat + spot.gauss(0, 0.03):.6f}",
-        "street": {
-            "id": 500_000 + zlib.crc32(force.encode()) % 10_000 * 100 + point,
-            "name": f"On or near {spot.choice(STREETS)}",
-        },
-        "longitude": f"{lng + spot.gauss(0, 0.05):.6f}",
-    }
-
-
-# Recorded records.
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a folder of recorded answers holds. availability: newest first, with the months that only files have."""
-
-    forces: dict[str, str]
-    availability: dict[str, list[str]]
-    files: Mapping[tuple[str, str], Path]
-    single: bytes
-
-    needed: ClassVar = ("reference/forces.json", "reference/crimes-street-dates_*.json", "api/sample_single_stop.json")
-
-    @classmethod
-    def load(cls, folder: Path) -> Recorded:
-        """The folder's content."""
-        files = {force_month(path): path for path in sorted((folder / "csv").glob("*.csv"))}
-        files |= {force_month(path): path for path in sorted((folder / "api").glob("stops_*.json"))}
-        listed = next(iter(sorted((folder / "reference").glob("crimes-street-dates_*.json"))))
-        months: dict[str, set[str]] = {
-            row["date"]: set(row["stop-and-search"]) for row in json.loads(listed.read_bytes())
-        }
-        for force, month in files:
-            months.setdefault(month, set()).add(force)
-        forces = json.loads((folder / "reference" / "forces.json").read_bytes())
-        return cls(
-            {row["id"]: row["name"] for row in forces},
-            {month: sorted(months[month]) for month in sorted(months, reverse=True)},
-            files,
-            (folder / "api" / "sample_single_stop.json").read_bytes(),
-        )
-
-    def read(self, force: str, month: str) -> list[Record]:
-        """The file's records, one for each of its rows, in its order."""
-        return list(read_recorded(self.files[force, month]))
-
-
-def force_month(path: Path) -> tuple[str, str]:
-    """Force and month that a recorded file is of, by its name."""
-    stem = path.stem.removeprefix("stops_").removesuffix("-stop-and-search")
-    return stem[8:], stem[:7]
-
-
-@lru_cache(maxsize=64)
-def read_recorded(path: Path) -> tuple[Record, ...]:
-    if path.suffix == ".json":
-        return tuple(json.loads(path.read_bytes()))
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        return tuple(record_of_row(row) for row in csv.DictReader(lines))
-
-
-def record_of_row(row: Mapping[str, str]) -> Record:
-    """The JSON record of which this CSV row is the other form.
-
-    The CSV leaves out whether a person was involved (the type says it), and the street: its id is derived from the
-    map point, which stands for one street, and its name is blank, as the upstream writes it where it knows none.
-    """
-    outcome = row["Outcome"]
-    return {
-        "age_range": row["Age range"] or None,
-        "outcome": outcome,
-        "involved_person": row["Type"].startswith("Person"),
-        "self_defined_ethnicity": row["Self-defined ethnicity"] or None,
-        "gender": row["Gender"] or None,
-        "legislation": row["Legislation"] or None,
-        "outcome_linked_to_object_of_search": truth(row["Outcome linked to object of search"]),
-        "datetime": row["Date"],
-        "removal_of_more_than_outer_clothing": truth(row["Removal of more than just outer clothing"]),
-        "outcome_object": {"id": outcome_id(outcome), "name": outcome},
-        "location": place_of_row(row["Latitude"], row["Longitude"]),
-        "operation": truth(row["Part of a policing operation"]),
-        "officer_defined_ethnicity": row["Officer-defined ethnicity"] or None,
-        "type": row["Type"] or None,
-        "operation_name": row["Policing operation"] or None,
-        "object_of_search": row["Object of search"] or None,
-    }
-
-
-def truth(said: str) -> bool | None:
-    return {"True": True, "False": False, "": None}[said]
-
-
-def outcome_id(outcome: str) -> str:
-    """The upstream's id of an outcome; of one it has no other word for, made in the same way."""
-    if outcome in OUTCOMES:
-        return OUTCOMES[outcome][0]
-    return "bu-" + re.sub(r"[^a-z]+", "-", outcome.lower()).strip("-")
-
-
-def place_of_row(latitude: str, longitude: str) -> Record | None:
-    if not latitude or not longitude:
-        return None
-    street = {"id": zlib.crc32(f"{latitude},{longitude}".encode()) % 2_000_000, "name": "On or near "}
-    return {"latitude": latitude, "street": street, "longitude": longitude}

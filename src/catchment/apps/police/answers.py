@@ -1,0 +1,80 @@
+"""From the upstream's answers to records: what an answer means, by what the upstream's own list says of its month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from catchment import Answer, DecodeError, Meaning, Met, Partition, read_http
+
+from .records import LONDON, Stop
+
+__all__ = ["published", "read_stops", "stop", "wrong_month"]
+
+_ZONE = ZoneInfo(LONDON)
+
+
+def stop(row: Mapping[str, Any], partition: Partition) -> Mapping[str, Any]:
+    """The upstream's record, flat. An empty text, an outcome of `false` and an absent outcome object are null."""
+    location = row.get("location") or {}
+    street = location.get("street") or {}
+    outcome = row.get("outcome")
+    fields = {
+        **{name: row.get(name) for name in Stop.__struct_fields__},
+        "force": partition["force"],
+        "month": partition["month"],
+        "latitude": location.get("latitude"),
+        "longitude": location.get("longitude"),
+        "street_id": street.get("id"),
+        "street_name": street.get("name"),
+        "outcome": None if outcome is False else outcome,
+        "outcome_id": (row.get("outcome_object") or {}).get("id"),
+    }
+    return {name: None if value == "" else value for name, value in fields.items()}
+
+
+def published(body: Any, partition: Partition) -> Iterable[Mapping[str, Any]]:  # noqa: ARG001 (a feed's shape)
+    """Month by month, the forces that have published it."""
+    if not isinstance(body, list):
+        raise DecodeError("no list of months")
+    for entry in body:
+        for force in entry["stop-and-search"]:
+            yield {"month": entry["date"], "force": force}
+
+
+def read_stops(answer: Answer, partition: Partition) -> Meaning:
+    """What an answer of `/stops-force` means. A month that is not there answers an empty list, 404, 500 or 502.
+
+    Of a month that the list has, an empty list is data (which has to be said twice); the others may pass. A month
+    before all that is listed never comes back; any other may come. Where there is no list, an empty one says nothing.
+    Source: reports of users for the statuses, recorded answers for the rest.
+    """
+    empty = answer.status == 200 and answer.body.strip() == b"[]"
+    if empty or answer.status in (404, 500, 502):
+        if partition.listing == "older":
+            return Meaning.refused("before the months that are listed", forever=True)
+        if partition.listing in ("newer", "unlisted"):
+            return Meaning.pending("not listed")
+        if empty:
+            return Meaning.pending("answered empty") if partition.listing else Meaning.data()
+        return Meaning.transient(str(answer.status))
+    if answer.status == 400:
+        return Meaning.refused("400: the request is declared wrongly")
+    return read_http(answer, partition)
+
+
+def wrong_month(met: Iterable[Met]) -> str:
+    """Why these are not the records of the month that was asked for: most lie outside it. The upstream answers a
+    date that it does not understand with its newest month. A few may lie outside: they are what the force gave.
+    """
+    total = outside = 0
+    for item in met:
+        total += 1
+        outside += outside_month(item.record)
+    return f"{outside} of {total} records lie outside the month: the date was ignored" if outside * 2 > total else ""
+
+
+def outside_month(record: Stop) -> bool:
+    """Whether a stop lies outside the month that it was published for, by the clock of the UK."""
+    return record.datetime.astimezone(_ZONE).strftime("%Y-%m") != record.month
