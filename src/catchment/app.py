@@ -37,6 +37,7 @@ class App:
     after: called with the `Data` of this moment after each run that changed something, in the collecting process: it
     can read and nothing else, and what it raises is logged and stops nobody.
     target: under which a command found it; "" for its name.
+    only: the collections that are served, and the own routes that need no others; `()` for all.
     """
 
     name: str
@@ -50,6 +51,7 @@ class App:
     people: Callable[[str], str] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
     target: str = field(default="", kw_only=True, compare=False)
+    only: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         where = f"app {self.name}"
@@ -84,6 +86,15 @@ class App:
     def command(self, verb: str, feed: Feed | Resource) -> str:
         """What to type for one of its collections: `catchment replay stocks/bars`, or `… feeds:app/bars`."""
         return f"catchment {verb} {self.target or self.name}/{feed.name}"
+
+    def serving(self, names: Sequence[str]) -> App:
+        """The same, of which only these collections are served. UsageError: one is not in it."""
+        known = [feed.name for feed in self.feeds] + [resource.name for resource in self.resources]
+        if missing := [name for name in names if name not in known]:
+            raise UsageError(
+                f"--only {missing[0]}: {self.name} has no such collection", hint=f"there are {', '.join(known)}"
+            )
+        return replace(self, only=tuple(names))
 
     def handlers(self) -> Sequence[Any]:
         """The app's own handlers."""

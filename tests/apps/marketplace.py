@@ -52,6 +52,7 @@ class Marketplace:
     front: Front
     database: Path
     clock: FakeClock
+    only: tuple[str, ...] = ()
     keys: dict[tuple[int, tuple[str, ...]], str] = field(default_factory=dict)
 
     def ask(
@@ -70,7 +71,7 @@ class Marketplace:
         transport = httpx.ASGITransport(self.front, client=(peer, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             answer = await client.request(method, _url(path), content=content, headers=given)
-        assert is_described(method, answer), (method, answer.url, answer.status_code)
+        assert is_described(method, answer, self.only), (method, answer.url, answer.status_code)
         return answer
 
     def key(self, number: int, *scopes: str) -> dict[str, str]:
@@ -108,9 +109,9 @@ class Marketplace:
 
 
 @cache
-def _described() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+def _described(only: tuple[str, ...]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     """The paths of the app's contract with what the API's description says of each."""
-    app = load_app("providers")
+    app = load_app("providers").serving(only)
     document = describe([app], collections_of(app), version="0")
     return [
         (re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", path) + "/?"), operations)
@@ -119,9 +120,9 @@ def _described() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     ]
 
 
-def is_described(method: str, answer: httpx.Response) -> bool:
+def is_described(method: str, answer: httpx.Response, only: tuple[str, ...]) -> bool:
     """Whether the description says that the route may answer so; what is no route of the contract may as it likes."""
-    found = [operations for path, operations in _described() if path.fullmatch(answer.url.path)]
+    found = [operations for path, operations in _described(only) if path.fullmatch(answer.url.path)]
     told = found[0].get(method.lower()) if found else None
     return told is None or str(answer.status_code) in told["responses"]
 
@@ -131,12 +132,12 @@ def _url(path: str) -> str:
 
 
 @contextmanager
-def marketplace(folder: Path, **settings: str) -> Iterator[Marketplace]:
-    """The service with an empty database."""
+def marketplace(folder: Path, only: tuple[str, ...] = (), **settings: str) -> Iterator[Marketplace]:
+    """The service over the database in the folder. only: the collections that it serves, `()` for all."""
     clock = FakeClock(NOW)
     values = {"CATCHMENT_DATA": str(folder), "CATCHMENT_TRUSTED_GATEWAYS": f"{GATEWAY}/32"} | LIMITLESS | settings
-    front = build([load_app("providers")], Settings().with_values("test", values), clock)
+    front = build([load_app("providers").serving(only)], Settings().with_values("test", values), clock)
     try:
-        yield Marketplace(front, folder / "catchment.sqlite", clock)
+        yield Marketplace(front, folder / "catchment.sqlite", clock, only)
     finally:
         front.close()

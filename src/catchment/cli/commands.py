@@ -134,16 +134,25 @@ def up(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: Port
         _up([app_of(target) for target in targets], apps, settings, children, open_console())
 
 
-@commands.command(epilog="[bold]Example[/bold]  catchment serve stocks police")
-def serve(targets: Targets, *, data: DataFlag = "", host: HostFlag = "", port: PortFlag = "") -> None:
-    """Serve what has been collected. No upstream is asked."""
+@commands.command(epilog="[bold]Example[/bold]  catchment serve providers --only reviews")
+def serve(
+    targets: Targets,
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="COLLECTION", help="Only this collection. Repeatable.")
+    ] = None,
+    data: DataFlag = "",
+    host: HostFlag = "",
+    port: PortFlag = "",
+) -> None:
+    """Serve what has been collected and written. No upstream is asked."""
     from ..serve.server import run
     from ..store.sqlite import path_of
     from ..store.store import prepare
 
     apps, settings = find_apps(targets), read_settings(data, host, port)
     prepare(path_of(settings.database), apps)
-    run([app_of(target) for target in targets], settings)
+    run([app_of(target) for target in targets], settings, only=only or ())
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment status police")

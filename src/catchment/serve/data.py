@@ -54,7 +54,7 @@ class Data:
 
     def visible(self) -> list[Collection]:
         """The collections that this request may read."""
-        return [item for item in self.reader.collections.values() if self.may_read(item)]
+        return [item for item in self.reader.collections.values() if item.served and self.may_read(item)]
 
     def columns(self, collection: Collection) -> tuple[Column, ...]:
         """The fields of a collection that this request may read, and so ask for."""
@@ -67,6 +67,8 @@ class Data:
             QueryError: 404 for none of that name, or none that this caller is let know of; 401 where a key may help.
         """
         found = self.reader.collections.get(name if "/" in name else f"{self.app}/{name}")
+        # An app's own route may read what is not served for itself.
+        found = found if found is None or found.served or found.app == self.app else None
         if found is not None and self.may_read(found):
             return found
         if found is not None and not self.principal.id:

@@ -18,6 +18,7 @@ __all__ = ["own_routes"]
 def own_routes(app: App) -> Router:
     """The app's handlers.
 
+    Where only some collections are served, a handler is there that names them alone: `@get("/x", serves=["reviews"])`.
     `store: Data` in their arguments is what the request may read of its collections, `writes: Writing` what it may
     write.
     """
@@ -31,4 +32,21 @@ def own_routes(app: App) -> Router:
         return Writing.of(request, app.name)
 
     given = {"store": Provide(store, sync_to_thread=False), "writes": Provide(writes, sync_to_thread=False)}
-    return Router("/", route_handlers=list(app.handlers()), dependencies=given)
+    handlers = app.handlers()
+    if app.only:
+        handlers = [found for item in handlers if (found := _without(item, frozenset(app.only)))]
+    return Router("/", route_handlers=handlers, dependencies=given)
+
+
+def _without(item: Any, served: frozenset[str]) -> Any:
+    """The handler, if it says of what it serves (`serves=`) that it needs these collections alone; a router of such."""
+    if not isinstance(item, Router):
+        needed = item.opt.get("serves")
+        return item if needed is not None and served.issuperset(needed) else None
+    handlers = {id(found): found for route in item.routes for found in getattr(route, "route_handlers", ())}
+    kept = [found for found in handlers.values() if _without(found, served)]
+    if not kept:
+        return None
+    return Router(
+        item.path, route_handlers=kept, dependencies=item.dependencies, exception_handlers=item.exception_handlers
+    )

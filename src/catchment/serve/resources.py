@@ -306,7 +306,7 @@ def _found(request: Ask, action: Action) -> tuple[Collection, Writing]:
     data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
     app, name = request.path_params["app"], request.path_params["name"]
     found = data.reader.collections.get(f"{app}/{name}")
-    if found is None or not found.written:
+    if found is None or not found.written or not found.served:
         data.collection(f"{app}/{name}")
         raise MethodNotAllowedException(headers={"Allow": "GET, HEAD, OPTIONS"})
     if not data.may_read(found) and data.principal.id and not _may_write(data, action):
@@ -379,7 +379,12 @@ def _options(path: str) -> HTTPRouteHandler:
     async def options(request: Ask) -> Response[bytes]:
         data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
         found = data.reader.collections.get(f"{request.path_params['app']}/{request.path_params['name']}")
-        writes = found is not None and found.written and (data.may_read(found) or may(data.principal, "write"))
+        writes = (
+            found is not None
+            and found.served
+            and found.written
+            and (data.may_read(found) or may(data.principal, "write"))
+        )
         allowed = _ALLOWED[path] if writes else "GET, HEAD, OPTIONS"
         return Response(b"", status_code=204, headers={"allow": allowed})
 

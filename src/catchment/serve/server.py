@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..app import load_app
+from ..app import App, load_app
 from ..clock import SystemClock, open_clock
 from ..errors import CatchmentError, UsageError
 from ..settings import Settings
@@ -69,10 +69,13 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None] = _say) -> None:
+def run(
+    targets: Sequence[str], settings: Settings, *, only: Sequence[str] = (), say: Callable[[str], None] = _say
+) -> None:
     """Serves the apps until SIGTERM or SIGINT, then returns.
 
-    targets: as on the command line (`stocks`, `feeds:app`). say: takes the two lines that a person sees.
+    targets: as on the command line (`stocks`, `feeds:app`). only: the collections that are served, of those of all
+    targets; `()` for all. say: takes the two lines that a person sees.
     Raises:
         UsageError: the port is in use, a target is no app, or the address is open to others and there is no key.
     """
@@ -83,7 +86,7 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
 
     from .app import build
 
-    build([load_app(target) for target in targets], settings, SystemClock())  # what is wrong is told before the start
+    build(_apps(targets, only), settings, SystemClock())  # what is wrong is told before the start
     check_address(settings)
     check_port(settings.host, settings.port)
     server = Granian(
@@ -101,7 +104,7 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
     ended = threading.Event()
     threading.Thread(target=_announce, args=(settings, ended, say), daemon=True).start()
     try:
-        server.serve(target_loader=_Loader(tuple(targets), settings, str(Path.cwd())), wrap_loader=False)
+        server.serve(target_loader=_Loader(tuple(targets), tuple(only), settings, str(Path.cwd())), wrap_loader=False)
     except SystemExit as error:
         # Ctrl+C reaches the worker too: that it ends at once is no fault then.
         if not server.interrupt_signal:
@@ -109,6 +112,12 @@ def run(targets: Sequence[str], settings: Settings, *, say: Callable[[str], None
     finally:
         ended.set()
     say("stopped")
+
+
+def _apps(targets: Sequence[str], only: Sequence[str]) -> list[App]:
+    """The apps, and of what they have the part that is served."""
+    apps = [load_app(target) for target in targets]
+    return [app.serving(only) for app in apps] if only else apps
 
 
 def _announce(settings: Settings, ended: threading.Event, say: Callable[[str], None]) -> None:
@@ -123,8 +132,9 @@ def _announce(settings: Settings, ended: threading.Event, say: Callable[[str], N
 class _Loader:
     """Makes the application inside the worker process; it travels there by its arguments."""
 
-    def __init__(self, targets: tuple[str, ...], settings: Settings, folder: str) -> None:
+    def __init__(self, targets: tuple[str, ...], only: tuple[str, ...], settings: Settings, folder: str) -> None:
         self._targets = targets
+        self._only = only
         self._settings = settings
         self._folder = folder
 
@@ -134,4 +144,4 @@ class _Loader:
         if self._folder not in sys.path:
             sys.path.insert(0, self._folder)
         clock = self._settings.get("CATCHMENT_CLOCK")
-        return build([load_app(target) for target in self._targets], self._settings, open_clock(clock))
+        return build(_apps(self._targets, self._only), self._settings, open_clock(clock))

@@ -249,12 +249,14 @@ class Collection:
     """A collection as the store sees it: its name, its tables and its fields. feed: what fills it.
 
     staged: it is the generation that is derived beside the present one, under a name that no feed can have.
+    served: this process serves it; others are there for the rules of those that it serves.
     """
 
     app: str
     feed: Feed | Resource
     generation: int = 1
     staged: bool = False
+    served: bool = True
 
     @property
     def name(self) -> str:
@@ -293,7 +295,7 @@ class Collection:
 
 def collection_of(app: App, feed: Feed | Resource) -> Collection:
     """The collection that a feed or a resource of this app fills."""
-    return Collection(app.name, feed)
+    return Collection(app.name, feed, served=not app.only or feed.name in app.only)
 
 
 def collections_of(app: App) -> list[Collection]:

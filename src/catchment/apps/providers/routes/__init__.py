@@ -17,7 +17,7 @@ __all__ = ["handlers"]
 VERSIONS = ((1, 0), (1, 1))
 
 
-@get("/health", operation_class=described("That the service answers", {}, answers={200: "It does"}))
+@get("/health", serves=(), operation_class=described("That the service answers", {}, answers={200: "It does"}))
 async def health() -> Response[bytes]:
     """`ok` while the service answers at all."""
     return respond({"status": "ok"})

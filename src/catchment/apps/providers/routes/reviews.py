@@ -53,12 +53,15 @@ from .steps import (
 __all__ = ["change_review", "moderate", "own_review", "remove_review", "review", "reviews"]
 
 WRITTEN = {201: "As it is stored", 200: "It replaced your earlier one of this provider and skill"}
+ONLY = ("reviews",)
+"""What these routes serve; a process may serve nothing else."""
 REVIEW = {"rating": 4.5, "skill": None, "comment": None}
 _SKILL = {"skill": asking.MEANINGS["skill"]}
 
 
 @post(
     "/service-provider/{provider:str}/review",
+    serves=ONLY,
     operation_class=described("Your review", {}, body=REVIEW, answers=WRITTEN, refuses=[404, 409]),
 )
 async def review(request: Ask, store: Store, writes: Writes, provider: FromPath[str]) -> Response[bytes]:
@@ -97,6 +100,7 @@ def _review_answer(store: Data, done: Done, status: int = 200) -> Response[bytes
 
 @get(
     "/service-provider/{provider:str}/reviews",
+    serves=ONLY,
     operation_class=described("Reviews, newest first", _SKILL | PAGES, answers={200: "A page of them"}, refuses=[404]),
 )
 async def reviews(request: Ask, store: Store, provider: FromPath[str], version: Version) -> Response[bytes]:
@@ -124,6 +128,7 @@ def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json)
 
 @get(
     "/service-provider/{provider:str}/review",
+    serves=ONLY,
     operation_class=described("Your own review", _SKILL, answers=SHOWN, refuses=[404]),
 )
 async def own_review(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
@@ -151,6 +156,7 @@ def _mine(store: Data, provider: str, skill: str | None) -> tuple[Json, int, int
 
 @patch(
     "/service-provider/{provider:str}/review",
+    serves=ONLY,
     operation_class=described("Your review, changed", _SKILL, body={"rating": 4.5}, answers=CHANGED, refuses=MEANT),
 )
 async def change_review(
@@ -168,6 +174,7 @@ async def change_review(
 
 @delete(
     "/service-provider/{provider:str}/review",
+    serves=ONLY,
     status_code=200,
     operation_class=described("Your review no longer there", _SKILL, answers=GONE, refuses=MEANT),
 )
@@ -187,6 +194,7 @@ _DECISIONS = {"publish": "published", "refuse": "refused"}
 
 @post(
     "/reviews/{review_id:str}/moderation",
+    serves=ONLY,
     status_code=200,
     operation_class=described(
         "A comment published or refused", {}, body={"decision": "publish"}, answers=CHANGED, refuses=MEANT
