@@ -102,7 +102,7 @@ class App:
 
 
 def in_order(feeds: Sequence[Feed], where: str = "app") -> list[Feed]:
-    """The feeds, each after those whose rows its partitions come from.
+    """The feeds, each after those whose rows its partitions come from or its records are filled from.
 
     Raises:
         DeclarationError: a feed that is not in the list, or a circle.
@@ -113,7 +113,7 @@ def in_order(feeds: Sequence[Feed], where: str = "app") -> list[Feed]:
     def visit(feed: Feed, path: tuple[str, ...]) -> None:
         if feed.name in path:
             raise DeclarationError(f"{where}: feed {feed.name}", f"depends on itself: {' > '.join((*path, feed.name))}")
-        for name in feed.partitions.feeds:
+        for name in feed.needs:
             if name not in known:
                 raise DeclarationError(
                     f"{where}: feed {feed.name}", f"needs the rows of {name}, which is not in the app"

@@ -295,10 +295,11 @@ def _reject(raw: bytes, error: Exception) -> Reject:
 
 
 def _steady_positions(feed: Feed) -> tuple[int, ...] | None:
-    """Positions of the columns that count for equality; None for all."""
-    if not feed.volatile:
+    """Positions of the columns by which an answer's records are equal; None for all. What is derived comes later."""
+    left_out = {*feed.volatile, *(feed.derived.fields if feed.derived else ())}
+    if not left_out:
         return None
-    return tuple(index for index, column in enumerate(feed.columns) if column.name not in feed.volatile)
+    return tuple(index for index, column in enumerate(feed.columns) if column.name not in left_out)
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~:-]*").fullmatch
@@ -335,7 +336,11 @@ def model_digest(feed: Feed) -> str:
     key = "CONTENT" if feed.key is CONTENT else ",".join(feed.key)
     said = [feed.missing.value, feed.conflict.value, str(feed.equal), repr(feed.strict)]
     parts = [schema.decode(), key, *said, *feed.volatile]
-    parts += [_code_of(function) for function in (feed.rows, feed.shape, feed.refuse) if function is not None]
+    functions: list[Any] = [feed.rows, feed.shape, feed.refuse]
+    if feed.derived:
+        parts += [feed.derived.source.name, *feed.derived.fields]
+        functions.append(feed.derived.attribute)
+    parts += [_code_of(function) for function in functions if function is not None]
     return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 
 

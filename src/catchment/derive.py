@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +12,7 @@ import structlog
 from .decode import Reject, Seen, decode, from_document, model_digest, raw_rows, row_digest
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .feed import Feed
+from .fill import Filler
 from .merge import STORED, Changes, Fold, compare
 from .rules import Doubt, Met, doubt
 from .store.archive import Exchange
@@ -74,24 +75,15 @@ def _once(
 ) -> Outcome:
     model = model_digest(feed)
     known = records.known(lease.partition.key)
-    seen = dict(known.times) if lease.model == model else {}
-    fold, rejects = Fold(feed, known), list[Reject]()
+    filler = Filler(feed, records, now) if feed.derived else None
+    # Where fields are derived every row is looked at: what is filled may be other though its bytes are known.
+    seen = dict(known.times) if lease.model == model and filler is None else {}
     with Stage() as stage:
-        for number, page in enumerate(pages):
-            if number:
-                fold.next_page()
-            for row in decode(feed, lease.partition, body_of(page), known=seen, model=model):
-                if isinstance(row, Reject):
-                    rejects.append(row)
-                elif isinstance(row, Seen):
-                    fold.add(row)
-                else:
-                    fold.add(row, stage.add(row, number))
-                _check_size(feed, fold.received + len(rejects))
-        _check_drift(fold.received, rejects)
+        fold, rejects = _read(feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model)
         unread, found = len(rejects), fold.keys()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
+        found = filler.fresh(found, stage, records) if filler else found
         elsewhere = records.find(key for key in found if key not in known.hashes)
         changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))
         if len(pages) > 1:
@@ -100,7 +92,35 @@ def _once(
         if doubtful := _doubt(feed, lease, len(known.hashes), changes, origins[-1].said_at if origins else now):
             return records.doubt(lease, _doubted(outcome, doubtful), now)
         outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, unread))
-        return records.commit(lease, outcome, changes, stage, origins, rejects, model=model, now=now)
+        mark = filler.mark if filler else None
+        return records.commit(lease, outcome, changes, stage, origins, rejects, model=model, now=now, mark=mark)
+
+
+def _read(
+    feed: Feed,
+    lease: Lease,
+    bodies: Iterable[bytes],
+    fold: Fold,
+    stage: Stage,
+    *,
+    seen: MutableMapping[bytes, int],
+    model: str,
+) -> tuple[Fold, list[Reject]]:
+    """The rows of all bodies, folded, their records waiting in the stage; and what is no acceptable record."""
+    rejects: list[Reject] = []
+    for number, body in enumerate(bodies):
+        if number:
+            fold.next_page()
+        for row in decode(feed, lease.partition, body, known=seen, model=model):
+            if isinstance(row, Reject):
+                rejects.append(row)
+            elif isinstance(row, Seen):
+                fold.add(row)
+            else:
+                fold.add(row, stage.add(row, number))
+            _check_size(feed, fold.received + len(rejects))
+    _check_drift(fold.received, rejects)
+    return fold, rejects
 
 
 def _check_size(feed: Feed, received: int) -> None:

@@ -19,12 +19,12 @@ from .exchange import Request
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, columns
-from .rules import MASS_VANISH, Confirm, Guard
+from .rules import MASS_VANISH, Attribute, Confirm, Guard
 from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
 from .upstream import Reader, Upstream
 
-__all__ = ["CONTENT", "FIRST", "KEEP", "LAST", "RETIRE", "Feed", "Get", "Row", "items"]
+__all__ = ["CONTENT", "FIRST", "KEEP", "LAST", "RETIRE", "Derived", "Feed", "Get", "Row", "items"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
 _FEED_NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
@@ -144,6 +144,39 @@ Rule = Callable[[Any], str]
 
 
 @dataclass(frozen=True)
+class Derived:
+    """Fields that are filled from the records of another feed of the app, which is collected before.
+
+    They are no part of what identifies a record, and each change of them is a version. Fresh records are filled
+    before they are compared; stored ones again whenever the other collection has changed.
+
+    source: the feed that is looked up. attribute: (record, lookup, before) -> the record with its fields filled;
+    without I/O, the same for the same. fields: those; null until they are filled. max_age: what was said longer ago
+    is not found.
+    """
+
+    source: Feed
+    attribute: Attribute
+    fields: tuple[str, ...] = field(kw_only=True)
+    max_age: timedelta | None = field(default=None, kw_only=True)
+
+    def check(self, where: str, known: Sequence[Column], key: Sequence[str]) -> None:
+        """DeclarationError where the feed of these columns and this key cannot have such fields."""
+        nullable = {column.name for column in known if column.nullable}
+        if type(self.fields) is not tuple or not self.fields:
+            raise DeclarationError(
+                f"{where}: derived", "fields is a tuple of field names", hint='e.g. ("employee_id",)'
+            )
+        for name in self.fields:
+            if name in key:
+                raise DeclarationError(f"{where}: derived", f"{name} is in the key or volatile: it is not filled")
+            if name not in nullable:
+                raise DeclarationError(f"{where}: derived", f"{name} is no field that may be null: it begins as null")
+        if isinstance(self.source.key, Content):
+            raise DeclarationError(f"{where}: derived", f"records of {self.source.name} have no key to look up by")
+
+
+@dataclass(frozen=True)
 class Feed:
     """What to collect from an upstream, into the collection of the same name.
 
@@ -169,6 +202,7 @@ class Feed:
             failed and changed nothing.
         confirm: which answers have to be said twice before they are believed. Where records are retired and nothing
             is declared: those that leave less than half of at least 20.
+        derived: fields that are filled from another feed's records.
         schedule: makes partitions due; one never collected is due at once.
         due: `changed() | older_than(…)`: when a collected partition is asked again, in the place of the schedule.
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
@@ -196,6 +230,7 @@ class Feed:
     equal: str | Setting = field(default="count", kw_only=True)
     guard: Guard | None = field(default=None, kw_only=True)
     confirm: Confirm | None = field(default=None, kw_only=True)
+    derived: Derived | None = field(default=None, kw_only=True)
     schedule: Cron | Every = field(default=Every(days=1), kw_only=True)
     due: Due | None = field(default=None, kw_only=True)
     settle: timedelta | None = field(default=None, kw_only=True)
@@ -239,6 +274,9 @@ class Feed:
             raise DeclarationError(f"{where}: equal", f"{self.equal} is none of {', '.join(EQUAL)}")
         if self.equal != "count" and not isinstance(self.key, Content):
             raise DeclarationError(f"{where}: equal", "its records have keys: equal ones are one", hint="key=CONTENT")
+        if self.derived:
+            names = (*self.volatile, *(self.key if isinstance(self.key, tuple) else ()))
+            self.derived.check(where, self.columns, names)
         if self.confirm and not self.confirm.empty and self.missing is KEEP:
             raise DeclarationError(f"{where}: confirm", "it loses no records", hint="missing=RETIRE")
 
@@ -261,6 +299,11 @@ class Feed:
         if schedule is self.schedule and equal is self.equal:
             return self
         return replace(self, schedule=schedule, equal=equal)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the feeds whose records it is collected by or filled from."""
+        return (*self.partitions.feeds, *((self.derived.source.name,) if self.derived else ()))
 
     @property
     def doubts(self) -> Confirm | None:

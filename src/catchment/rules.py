@@ -1,15 +1,15 @@
-"""Rules over a whole answer: what may be stored at once, and what waits until it is said twice. Pure."""
+"""What a feed may say about whole answers and about fields that another collection fills; the rules are pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import DeclarationError
 
-__all__ = ["MASS_VANISH", "Confirm", "Doubt", "Guard", "Met", "doubt"]
+__all__ = ["MASS_VANISH", "Attribute", "Confirm", "Doubt", "Guard", "Lookup", "Met", "doubt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,23 @@ class Met:
 
 Guard = Callable[[Iterable[Met]], str]
 """From the records of a whole answer to why nothing of it may be stored; "" where it may."""
+
+
+class Lookup(Protocol):
+    """Finds records of another collection by their key: `lookup("17.0.0.1")`; None where there is none, or where what
+    is stored of it was said too long ago.
+    """
+
+    @property
+    def at(self) -> datetime | None:
+        """When that was said: the record found last; before one was found, the whole. None: never, or too long ago."""
+
+    def __call__(self, *key: Any) -> Any:
+        """The record of that key."""
+
+
+Attribute = Callable[[Any, Lookup, Any], Any]
+"""From a record, a way to look up others, and the record stored under its key (or None) to the record filled."""
 
 
 @dataclass(frozen=True)

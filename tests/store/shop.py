@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from catchment import CONTENT, RETIRE, App, Feed, Get, Partition, Record, Upstream, each
+from catchment import CONTENT, RETIRE, App, Derived, Feed, Get, Lookup, Partition, Record, Upstream, each
 from catchment.derive import derive
 from catchment.exchange import Answer, Request
 from catchment.plan import State
@@ -38,7 +38,22 @@ things = Feed(
     missing=RETIRE,
 )
 counted = replace(things, name="counted", key=CONTENT)
-app = App("shop", feeds=[things, counted])
+
+
+class Priced(Record):
+    id: str
+    value: int = 0
+    price: int | None = None
+
+
+def price(record: Priced, lookup: Lookup, before: Priced | None) -> Priced:
+    """What the thing of the same name is worth."""
+    thing = lookup(record.id)
+    return msgspec.structs.replace(record, price=thing.value if thing else None)
+
+
+priced = replace(things, name="priced", record=Priced, derived=Derived(things, price, fields=("price",)))
+app = App("shop", feeds=[things, counted, priced])
 
 
 @dataclass

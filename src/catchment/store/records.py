@@ -17,11 +17,12 @@ from ..decode import Entry, Reject
 from ..errors import MergeOutdated
 from ..merge import Change, Changes, Known
 from .ledger import Lease, Ledger, Outcome
+from .marks import Mark, check_mark
 from .sqlite import mapped, transaction
 from .stage import Stage
 from .tables import Collection, own_names
 
-__all__ = ["Book", "Origin", "Records", "Statements", "batches"]
+__all__ = ["Book", "Origin", "Records", "Statements", "all_done", "batches", "document", "raise_revision"]
 
 LOOKUP = 500
 """Keys asked for in one statement: every SQLite allows 999 values."""
@@ -64,13 +65,13 @@ class Statements:
         return (*own_names(self.collection), *(column.name for column in self.collection.columns), "_doc")
 
     @property
-    def _names(self) -> str:
+    def names(self) -> str:
         return ", ".join(f'"{name}"' for name in self._row)
 
     @cached_property
     def insert(self) -> str:
         marks = ", ".join("?" * len(self._row))
-        return f'INSERT INTO "{self.collection.table}" ({self._names}) VALUES ({marks})'  # noqa: S608
+        return f'INSERT INTO "{self.collection.table}" ({self.names}) VALUES ({marks})'  # noqa: S608
 
     @cached_property
     def update(self) -> str:
@@ -86,8 +87,8 @@ class Statements:
     def keep(self) -> str:
         """Copies the row of a key with the expected hash to the versions: until, until_revision, gone, key, hash."""
         return (
-            f'INSERT INTO "{self.collection.versions}" ({self._names}, _until, _until_revision, _gone)'  # noqa: S608
-            f' SELECT {self._names}, ?, ?, ? FROM "{self.collection.table}" WHERE _key = ? AND _hash = ?'
+            f'INSERT INTO "{self.collection.versions}" ({self.names}, _until, _until_revision, _gone)'  # noqa: S608
+            f' SELECT {self.names}, ?, ?, ? FROM "{self.collection.table}" WHERE _key = ? AND _hash = ?'
         )
 
     @cached_property
@@ -132,6 +133,11 @@ class Records:
         self._book = book
         self._compared = 0
 
+    @property
+    def of(self) -> tuple[sqlite3.Connection, Collection]:
+        """The connection and the collection, for what else is asked of them."""
+        return self._connection, self._collection
+
     def known(self, partition: str) -> Known:
         """What is stored for a partition."""
         with mapped():
@@ -168,7 +174,7 @@ class Records:
             self._book.close(sql, lease, outcome, now)
         return outcome
 
-    def commit(
+    def commit(  # noqa: PLR0913 (everything of one partition, at once)
         self,
         lease: Lease,
         outcome: Outcome,
@@ -179,17 +185,21 @@ class Records:
         *,
         model: str,
         now: datetime,
+        mark: Mark | None = None,
     ) -> Outcome:
         """Applies everything of one partition at once, and gives the outcome with records that came back told apart.
 
+        mark: where the collection stood that the records were filled from.
         Raises:
             LeaseLost: the partition is somebody else's by now.
-            MergeOutdated: a row is not what it was when it was compared.
+            MergeOutdated: a row, or what it was filled from, is not what it was when it was compared.
         """
         with transaction(self._connection, durable=False) as sql:
             self._book.check(sql, lease)
             if self._generation(sql) != self._compared:
                 raise MergeOutdated(f"{lease.label}: another generation of the collection took its place")
+            if mark:
+                check_mark(sql, mark)
             # Read under the lock: a key may come and go by another partition between two transactions.
             versions = self._last_versions([change.key for change in changes.new])
             revision = self._revision(sql, lease, changes, model, now)
@@ -221,21 +231,11 @@ class Records:
     def _revision(self, sql: sqlite3.Connection, lease: Lease, changes: Changes, model: str, now: datetime) -> int:
         """The revision of this commit: one more when it changes something readable, else the present one."""
         name = self._collection.name
-        generation, revision = sql.execute(
-            "SELECT generation, revision FROM _collection WHERE name = ?", (name,)
-        ).fetchone()
+        (revision,) = sql.execute("SELECT revision FROM _collection WHERE name = ?", (name,)).fetchone()
         if not changes:
             return int(revision)
         at = render_moment(now)
-        sql.execute(
-            "UPDATE _collection SET revision = ?, changed_at = ?, model = ? WHERE name = ?",
-            (revision + 1, at, model, name),
-        )
-        sql.execute(
-            "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, generation, revision + 1, at, lease.partition.key, lease.attempt),
-        )
-        return int(revision) + 1
+        return raise_revision(sql, name, lease.partition.key, attempt=lease.attempt, model=model, at=at)
 
     def _count(self, sql: sqlite3.Connection, lease: Lease) -> int:
         row = sql.execute(
@@ -263,7 +263,11 @@ class _Writer:
 
     def insert(self, changes: Sequence[Change], stage: Stage, versions: dict[str, int]) -> None:
         rows = (
-            (*self._own(change.key, entry, origin, versions.get(change.key, 0) + 1), *entry.values, _doc(change, entry))
+            (
+                *self._own(change.key, entry, origin, versions.get(change.key, 0) + 1),
+                *entry.values,
+                document(change, entry),
+            )
             for change, (entry, origin) in self._waiting(changes, stage)
         )
         try:
@@ -279,7 +283,7 @@ class _Writer:
     def _updated(self, change: Change, entry: Entry, origin: int) -> tuple[object, ...]:
         """The values of `Statements.update`: no key and no version among them, then which row is meant."""
         _, partition, content, raw, _, *rest = self._own(change.key, entry, origin, 0)
-        return (partition, content, raw, *rest, *entry.values, _doc(change, entry), change.key, change.expected)
+        return (partition, content, raw, *rest, *entry.values, document(change, entry), change.key, change.expected)
 
     def retire(self, changes: Sequence[Change], now: datetime) -> None:
         self._keep(changes, None, gone=True, now=now)
@@ -340,7 +344,27 @@ def _text(value: Any) -> str | None:
     return None if value is None else value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _doc(change: Change, entry: Entry) -> str:
+def raise_revision(sql: sqlite3.Connection, name: str, partition: str, *, attempt: int, model: str, at: str) -> int:
+    """Inside a transaction: the collection's next revision, which this transaction brings."""
+    generation, revision = sql.execute(
+        "UPDATE _collection SET revision = revision + 1, changed_at = ?, model = ? WHERE name = ?"
+        " RETURNING generation, revision",
+        (at, model, name),
+    ).fetchone()
+    sql.execute(
+        "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, ?, ?)",
+        (name, generation, revision, at, partition, attempt),
+    )
+    return int(revision)
+
+
+def all_done(done: sqlite3.Cursor, expected: int, label: str) -> None:
+    """MergeOutdated where a statement found fewer rows than were compared."""
+    if expected and done.rowcount != expected:
+        raise MergeOutdated(f"{label}: {expected - done.rowcount} rows changed meanwhile")
+
+
+def document(change: Change, entry: Entry) -> str:
     """The finished answer text. The key needs no escaping: it is percent-encoded."""
     return f'{{"_key":"{change.key}",{entry.doc}'
 

@@ -88,6 +88,16 @@ _ledger(
 )
 
 _ledger(
+    "_filled",  # what the stored records of a feed with derived fields were last filled from
+    _text("feed", primary_key=True),  # app/feed
+    _text("source", nullable=False),  # the collection that was looked up
+    _integer("generation", nullable=False),
+    _integer("revision", nullable=False),
+    _text("at"),  # when that was last collected
+    _text("model", nullable=False),  # of the declaration that filled them
+)
+
+_ledger(
     "_run",
     _integer("id", primary_key=True),
     _text("app", nullable=False),
