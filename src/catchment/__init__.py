@@ -10,7 +10,7 @@ from .app import App
 from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
 from .chained import counted, listed_by, rows_of
 from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
-from .exchange import Answer
+from .exchange import Answer, Request
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Derived, Feed, Get, items
 from .page import Page
 from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
@@ -55,6 +55,7 @@ __all__ = [
     "QueryKey",
     "Record",
     "Refusal",
+    "Request",
     "Resource",
     "Rollup",
     "Secret",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commands import NOW, Place, ended, killed
 from numbers_upstream import LETTERS, Numbers, write_feeds
+from rivers_upstream import Rivers, write_feed
 
 from catchment.apps.police.standin import service as police_service
 from catchment.clock import FakeClock
@@ -252,3 +253,31 @@ def test_asked_twice_it_ends_at_once(upstream, undisturbed, tmp_path):
     upstream.control.release()
     assert place.run("collect", "police").code == 0
     assert state(place, "police/stops") == undisturbed
+
+
+# -- the README's feed, whose partitions have pages -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "asked_before"), [({}, 1), ({"after": "bristol"}, 2), ({"after": "melksham"}, 3)], ids=str
+)
+def test_killed_between_two_pages_it_goes_on_behind_the_last_answered(place, tmp_path_factory, page, asked_before):
+    with serve_in_thread(Rivers(), clock=FakeClock(NOW)) as rivers:
+        calm = Place(tmp_path_factory.mktemp("calm"))
+        calm.values.update(write_feed(calm.folder, rivers.url))
+        assert calm.run("collect", "feeds:app").code == 0
+        rivers.control.reset()
+
+        place.values.update(write_feed(place.folder, rivers.url))
+        # Page 1 has no cursor, and so would match every page: it is told by its place in the order.
+        rivers.control.hold("/rivers/avon/levels", **({"query": page} if page else {"call": 1}))
+        process = place.start("collect", "feeds:app", "--only", "river=avon")
+        rivers.control.wait_for(asked_before)
+        assert killed(process).code == -signal.SIGKILL
+        assert place.sql("SELECT count(*) FROM _exchange") == [(asked_before - 1,)]
+        assert place.sql("SELECT count(*) FROM rivers_levels") == [(0,)]
+        rivers.control.release()
+        assert place.run("collect", "feeds:app").code == 0
+        held = f"/rivers/avon/levels{'?after=' + page['after'] if page else ''}"
+        assert {target for target, times in asked(rivers.control).items() if times > 1} == {held}
+        assert state(place, "rivers/levels") == state(calm, "rivers/levels")

@@ -138,6 +138,22 @@ def test_a_changed_declaration_begins_anew(tmp_path):
         assert shelf.stored == list(range(25))
 
 
+def test_what_another_address_answered_is_not_mixed_in(tmp_path):
+    _, twist, read = quota_at("3")
+    pages = by_page(total="total")
+    with (
+        reading(tmp_path, Paged("page", total=True), pages, range(100, 125)) as other,
+        reading(tmp_path, Paged("page", total=True), pages, range(25), read=read) as shelf,
+    ):
+        shelf.shelf.twist = twist
+        assert shelf.collect().verdict == "partial"
+        shelf.clock.advance(timedelta(days=1))
+        shelf.url = other.url
+        assert shelf.collect().verdict == "complete"
+        assert len(other.asked) == 3
+        assert shelf.stored == list(range(100, 125))
+
+
 def test_an_expired_cursor_begins_anew_in_the_same_run(tmp_path):
     with reading(tmp_path, Paged("cursor"), by_cursor(), range(25)) as shelf:
         shelf.control.faults({"call": 3, "fault": "status", "status": 410})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,13 +21,18 @@ from catchment import (
     Feed,
     Get,
     Meaning,
+    Page,
     Partition,
     QueryKey,
     Record,
+    Request,
     Secret,
     Setting,
     Upstream,
+    by_cursor,
+    by_page,
     each,
+    first_page,
     grid,
     items,
     listed_by,
@@ -58,6 +63,12 @@ def rows(body: Any, partition: Partition) -> Iterable[Mapping[str, Any]]:
 
 def no_future(bar: Bar) -> str:
     return "no close" if bar.close < 0 else ""
+
+
+def by_last_row(first: Request) -> Generator[Request, Page, None]:
+    page = yield first
+    while page.member("has_more"):
+        page = yield first.with_parameter("after", page.member("last"))
 
 
 quotes = Upstream(
@@ -95,7 +106,13 @@ grids = Feed(
     key=CONTENT,
     missing=RETIRE,
     settle=timedelta(days=60),
+    pages=by_page("page", total="total", recheck="all", most=100),
 )
+cursors = Feed(
+    "cursors", Bar, other, request=Get("/cursors"), key=("symbol",), pages=by_cursor("after", "meta.next", total="n")
+)
+own = Feed("own", Bar, other, request=Get("/own"), key=("symbol",), pages=by_last_row)
+latest = Feed("latest", Bar, other, request=Get("/latest"), key=("symbol",), pages=first_page)
 listed = Feed(
     "listed",
     Bar,
@@ -105,6 +122,6 @@ listed = Feed(
     key=("symbol",),
 )
 
-app = App("quotes", feeds=[bars, lists, grids, listed], routes=list)
+app = App("quotes", feeds=[bars, lists, grids, listed, cursors, own, latest], routes=list)
 
 day: date = Bar("IBM", date(2024, 1, 1), Decimal(1)).day
