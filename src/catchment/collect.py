@@ -22,6 +22,7 @@ from .clock import Clock, heartbeat
 from .decode import model_digest
 from .derive import derive
 from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable
+from .failpoints import failpoint
 from .feed import Feed
 from .fetch.ask import PATIENCE
 from .fill import refill
@@ -108,6 +109,7 @@ class Collector:
             results += await self._refill(run, todo.feed)
         await self._leave_missed(feeds, began)
         await self._store.derived(self._store.ledger.end_run, run, self._clock.now())
+        failpoint("run.closed")
         return Summary(tuple(results), fresh)
 
     async def _leave_missed(self, feeds: Sequence[Feed], began: datetime) -> None:
@@ -186,7 +188,9 @@ class Collector:
         if this := asyncio.current_task():
             self._under_way.add(this)
         try:
+            failpoint("run.claimed")
             outcome = await self._collected(feed, lease, probe=task.probe)
+            failpoint("partition.completed")
         except BudgetSpent as spent:
             return await self._untouched(feed, lease, spent)
         except asyncio.CancelledError:

@@ -11,6 +11,7 @@ import structlog
 
 from .decode import Reject, Seen, decode, from_document, model_digest, raw_rows, row_digest
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
+from .failpoints import failpoint
 from .feed import Feed
 from .fill import Filler
 from .merge import STORED, Changes, Fold, compare
@@ -93,6 +94,7 @@ def _once(
             return records.doubt(lease, _doubted(outcome, doubtful), now)
         outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, unread))
         mark = filler.mark if filler else None
+        failpoint("page.validated")
         return records.commit(lease, outcome, changes, stage, origins, rejects, model=model, now=now, mark=mark)
 
 
@@ -119,6 +121,7 @@ def _read(
             else:
                 fold.add(row, stage.add(row, number))
             _check_size(feed, fold.received + len(rejects))
+        failpoint("page.parsed")
     _check_drift(fold.received, rejects)
     return fold, rejects
 

@@ -15,6 +15,7 @@ from ..budget import Wait
 from ..clock import Clock
 from ..errors import BudgetSpent, FetchError, Refused
 from ..exchange import Answer, Request
+from ..failpoints import failpoint
 from ..upstream import NEVER, Meaning, Upstream
 from .client import Client, Limits
 from .retry import next_wait, retry_after
@@ -134,6 +135,7 @@ class Asker:
         keep: Callable[[Answer], Awaitable[Kept]],
     ) -> Asked[Kept]:
         asked = replace(before, requests=before.requests + 1, kept=None)
+        failpoint("request.before")
         try:
             answer = await self._client.send(
                 self._base_url, request, auth=self._upstream.auth, reveal=self._reveal, limits=self._limits
@@ -141,6 +143,7 @@ class Asker:
         except FetchError as error:
             return replace(asked, meaning=_meaning_of(error))
         kept = await keep(answer)
+        failpoint("exchange.kept")
         meaning = read(answer)
         after = retry_after(answer.header("retry-after"), answer.at)
         if meaning.kind in ("throttled", "transient") and after is not None:

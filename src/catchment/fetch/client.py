@@ -26,6 +26,7 @@ from ..auth import Auth, Reveal
 from ..clock import Clock
 from ..errors import DeadlineExceeded, FetchError, Incomplete, Refused, TooLarge, Unreachable
 from ..exchange import Answer, Request
+from ..failpoints import failpoint
 from ..settings import Network
 from .addresses import Origin, Resolver, SystemResolver, allowed, parse_base
 from .inflate import Caps, Inflater, encoding_of
@@ -204,11 +205,13 @@ class Client:
         """The answer to one sending; of a redirect the place it names, its body unread."""
         response = await self._head(sending)
         try:
+            failpoint("response.headers")
             if response.status < _FIRST_FINAL:
                 raise Incomplete("the answer switches to another protocol", cause="protocol", retry=False)
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
             body, wire = await _read(response, sending.limits)
+            failpoint("body.complete")
             return Answer(
                 response.status,
                 redact(body, sending.secrets),

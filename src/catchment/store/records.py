@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ..clock import render_moment
 from ..decode import Entry, Reject
 from ..errors import MergeOutdated
+from ..failpoints import failpoint
 from ..merge import Change, Changes, Known
 from .ledger import Lease, Ledger, Outcome
 from .marks import Mark, check_mark
@@ -195,6 +196,7 @@ class Records:
             MergeOutdated: a row, or what it was filled from, is not what it was when it was compared.
         """
         with transaction(self._connection, durable=False) as sql:
+            failpoint("tx.begun")
             self._book.check(sql, lease)
             if self._generation(sql) != self._compared:
                 raise MergeOutdated(f"{lease.label}: another generation of the collection took its place")
@@ -208,9 +210,13 @@ class Records:
             writer.insert(changes.new, stage, versions)
             writer.update(changes.changed, stage, now)
             writer.retire(changes.gone, now)
+            failpoint("versions.written")
             writer.reject(rejects, now)
+            failpoint("rejects.written")
             outcome = replace(outcome, counts=replace(outcome.counts, **_split_new(changes, versions)))
             self._book.close(sql, lease, outcome, now, revision=revision, records=self._count(sql, lease), model=model)
+            failpoint("ledger.written")
+        failpoint("tx.committed")
         return outcome
 
     def _last_versions(self, keys: list[str]) -> dict[str, int]:
