@@ -7,7 +7,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class App:
     resources: what people write, beside what is collected.
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
-    people: has made-up people write through the API at an address, and says what they wrote.
+    people: has made-up people write through the API, as a `Crowd` says, and gives lines that say what they wrote.
     settings: what its own routes read, beside what feeds and resources refer to.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
     home: the path that `/` means to whoever asks for data, where this app is served alone.
@@ -48,7 +48,7 @@ class App:
     after: Callable[[Any], None] | None = field(default=None, repr=False, kw_only=True)
     settings: Sequence[Setting] = field(default=(), kw_only=True)
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
-    people: Callable[[str], str] | None = field(default=None, repr=False)
+    people: Callable[[Any], Iterator[str]] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
     target: str = field(default="", kw_only=True, compare=False)
     only: tuple[str, ...] = field(default=(), kw_only=True, compare=False)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from .app import App
 from .processes import Children
 from .settings import Settings
+from .standin import Crowd
 from .store.store import Store
 
 __all__ = ["demo_settings", "people_write", "start_standins"]
@@ -41,7 +42,8 @@ def people_write(apps: Sequence[App], store: Store, address: str) -> Iterator[st
     """Has people write in every app that lives on it, unless they have; gives what was written, in words."""
     for app in apps:
         if app.people and not any(store.extent(app, resource)[0] for resource in app.resources):
-            yield f"{app.name}: {app.people(address)}"
+            for line in app.people(Crowd(address=address)):
+                yield f"{app.name}: {line}"
 
 
 def _upstream_urls(app: App, url: str) -> Mapping[str, str]:

@@ -6,14 +6,13 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from ..app import SHIPPED, App, load_app
 from ..clock import open_clock
-from ..errors import CatchmentError, UsageError
+from ..errors import CatchmentError
 from ..settings import DEFAULTS, Setting, Settings
 from .arguments import (
     SIZES,
@@ -27,12 +26,12 @@ from .arguments import (
     app_of,
     find_apps,
     one_of,
-    read_moment,
     read_scopes,
     read_settings,
 )
 from .output import console as open_console
 from .output import print_json
+from .standin import standin
 
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
     from rich.console import Console
@@ -47,6 +46,7 @@ __all__ = ["INCOMPLETE", "commands"]
 INCOMPLETE = 3
 
 commands = typer.Typer()
+commands.command(epilog="[bold]Example[/bold]  catchment standin stocks --port 9001 --size small")(standin)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment demo --once")
@@ -172,32 +172,6 @@ def status(targets: Targets, *, json: JsonFlag = False, data: DataFlag = "") -> 
             console.print(status_table(found, clock.now()))
             _say_outdated(apps, store, settings, console)
     raise typer.Exit(0 if all(item.complete for item in found) else INCOMPLETE)
-
-
-@commands.command(epilog="[bold]Example[/bold]  catchment standin stocks --port 9001 --size small")
-def standin(
-    name: Annotated[str, typer.Argument(metavar="APP", help="Whose upstream to stand in for.", show_default=False)],
-    *,
-    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 0,
-    size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "tiny",
-    variant: Annotated[int, typer.Option(help="Which of its worlds: same variant, same bytes.", min=0)] = 1,
-    samples: Annotated[Path | None, typer.Option(help="A folder of recorded answers to serve.")] = None,
-    clock: Annotated[str, typer.Option(help="The moment at which it begins, e.g. 2026-01-31T04:00:00Z.")] = "",
-) -> None:
-    """Run a stand-in upstream: an API to collect from, that misbehaves on demand (POST /_control)."""
-    from ..standin import Options
-    from ..standin.running import clock_from, run
-
-    target = load_app(name)
-    if target.standin is None:
-        raise UsageError(f"app {name} has no stand-in")
-    if samples is not None and not samples.is_dir():
-        raise UsageError(f"--samples {samples} is no folder")
-    settings = read_settings("")
-    now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
-    options = Options(size=one_of("--size", size, SIZES), variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
-    asked_with = " ".join(f"{setting}={text}" for setting, text in target.demo(size).items())
-    run(target.standin(options), port, clock=now, note=f"ask it with {asked_with}" if asked_with else "")
 
 
 @commands.command("settings", epilog="[bold]Example[/bold]  catchment settings")

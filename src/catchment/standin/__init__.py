@@ -6,6 +6,7 @@ An app's stand-in is a `Service`. `serve_in_thread` runs it beside a test, `run`
 """
 
 from .control import Control
+from .crowd import Crowd
 from .faults import FAULTS, Fault
 from .limits import Bucket, Daily, Limit, Meter, Sliding
 from .paging import Paged
@@ -18,6 +19,7 @@ __all__ = [
     "Answer",
     "Bucket",
     "Control",
+    "Crowd",
     "Daily",
     "Fault",
     "Limit",

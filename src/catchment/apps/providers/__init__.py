@@ -5,7 +5,7 @@ Nothing is collected: everything here is written by people, through the API.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from catchment import REPLACE, App, Link, Resource, Rollup, Setting, Spelling, WriteLimit
@@ -31,12 +31,11 @@ def routes() -> Sequence[Any]:
     return handlers()
 
 
-def people(address: str) -> str:
-    """What made-up people have written to the API at that address."""
-    from .standin import people as write
+def people(crowd: Any) -> Iterator[str]:
+    """Has made-up people write to the API as the `Crowd` says; lines that say what they wrote."""
+    from .crowd import write
 
-    extent = write(address)
-    return f"{extent.users} people wrote {extent.providers} offers and {extent.reviews} reviews"
+    return write(crowd)
 
 
 # As its first writer spells it everybody's skill is shown, whatever its case and spaces.

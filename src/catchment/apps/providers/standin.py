@@ -1,4 +1,4 @@
-"""People who list, review and comment: made up, the same each time, written through the API like anybody's.
+"""People who list, review and comment: made up, the same each time. `crowd` has them write through the API.
 
 There is no upstream to stand in for. What is made has the shapes that real listings have: few skills that many have
 and many that few have, spelled in several ways; round prices; ranges that adjoin, last a day or a year; providers
@@ -7,19 +7,15 @@ without reviews and some with very many; names in several scripts.
 
 from __future__ import annotations
 
-import json
 import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from http.client import HTTPConnection
+from itertools import accumulate
 from typing import Any
-from urllib.parse import urlsplit
 
-from catchment import CatchmentError
-
-__all__ = ["SIZES", "Extent", "Offer", "Opinion", "offers", "opinions", "people"]
+__all__ = ["SIZES", "Extent", "Offer", "Opinion", "offers", "opinions", "user"]
 
 Json = dict[str, Any]
 
@@ -33,8 +29,12 @@ class Extent:
     reviews: int
 
 
-SIZES: Mapping[str, Extent] = {"tiny": Extent(20, 5, 40), "small": Extent(1_000, 500, 5_000)}
-"""What can be written through the API within the limits that stand without a setting."""
+SIZES: Mapping[str, Extent] = {
+    "tiny": Extent(20, 5, 40),
+    "small": Extent(1_000, 500, 5_000),
+    "medium": Extent(100_000, 20_000, 500_000),
+}
+"""What is written through the API: tiny and small within the limits that stand without a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ _RATINGS = (("5", 34), ("4.5", 22), ("4", 20), ("3.75", 8), ("3", 8), ("2", 4), 
 _YEAR = date(2024, 1, 1)
 
 
-def _user(number: int, variant: int) -> str:
+def user(number: int, variant: int) -> str:
+    """The id of a made-up person."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"stand-in {variant} user {number}"))
 
 
@@ -82,7 +83,7 @@ def offers(size: str, variant: int = 1) -> list[Offer]:
     extent, chance = SIZES[size], random.Random(f"offers {size} {variant}")
     return [
         Offer(
-            _user(number % extent.users, variant),
+            user(number % extent.users, variant),
             {
                 "name": _name(number, chance),
                 "skills": _skills(chance),
@@ -131,17 +132,17 @@ def opinions(listed: list[Offer], size: str, variant: int = 1) -> list[Opinion]:
     """The reviews: of two providers in five there is none, and of a few there are many."""
     extent, chance = SIZES[size], random.Random(f"opinions {size} {variant}")
     reviewed = [place for place in range(len(listed)) if place % 5 > 1]
-    weights = [1 / place for place in range(1, len(reviewed) + 1)]
+    weights = list(accumulate(1 / place for place in range(1, len(reviewed) + 1)))
     found: dict[tuple[int, str, str | None], Opinion] = {}
     for number in _numbers():
         if len(found) == extent.reviews:
             break
-        (place,) = chance.choices(reviewed, weights)
-        user = _user(number % extent.users, variant)
+        (place,) = chance.choices(reviewed, cum_weights=weights)
+        who = user(number % extent.users, variant)
         skill = chance.choice([None, None, *listed[place].body["skills"]])
-        if user != listed[place].user:
-            key = place, user, skill and " ".join(skill.casefold().split())
-            found.setdefault(key, Opinion(user, place, _opinion(chance, skill)))
+        if who != listed[place].user:
+            key = place, who, skill and " ".join(skill.casefold().split())
+            found.setdefault(key, Opinion(who, place, _opinion(chance, skill)))
     return list(found.values())
 
 
@@ -156,35 +157,3 @@ def _opinion(chance: random.Random, skill: str | None) -> Json:
     ratings, weights = zip(*_RATINGS, strict=True)
     comment = chance.choice(_COMMENTS) if chance.random() < 0.3 else None
     return {"rating": float(chance.choices(ratings, weights)[0]), "skill": skill, "comment": comment}
-
-
-# -- through the API ------------------------------------------------------------------------------------------------
-
-
-def people(base_url: str, size: str = "tiny", variant: int = 1) -> Extent:
-    """What was written to the service at that address: it has to trust this machine as a gateway.
-
-    Raises:
-        CatchmentError: something was refused.
-    """
-    listed = offers(size, variant)
-    said = opinions(listed, size, variant)
-    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
-    try:
-        made = [_post(connection, "/v1_0/service-provider", offer.user, offer.body)["id"] for offer in listed]
-        for opinion in said:
-            _post(connection, f"/v1_0/service-provider/{made[opinion.provider]}/review", opinion.user, opinion.body)
-    finally:
-        connection.close()
-    return Extent(len(made), SIZES[size].users, len(said))
-
-
-def _post(connection: HTTPConnection, path: str, user: str, body: Json) -> Json:
-    headers = {"content-type": "application/json", "user-id": user}
-    connection.request("POST", path, json.dumps(body).encode(), headers)
-    answer = connection.getresponse()
-    content = json.loads(answer.read())
-    if answer.status not in (200, 201):
-        raise CatchmentError(f"POST {path}: {answer.status} {content.get('error', content.get('detail', ''))}")
-    assert isinstance(content, dict)
-    return content

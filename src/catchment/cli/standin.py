@@ -1,0 +1,80 @@
+"""`catchment standin`: an upstream that is none, or people who are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..app import App, load_app
+from ..clock import open_clock
+from ..errors import UsageError
+from ..settings import Secret, Settings
+from .arguments import SIZES, one_of, read_moment, read_settings
+
+__all__ = ["standin"]
+
+KEY = Secret("CATCHMENT_KEY")
+_PEOPLE = "Of apps that people write in: "
+
+
+def standin(  # noqa: PLR0913 (the command's flags, each an argument)
+    name: Annotated[str, typer.Argument(metavar="APP", help="Whose upstream to stand in for.", show_default=False)],
+    *,
+    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 0,
+    size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "tiny",
+    variant: Annotated[int, typer.Option(help="Which of its worlds: same variant, same bytes.", min=0)] = 1,
+    samples: Annotated[Path | None, typer.Option(help="A folder of recorded answers to serve.")] = None,
+    clock: Annotated[str, typer.Option(help="The moment at which it begins, e.g. 2026-01-31T04:00:00Z.")] = "",
+    to: Annotated[str, typer.Option(help=f"{_PEOPLE}the service that they write to.", show_default="ours")] = "",
+    clients: Annotated[int, typer.Option(help=f"{_PEOPLE}how many write at once.", min=1, max=64)] = 1,
+    load: Annotated[int, typer.Option(help=f"{_PEOPLE}further writes by all clients at once.", min=0)] = 0,
+    gateway: Annotated[
+        str, typer.Option(help=f"{_PEOPLE}how they are told: user, none, malformed, both, wrong or different.")
+    ] = "user",
+) -> None:
+    """Run a stand-in upstream that misbehaves on demand (POST /_control), or have made-up people write to an API."""
+    target, settings = load_app(name), read_settings("")
+    size = one_of("--size", size, SIZES)
+    if target.standin is not None:
+        _serve(target, settings, port, size, variant, samples, clock)
+        return
+    if target.people is None:
+        raise UsageError(f"app {name} has no stand-in")
+    from ..standin import Crowd
+    from ..standin.crowd import GATEWAYS
+
+    crowd = Crowd(
+        address=_address(to or f"http://{settings.host}:{settings.port}"),
+        size=size,  # type: ignore[arg-type]  # checked against the same list
+        variant=variant,
+        gateway=one_of("--gateway", gateway, GATEWAYS),  # type: ignore[arg-type]
+        clients=clients,
+        load=load,
+        key=KEY.reveal(settings) if gateway == "different" else "",
+    )
+    for line in target.people(crowd):
+        typer.echo(line)
+
+
+def _address(url: str) -> str:
+    """The address that people write to: over the wire of one machine or a network of one's own, so not encrypted."""
+    if not url.startswith("http://"):
+        raise UsageError(f"--to {url} is no http:// URL", hint="e.g. http://127.0.0.1:8000")
+    return url
+
+
+def _serve(
+    target: App, settings: Settings, port: int, size: str, variant: int, samples: Path | None, clock: str
+) -> None:
+    from ..standin import Options
+    from ..standin.running import clock_from, run
+
+    assert target.standin is not None
+    if samples is not None and not samples.is_dir():
+        raise UsageError(f"--samples {samples} is no folder")
+    now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
+    options = Options(size=size, variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
+    asked_with = " ".join(f"{setting}={text}" for setting, text in target.demo(size).items())
+    run(target.standin(options), port, clock=now, note=f"ask it with {asked_with}" if asked_with else "")
