@@ -25,7 +25,6 @@ from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError
 from .failpoints import failpoint
 from .feed import Feed
 from .fetch.ask import PATIENCE
-from .fill import refill
 from .passes import Fetched, Passes
 from .plan import END, GOOD, Plan, State, Task, Verdict, due_at, forecast
 from .planner import Planner
@@ -34,6 +33,7 @@ from .settings import Settings
 from .store.ledger import Lease, Outcome
 from .store.store import Store
 from .store.tables import Collection
+from .upkeep import fill_again, remove_old
 from .upstream import MeaningKind
 
 __all__ = ["Collector"]
@@ -106,8 +106,13 @@ class Collector:
             while further := await self._beyond(todo, asked, results, scope):
                 todo = further
                 results += await self._run_feed(run, todo)
-            results += await self._refill(run, todo.feed)
+            if not self._draining:
+                collection = Collection(self._app.name, todo.feed)
+                results += await fill_again(self._store, collection, todo.feed, run, self._clock.now())
         await self._leave_missed(feeds, began)
+        for feed in (item.as_set(self._settings) for item in feeds):
+            collection = Collection(self._app.name, feed)
+            await remove_old(self._store, collection, feed, self._clock.now(), lambda: self._draining)
         await self._store.derived(self._store.ledger.end_run, run, self._clock.now())
         failpoint("run.closed")
         return Summary(tuple(results), fresh)
@@ -132,23 +137,6 @@ class Collector:
         if todo.empty and todo.feed.partitions.feeds:
             results += await self._without_list(name, todo.feed)
         return results + await asyncio.gather(*(self._in_turn(run, todo.feed, task) for task in todo.due))
-
-    async def _refill(self, run: int, feed: Feed) -> list[Result]:
-        """Fills the feed's stored records again where what they are filled from has changed."""
-        if feed.derived is None or self._draining:
-            return []
-        name = self._app.collection(feed)
-        records = self._store.records(Collection(self._app.name, feed))
-        try:
-            changed = await self._store.derived(refill, feed, run, records, self._clock.now())
-        except StoreError as error:
-            return [Result(name, "", None, str(error))]
-        except Exception as error:  # a feed's own function raised; the other feeds go on
-            log.exception("not filled", feed=name)
-            return [Result(name, "", "failed", f"{type(error).__name__}: {error}")]
-        if changed:
-            log.info("filled", feed=name, records=changed)
-        return []
 
     async def _beyond(self, todo: Plan, asked: set[str], results: Sequence[Result], scope: Scope) -> Plan | None:
         """What there is to do now that it is known whether there was what was asked for on trial; None: nothing."""

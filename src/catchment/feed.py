@@ -122,6 +122,14 @@ def _one_of(words: Sequence[str], setting: Setting, settings: Settings) -> str:
     return found
 
 
+def _days(setting: Setting, settings: Settings) -> timedelta | None:
+    """A number of days; None for 0, which is for ever."""
+    found = setting.text(settings).strip()
+    if not (found.isascii() and found.isdigit() and len(found) < 6):
+        raise UsageError(f"{setting.name}={found} is no number of days", hint=f"e.g. {setting.name}=30; 0 is for ever")
+    return timedelta(days=int(found)) or None
+
+
 EQUAL = ("count", "collapse")
 
 Row = Mapping[str, Any]
@@ -203,6 +211,8 @@ class Feed:
         confirm: which answers have to be said twice before they are believed. Where records are retired and nothing
             is declared: those that leave less than half of at least 20.
         derived: fields that are filled from another feed's records.
+        retention: how long versions are kept after they have ended, and records after they were retired; a `Setting`
+            says it in days, 0 being for ever. keep_bodies: the bytes of all answers are kept all the same.
         schedule: makes partitions due; one never collected is due at once.
         due: `changed() | older_than(…)`: when a collected partition is asked again, in the place of the schedule.
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
@@ -231,6 +241,8 @@ class Feed:
     guard: Guard | None = field(default=None, kw_only=True)
     confirm: Confirm | None = field(default=None, kw_only=True)
     derived: Derived | None = field(default=None, kw_only=True)
+    retention: timedelta | Setting | None = field(default=None, kw_only=True)
+    keep_bodies: bool = field(default=False, kw_only=True)
     schedule: Cron | Every = field(default=Every(days=1), kw_only=True)
     due: Due | None = field(default=None, kw_only=True)
     settle: timedelta | None = field(default=None, kw_only=True)
@@ -274,6 +286,8 @@ class Feed:
             raise DeclarationError(f"{where}: equal", f"{self.equal} is none of {', '.join(EQUAL)}")
         if self.equal != "count" and not isinstance(self.key, Content):
             raise DeclarationError(f"{where}: equal", "its records have keys: equal ones are one", hint="key=CONTENT")
+        if isinstance(self.retention, timedelta) and self.retention <= timedelta(0):
+            raise DeclarationError(f"{where}: retention", "is longer than nothing", hint="without it all is kept")
         if self.derived:
             names = (*self.volatile, *(self.key if isinstance(self.key, tuple) else ()))
             self.derived.check(where, self.columns, names)
@@ -293,12 +307,14 @@ class Feed:
 
     def as_set(self, settings: Settings) -> Feed:
         """The same with what is set in the place of settings. UsageError, naming the setting, where that cannot be."""
-        schedule, equal = self.schedule.as_set(settings), self.equal
+        schedule, equal, retention = self.schedule.as_set(settings), self.equal, self.retention
         if isinstance(equal, Setting):
             equal = _one_of(EQUAL, equal, settings)
-        if schedule is self.schedule and equal is self.equal:
+        if isinstance(retention, Setting):
+            retention = _days(retention, settings)
+        if schedule is self.schedule and equal is self.equal and retention is self.retention:
             return self
-        return replace(self, schedule=schedule, equal=equal)
+        return replace(self, schedule=schedule, equal=equal, retention=retention)
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ passages = Feed(
     equal=Setting("DOORS_DEDUPE", "count"),
     guard=of_this_door,
     confirm=Confirm(after=DAY, empty=True),
+    retention=Setting("DOORS_HISTORY_DAYS", "0"),
     schedule=Every(hours=1),
 )
 APP = App("doors", feeds=[passages])
@@ -52,10 +53,13 @@ APP = App("doors", feeds=[passages])
 
 @dataclass(frozen=True)
 class Switches:
-    """each: passages of a door. stray: the south door says what happened at the north one."""
+    """each: passages of a door. stray: the south door says what happened at the north one. first:
+    the minute of the first passage.
+    """
 
     each: int = 4
     stray: bool = False
+    first: int = 1
 
 
 class Doors:
@@ -71,7 +75,7 @@ class Doors:
 
     def answer(self, request: Request, switches: Switches) -> Answer:
         door = "n" if switches.stray else request.query["door"]
-        minutes = [max(number, 1) for number in range(switches.each)]
+        minutes = [switches.first + max(number, 1) - 1 for number in range(switches.each)]
         return Answer.json([{"badge": f"{door}{minute}", "minute": minute} for minute in minutes])
 
 
@@ -135,3 +139,33 @@ def test_an_operator_who_says_something_else_is_told_before_anything_is_asked(tm
         with pytest.raises(UsageError, match="DOORS_DEDUPE=some is none of count, collapse"):
             doors.run()
         assert doors.asked("/passages") == []
+
+
+@pytest.mark.parametrize(("days", "kept"), [("0", 9), ("3", 4)], ids=["for ever", "three days"])
+def test_what_is_no_longer_there_is_kept_as_long_as_the_operator_says(tmp_path, days, kept):
+    """Every day all passages are others."""
+    with collecting_doors(tmp_path, {"DOORS_HISTORY_DAYS": days}) as doors:
+        for day in range(10):
+            doors.control.set(first=100 * day)
+            assert doors.run().complete
+            doors.clock.advance(DAY)
+        assert doors.number("SELECT count(*) FROM doors_passages") == 8
+        assert doors.number("SELECT count(*) FROM doors_passages_version") == 8 * (kept - 1 if days == "3" else kept)
+        for table in ("_run", "_attempt/2", "_exchange/2", "_body/2"):
+            name, _, doors_each = table.partition("/")
+            assert doors.number(f"SELECT count(*) FROM {name}") <= (kept + 1) * int(doors_each or 1)
+
+
+def test_days_that_are_no_number_are_refused_before_anything_is_asked(tmp_path):
+    with collecting_doors(tmp_path, {"DOORS_HISTORY_DAYS": "a month"}) as doors:
+        with pytest.raises(UsageError, match="DOORS_HISTORY_DAYS=a month is no number of days"):
+            doors.run()
+        assert doors.asked("/passages") == []
+
+
+def test_what_a_swept_collection_cites_is_found_by_an_index(tmp_path):
+    with collecting_doors(tmp_path) as doors:
+        doors.run()
+        for table, column in [("doors_passages", "_exchange"), ("doors_passages_version", "_attempt")]:
+            plan = doors.sql(f"EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 1")
+            assert "USING COVERING INDEX" in plan[0][3]

@@ -212,7 +212,7 @@ def _referred(feeds: Sequence[Feed]) -> dict[str, str]:
 
 def _declared(feed: Feed) -> tuple[object, ...]:
     """The parts of a feed that may hold settings."""
-    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget, feed.equal)
+    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget, feed.equal, feed.retention)
 
 
 def _own(apps: Sequence[App]) -> dict[str, str]:

@@ -144,13 +144,17 @@ async def record(request: Ask) -> Response[bytes]:
     query = _query(request, data, collection, ("as_of", "fields"))
     wanted = canonical_key(request.path_params["key"])
     item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
-    etag = item_tag(collection, wanted, item.state.generation, item.version, query.fields)
+    # Of what is collected, a version that was forgotten may have had the same number.
+    revision = 0 if collection.written else item.revision
+    etag = item_tag(collection, wanted, item.state.generation, item.version, query.fields, revision=revision)
     return _known(data, etag) or _json(item_body(item), etag)
 
 
-def item_tag(collection: Collection, key: str, generation: int, version: int, fields: tuple[str, ...] = ()) -> str:
+def item_tag(
+    collection: Collection, key: str, generation: int, version: int, fields: tuple[str, ...] = (), *, revision: int = 0
+) -> str:
     """The ETag of one version of a record, the whole of it or chosen fields."""
-    return digest("item", collection.name, key, str(generation), str(version), repr(fields))
+    return digest("item", collection.name, key, str(generation), str(version), repr(fields), str(revision))
 
 
 def item_tags(collection: Collection, key: str, generation: int, version: int) -> set[str]:

@@ -60,6 +60,8 @@ class Archive:
         digest = hashlib.sha256(answer.body).hexdigest() if answer.body else ""
         chunks = list(_chunks(answer.body)) if digest and not self.has(digest) else []
         with transaction(self._connection, durable=True) as sql:
+            if digest and not chunks and not self.has(digest):  # removed since: nothing cited it until now
+                chunks = list(_chunks(answer.body))
             sql.executemany(
                 "INSERT OR IGNORE INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?)",
                 [(digest, number, size, data) for number, (size, data) in enumerate(chunks)],

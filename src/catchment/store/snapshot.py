@@ -235,9 +235,16 @@ class Snapshot:
         return [_version(*row) for row in rows]
 
     def source(self, collection: Collection, key: str, version: int | None = None) -> dict[str, Any] | None:
-        """The exchange that brought a version (by default the newest), as named values; None if there is none."""
-        found = next((v for v in self.history(collection, key) if version in (None, v.version)), None)
+        """The exchange that brought a version (by default the newest), as named values; None if there is none.
+
+        QueryError: 410 for a version that is no longer kept.
+        """
+        kept = self.history(collection, key)
+        found = next((v for v in kept if version in (None, v.version)), None)
         if found is None:
+            if version and kept and version < kept[-1].version:
+                message = f"version: the oldest version that is kept is {kept[-1].version}"
+                raise QueryError(message, kind="history-gone", status=410, parameter="version")
             return None
         names = ("id", "partition", "attempt", "method", "url", "status", "headers", "digest", "size", "wire", "at")
         row = self._one(Statement(f"SELECT {', '.join(names)} FROM _exchange WHERE id = ?", (found.exchange,)))  # noqa: S608

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,6 +29,7 @@ from .ledger import Ledger
 from .records import Records
 from .slots import Slots
 from .sqlite import create, mapped, open_database, path_of, transaction
+from .sweep import sweep
 from .tables import LEDGER, SCHEMA_VERSION, Collection, collections_of, tables_of
 from .workers import Workers
 
@@ -78,6 +80,10 @@ class Store:
     def next_generation(self, collection: Collection) -> Next:
         """The collection's next generation, begun afresh. UsageError while another process is at it."""
         return Next(self._derived, collection, self.workers)
+
+    def sweep(self, collection: Collection, cutoff: datetime, *, keep_bodies: bool) -> Iterator[int]:
+        """Removes what ended before the cutoff: each step a transaction (`sweep`)."""
+        return sweep(self._derived, collection, cutoff, keep_bodies=keep_bodies)
 
     async def paid(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a method of the archive, the budgets or the slots, off the event loop."""

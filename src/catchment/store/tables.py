@@ -145,6 +145,7 @@ _ledger(
     _integer("wire", nullable=False),
     _text("at", nullable=False),  # when the answer was complete
     sa.Index("_exchange_of", "feed", "partition", "pass"),
+    sa.Index("_exchange_digest", "digest"),
 )
 
 _ledger(
@@ -298,6 +299,11 @@ class Collection:
         return tuple(self.feed.lists) if isinstance(self.feed, Resource) else ()
 
     @property
+    def swept(self) -> bool:
+        """Whether old versions of it are removed one day: then it is asked what its rows cite."""
+        return isinstance(self.feed, Feed) and self.feed.retention is not None
+
+    @property
     def written(self) -> bool:
         """Whether people write it; else it is collected."""
         return isinstance(self.feed, Resource)
@@ -363,6 +369,8 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         _text("_doc", nullable=False),
     )
     sa.Index(f"{collection.indexes}__partition", table.c["_partition"])
+    for name in ("_exchange", "_attempt", "_revision") if collection.swept else ():
+        sa.Index(f"{collection.indexes}__by{name}", table.c[name])
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
         sa.Index(f"{collection.indexes}__order_{number}", *fields, table.c["_key"])
@@ -392,6 +400,8 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     )
     sa.Index(f"{collection.indexes}_version__key", table.c["_key"], table.c["_version"], unique=True)
     sa.Index(f"{collection.indexes}_version__until", table.c["_until_revision"])
+    for name in ("_exchange", "_attempt") if collection.swept else ():
+        sa.Index(f"{collection.indexes}_version__by{name}", table.c[name])
     return table
 
 
