@@ -24,6 +24,7 @@ from .upstream import NEVER
 
 __all__ = [
     "Reporter",
+    "dry_lines",
     "left_lines",
     "plan_table",
     "replay_table",
@@ -165,6 +166,30 @@ def result_lines(results: Iterable[Result]) -> list[str]:
             said = f"{result.verdict or 'not asked'}: {result.reason}" if result.reason else f"{result.verdict}"
             groups.setdefault((result.feed, said, result.until), []).append(result)
     return [_group(feed, said, until, members) for (feed, said, until), members in groups.items()]
+
+
+def dry_lines(results: Iterable[Result], last: Mapping[tuple[str, str], str | None]) -> list[str]:
+    """What each partition answered, with its last record as JSON; and what was not asked.
+
+    last: collection and partition -> the record, None where the answer had none; of what was asked alone.
+    """
+    lines, rest = [], []
+    for result in results:
+        place = (result.feed, result.partition)
+        if place not in last:
+            rest.append(result)
+            continue
+        numbers = {
+            name: getattr(result.counts, name) for name in ("received", "new", "changed", "same", "gone", "rejected")
+        }
+        said = ", ".join(f"{number:,} {name}" for name, number in numbers.items())
+        reason = f" ({result.reason})" if result.reason else ""
+        lines.append(f"{result.feed} {result.partition}".rstrip() + f": {result.verdict}{reason}, {said}")
+        if (record := last[place]) is not None:
+            lines.append(record)
+        elif result.verdict in (*GOOD, "pending"):
+            lines.append("No records returned")
+    return [*lines, *result_lines(rest)]
 
 
 def _group(feed: str, said: str, until: datetime | None, members: Sequence[Result]) -> str:

@@ -23,7 +23,7 @@ async def fill_again(store: Store, collection: Collection, feed: Feed, run: int,
     """Fills a feed's stored records again where what they are filled from has changed. A result only where that could
     not be done: the next run does it.
     """
-    if feed.derived is None:
+    if feed.derived is None or not store.keeps:
         return []
     try:
         changed = await store.derived(refill, feed, run, store.records(collection), now)
@@ -41,7 +41,7 @@ async def remove_old(
     store: Store, collection: Collection, feed: Feed, now: datetime, stopped: Callable[[], bool]
 ) -> None:
     """Removes what the feed's retention no longer keeps, until it is done or stopped: a later run goes on."""
-    if not isinstance(feed.retention, timedelta):
+    if not isinstance(feed.retention, timedelta) or not store.keeps:
         return
     steps = store.sweep(collection, now - feed.retention, keep_bodies=feed.keep_bodies)
     removed = 0

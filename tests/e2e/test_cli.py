@@ -261,13 +261,20 @@ def test_one_feed_and_one_force_may_be_asked_for(place, upstream):
 
 
 @pytest.mark.parametrize("only", ["force=atlantis", "month=2023-13"])
-def test_what_is_not_listed_is_refused_by_the_lists_and_an_empty_store_asks_for_them(place, upstream, only):
-    said = one_line(place.run("collect", "police", "--only", only))
-    assert only in said
-    lists = ["/api/forces", "/api/crimes-street-dates"]
-    assert [entry["path"] for entry in upstream.control.log()] == lists
-    assert one_line(place.run("collect", "police", "--only", only)) == said
-    assert [entry["path"] for entry in upstream.control.log()] == lists
+def test_what_cannot_be_is_refused_and_an_empty_store_asks_nothing_for_it(place, upstream, only):
+    """Acceptance 2."""
+    done = place.run("collect", "police", "--only", only)
+    assert done.code == 2
+    assert only in one_line(done)
+    assert upstream.control.log() == []
+
+
+def test_a_force_that_is_set_and_that_nobody_knows_is_refused_with_its_setting(place, upstream):
+    done = place.run("collect", "police", values={"FORCES": "leicestershire,atlantis"})
+    assert done.code == 2
+    assert "force=atlantis" in one_line(done)
+    assert "FORCES" in done.err
+    assert upstream.control.log() == []
 
 
 def test_a_second_collection_asks_for_nothing_that_is_not_due(place, upstream):
@@ -312,7 +319,11 @@ def test_settings_are_those_of_the_apps_too(place):
     assert found["CATCHMENT_UPSTREAM_OTHER"] == ("http://[::1]:9", "environment")
     assert found["CATCHMENT_PORT"] == ("8000", "default")
     police = told(place.run("settings", "police/stops"))
-    assert {name for name in police if not name.startswith("CATCHMENT_")} == {"FORCES", "POLICE_BUDGET"}
+    assert {name for name in police if not name.startswith("CATCHMENT_")} == {
+        "FORCES",
+        "POLICE_BUDGET",
+        "POLICE_DEDUPE",
+    }
 
 
 SET = {

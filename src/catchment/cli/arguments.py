@@ -25,6 +25,7 @@ OnlyFlag = Annotated[
     list[str] | None, typer.Option("--only", metavar="NAME=VALUE", help="Only these partitions. Repeatable.")
 ]
 AgainFlag = Annotated[bool, typer.Option("--again", help="Also what is not due yet.")]
+DryFlag = Annotated[bool, typer.Option("--dry-run", help="Ask and compare, but keep nothing. It spends the budget.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 SIZES = ("tiny", "small", "medium", "large")

@@ -18,6 +18,7 @@ from .arguments import (
     SIZES,
     AgainFlag,
     DataFlag,
+    DryFlag,
     HostFlag,
     JsonFlag,
     OnlyFlag,
@@ -91,6 +92,7 @@ def collect(
     *,
     only: OnlyFlag = None,
     again: AgainFlag = False,
+    dry_run: DryFlag = False,
     json: JsonFlag = False,
     data: DataFlag = "",
 ) -> None:
@@ -98,6 +100,8 @@ def collect(
     apps = find_apps(targets)
     scopes = read_scopes(targets, only, again=again)
     settings = read_settings(data)
+    if dry_run:
+        _look([(item, scopes[item.name]) for item in apps], settings, json=json)
     if json:
         summaries = _collect(apps, scopes, settings, None)
         print_json(_summary_json(summaries))
@@ -269,6 +273,24 @@ def _say_outdated(apps: Sequence[App], store: Store, settings: Settings, console
 
     for line in outdated(apps, store, settings):
         console.print(f"[yellow]outdated[/yellow] {line}", highlight=False)
+
+
+def _look(asked: Sequence[tuple[App, Scope]], settings: Settings, *, json: bool) -> NoReturn:
+    """Prints what was answered and what it would change; keeps nothing. Exit 0 unless an answer could not be had."""
+    from ..console import dry_lines
+    from ..operate import collect_once
+    from ..store.dry import DryStore
+
+    clock = open_clock(settings.get("CATCHMENT_CLOCK"))
+    with DryStore(settings, [item for item, _ in asked]) as store:
+        summaries = asyncio.run(collect_once(asked, store, settings, clock, lambda _: None))
+        results = [result for summary in summaries.values() for result in summary.results]
+        if json:
+            print_json(_summary_json(summaries))
+        else:
+            typer.echo("\n".join(dry_lines(results, store.last())))
+    answered = {"complete", "unchanged", "pending"}
+    raise typer.Exit(0 if {result.verdict for result in results} <= answered else INCOMPLETE)
 
 
 def _named(item: App, scope: Scope) -> list[Any]:

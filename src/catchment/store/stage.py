@@ -38,6 +38,9 @@ class Stage:
         if self._scratch is not None:
             self._scratch.close()
 
+    def __len__(self) -> int:
+        return len(self._memory) + self._written * BATCH + len(self._batch)
+
     def add(self, entry: Entry, origin: int) -> int:
         """The slot under which the record waits. origin: which of the answers it came from."""
         if len(self._memory) < self._in_memory:

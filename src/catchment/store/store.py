@@ -56,6 +56,9 @@ class Store:
     replaying: collections may have other fields than their declaration: they are about to be derived again.
     """
 
+    keeps = True
+    """Whether anything of a run stays."""
+
     def __init__(self, settings: Settings, apps: Sequence[App], *, replaying: bool = False) -> None:
         path = path_of(settings.database)
         prepare(path, apps, replaying=replaying)

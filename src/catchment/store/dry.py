@@ -1,0 +1,147 @@
+"""A store that keeps nothing: for looking at what an upstream answers, and what it would change."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ..app import App
+from ..decode import Reject
+from ..merge import Changes
+from ..partitions import STAMP
+from ..settings import Settings
+from .archive import Archive, Exchange
+from .ledger import Lease, Ledger, Outcome
+from .marks import Mark
+from .records import Origin, Records
+from .sqlite import create, open_database, transaction
+from .stage import Stage
+from .store import Store
+from .tables import LEDGER, Collection
+
+__all__ = ["DryStore"]
+
+Rows = list[dict[str, str | None]]
+
+
+class DryStore(Store):
+    """Reads what is stored and spends the budget; the ledger and the archive of its run are gone when it is closed."""
+
+    keeps = False
+
+    def __init__(self, settings: Settings, apps: Sequence[App]) -> None:
+        super().__init__(settings, apps)
+        self._derived.execute("PRAGMA query_only = ON")  # whatever would be written is an error
+        self._folder = TemporaryDirectory(prefix="catchment-dry-")
+        path = Path(self._folder.name) / "run.sqlite"
+        self._dry, self._dry_paid = open_database(path), open_database(path)
+        _begin(self._dry, self.path)
+        self.archive = Archive(self._dry_paid)
+        self.ledger = Ledger(self._dry, self.workers)
+        self._last: dict[tuple[str, str], str] = {}
+        self._sources = {f"{app.name}/{name}" for app in apps for feed in app.feeds for name in feed.partitions.feeds}
+        self._rows: dict[str, Rows] = {}
+
+    def records(self, collection: Collection) -> Records:
+        return _Unkept(self._derived, collection, self)
+
+    def body(self, exchange: Exchange) -> bytes:
+        return Archive(self._dry).whole(exchange).answer.body
+
+    def note(self, lease: Lease, outcome: Outcome, now: datetime, model: str = "") -> None:
+        """Ends an attempt in the ledger of this run."""
+        with transaction(self._dry, durable=False) as sql:
+            Ledger.check(sql, lease)
+            Ledger.close(sql, lease, outcome, now, records=outcome.counts.received, model=model)
+
+    def look(self, collection: Collection, lease: Lease, stage: Stage) -> None:
+        """Remembers the last record of an answer; of a feed that others take their partitions from, all of them."""
+        every = stage.read(range(len(stage)) if collection.name in self._sources else range(len(stage))[-1:])
+        found = [entry for entry, _ in every]
+        if found:
+            self._last[lease.feed, lease.partition.key] = f"{{{found[-1].doc}"
+        if collection.name in self._sources:
+            names = [column.name for column in collection.columns]
+            rows = [dict(zip(names, map(_text, entry.values), strict=True)) for entry in found]
+            stamps = [entry.hash.hex() for entry in found]
+            known = self._rows.setdefault(collection.name, [])
+            known += [row | {STAMP: stamp} for row, stamp in zip(rows, stamps, strict=True)]
+
+    def rows_of(self, name: str) -> Rows:
+        """What this run has seen of a collection that others take their partitions from."""
+        return self._rows.get(name, [])
+
+    def last(self) -> dict[tuple[str, str], str | None]:
+        """Collection and partition of all that was asked -> the last record of the answer as JSON; None for none."""
+        asked = self._dry.execute("SELECT feed, partition FROM _attempt WHERE verdict IS NOT NULL").fetchall()
+        return {place: self._last.get(place) for place in asked}
+
+    def close(self) -> None:
+        super().close()
+        self._dry.close()
+        self._dry_paid.close()
+        self._folder.cleanup()
+
+
+class _Unkept(Records):
+    """The stored records of a collection; what would be committed is compared and forgotten."""
+
+    def __init__(self, connection: sqlite3.Connection, collection: Collection, store: DryStore) -> None:
+        super().__init__(connection, collection)
+        self._store = store
+
+    def rows(self, fields: Sequence[str]) -> Rows:
+        seen = [{name: row[name] for name in fields} for row in self._store.rows_of(self._collection.name)]
+        places = {_place(row) for row in seen}
+        return [*seen, *(row for row in super().rows(fields) if _place(row) not in places)]
+
+    def doubt(self, lease: Lease, outcome: Outcome, now: datetime) -> Outcome:
+        self._store.note(lease, outcome, now)
+        return outcome
+
+    def commit(  # noqa: PLR0913 (as what is kept)
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        changes: Changes,
+        stage: Stage,
+        origins: Sequence[Origin],  # noqa: ARG002 (as what is kept)
+        rejects: Sequence[Reject],  # noqa: ARG002
+        *,
+        model: str,
+        now: datetime,
+        mark: Mark | None = None,  # noqa: ARG002
+    ) -> Outcome:
+        back = len(self._last_versions([change.key for change in changes.new]))
+        counts = replace(outcome.counts, new=len(changes.new) - back, back=back)
+        outcome = replace(outcome, counts=counts)
+        self._store.note(lease, outcome, now, model)
+        self._store.look(self._collection, lease, stage)
+        return outcome
+
+
+def _place(row: Mapping[str, str | None]) -> tuple[str | None, ...]:
+    return tuple(value for name, value in row.items() if name != STAMP)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _begin(connection: sqlite3.Connection, path: Path) -> None:
+    """Makes the ledger of this run from the stored one. Every partition is asked as if by another declaration: a body
+    that is known already is to be looked at all the same.
+    """
+    names = ", ".join(f'"{column.name}"' for column in LEDGER.tables["_partition"].columns)
+    create(connection, list(LEDGER.sorted_tables))
+    connection.execute("ATTACH ? AS kept", (str(path),))
+    connection.execute(f"INSERT INTO main._partition ({names}) SELECT {names} FROM kept._partition")  # noqa: S608 (our own names)
+    connection.execute("DETACH kept")
+    connection.execute(
+        "UPDATE _partition SET lease_owner = NULL, lease_until = NULL, etag = '', last_modified = '', digest = '',"
+        " model = CASE WHEN model = '' THEN '' ELSE 'another' END"
+    )

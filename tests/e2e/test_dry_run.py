@@ -1,0 +1,117 @@
+"""A dry run asks, compares and says what came, and leaves nothing behind but what it spent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from commands import NOW, Place
+
+from catchment.apps.police.standin import service
+from catchment.clock import FakeClock
+from catchment.standin import Control, Options, serve_in_thread
+
+STOPS = "/api/stops-force"
+ONE = ("--only", "force=leicestershire", "--only", "month=-2")  # 2026-01: two months before NOW
+SPENT = ("_budget", "_slot")
+
+
+@pytest.fixture(scope="module")
+def police():
+    clock = FakeClock(NOW)
+    with serve_in_thread(service(Options(size="tiny", variant=1, samples=None, clock=clock)), clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def place(police, tmp_path):
+    police.control.reset()
+    return Place(tmp_path, {"CATCHMENT_UPSTREAM_POLICE": f"{police.url}/api"})
+
+
+@pytest.fixture
+def control(police) -> Control:
+    return police.control
+
+
+def dump(place: Place) -> dict[str, list[tuple]]:
+    """Everything that is stored, but what was spent."""
+    tables = [name for (name,) in place.sql("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    return {name: place.sql(f'SELECT * FROM "{name}" ORDER BY 1, 2') for name in tables if name not in SPENT}
+
+
+def asked(control: Control) -> int:
+    return sum(entry["path"] == STOPS for entry in control.log())
+
+
+def test_on_an_empty_folder_it_prints_counts_and_the_last_record_and_stores_nothing(place, control):
+    """Acceptance 3."""
+    done = place.run("collect", "police/stops", *ONE, "--dry-run")
+    assert done.code == 0, done.text
+    said, record = done.out.splitlines()
+    assert said == (
+        "police/stops force=leicestershire,month=2026-01: complete,"
+        " 20 received, 20 new, 0 changed, 0 same, 0 gone, 0 rejected"
+    )
+    found = json.loads(record)
+    assert (found["force"], found["month"]) == ("leicestershire", "2026-01")
+    assert [entry["query"]["date"] for entry in control.log()] == ["2026-01"]
+    assert {name: rows for name, rows in dump(place).items() if name not in ("_meta", "_collection")} == {
+        name: [] for name in dump(place) if name not in ("_meta", "_collection")
+    }
+
+
+def test_beside_what_is_stored_it_compares_and_changes_nothing(place, control):
+    """Acceptance 3."""
+    assert place.run("collect", "police").code == 0
+    before, spent = dump(place), place.sql("SELECT * FROM _budget")
+    control.set(changed_since=1)
+    done = place.run("collect", "police", *ONE, "--dry-run")
+    assert done.code == 0, done.text
+    assert "month=2026-01: complete, 20 received, 1 new, 0 changed, 19 same, 1 gone, 0 rejected" in done.out
+    assert dump(place) == before
+    assert place.sql("SELECT * FROM _budget") != spent
+    assert asked(control) == 9 + 1
+
+
+def test_the_last_record_is_that_of_the_answer(place, control):
+    """Acceptance 3: also where every record is stored already."""
+    assert place.run("collect", "police").code == 0
+    control.set(added_since=1)
+    last = place.run("collect", "police", *ONE, "--dry-run").out.splitlines()[-1]
+    assert json.loads(last)["operation_name"] == "Added later"
+    control.set(added_since=0)
+    same = place.run("collect", "police", *ONE, "--dry-run").out
+    assert "0 new, 0 changed, 20 same" in same
+    assert json.loads(same.splitlines()[-1])["operation_name"] is None
+
+
+def test_without_records_it_says_so(place, control):
+    """Acceptance 3."""
+    control.faults({"path": STOPS, "fault": "status", "status": 200, "body": "[]"})
+    done = place.run("collect", "police", *ONE, "--dry-run")
+    assert done.code == 0, done.text
+    assert done.out.splitlines()[-1] == "No records returned"
+    assert asked(control) == 1
+
+
+def test_a_whole_app_is_looked_at_though_its_list_is_not_kept(place, control):
+    done = place.run("collect", "police", "--dry-run")
+    assert done.code == 0, done.text
+    assert done.out.count("complete, 20 received, 20 new") == 9
+    assert asked(control) == 9
+    assert place.sql("SELECT count(*) FROM police_availability") == [(0,)]
+
+
+def test_what_could_not_be_had_is_said_and_the_exit_says_it_too(place, control):
+    control.faults({"path": STOPS, "fault": "html"})
+    done = place.run("collect", "police", *ONE, "--dry-run")
+    assert done.code == 3
+    assert "failed" in done.out
+    assert "No records returned" not in done.out
+
+
+def test_for_a_script_it_prints_json(place):
+    done = place.run("collect", "police/stops", *ONE, "--dry-run", "--json")
+    (result,) = json.loads(done.out)["police"]["results"]
+    assert (result["verdict"], result["counts"]["new"]) == ("complete", 20)
