@@ -21,6 +21,7 @@ from .budget import Wait, left_today
 from .clock import Clock, heartbeat
 from .decode import model_digest
 from .derive import derive
+from .drift import Drift
 from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable
 from .failpoints import failpoint
 from .feed import Feed
@@ -238,7 +239,9 @@ class Collector:
             else:
                 return self._derived(feed, lease, fetched, outcome, before)
         except DecodeError as error:
-            outcome = replace(outcome, verdict="failed", reason=f"{error.reason}: {error.message}")
+            drift = (Drift("rejects", detail=error.message),) if error.reason == "drift" else ()
+            reason = f"{error.reason}: {error.message}"
+            outcome = replace(outcome, verdict="failed", reason=reason, drift=drift, sample=error.sample)
         except PagingError as error:
             if before is None and error.passing:
                 raise

@@ -15,18 +15,22 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from .operate import Standing
 from .plan import GOOD
 from .replay import Left, Replayed
 from .runs import Event, Forecast, Result, Summary
+from .store.desk import Noted, Reason, Rejected
 from .upstream import NEVER
 
 __all__ = [
     "Reporter",
+    "drift_lines",
     "dry_lines",
     "left_lines",
     "plan_table",
+    "rejects_tables",
     "replay_table",
     "result_lines",
     "status_table",
@@ -271,3 +275,40 @@ def left_lines(done: Iterable[Replayed]) -> list[str]:
         _group(name, said, None, [Result(name, item.partition, None) for item in members])
         for (name, said), members in groups.items()
     ]
+
+
+def drift_lines(standings: Iterable[Standing]) -> list[str]:
+    """What upstreams changed lately: a line a kind and field, the newest first."""
+    groups: dict[tuple[str, str, str, str], list[Noted]] = {}
+    for standing in standings:
+        for item in standing.drift:
+            groups.setdefault((item.collection, item.kind, item.field, item.detail), []).append(item)
+    return [
+        " ".join(filter(None, (f"{name}:", kind, field, f"({detail})" if detail else "", _when(members))))
+        for (name, kind, field, detail), members in groups.items()
+    ]
+
+
+def _when(members: Sequence[Noted]) -> str:
+    times = f", {len(members)} times" if len(members) > 1 else ""
+    return f"at {members[0].at[:16].replace('T', ' ')} UTC{times}: {members[0].partition or 'the only partition'}"
+
+
+def rejects_tables(reasons: Sequence[Reason], rejects: Sequence[Rejected]) -> list[Table]:
+    """Why rows became no records, a row a reason; and some of those rows, shortened."""
+    counted = Table(box=None, header_style="bold", pad_edge=False)
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    counted.add_column("collection", no_wrap=True)
+    for name in ("rejects", "partitions"):
+        counted.add_column(name, justify="right")
+    for name in ("field", "reason"):
+        counted.add_column(name)
+    for item in reasons:
+        counted.add_row(item.collection, f"{item.count:,}", f"{item.partitions:,}", Text(item.path), Text(item.reason))
+    for name in ("id", "partition", "attempt", "field", "reason", "row"):
+        shown.add_column(name)
+    for row in rejects:
+        cut = " …" if row.cut else ""
+        texts = (row.partition or "-", str(row.last_attempt), row.path, row.reason, row.raw + cut)
+        shown.add_row(str(row.id), *map(Text, texts))
+    return [counted, shown] if rejects else [counted]

@@ -19,6 +19,7 @@ import msgspec
 import xxhash
 
 from .clock import render_moment
+from .drift import SAMPLED
 from .errors import DecodeError
 from .feed import CONTENT, Feed, Row, items
 from .partitions import Partition
@@ -90,7 +91,13 @@ _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def decode(
-    feed: Feed, partition: Partition, body: bytes, *, known: MutableMapping[bytes, int], model: str
+    feed: Feed,
+    partition: Partition,
+    body: bytes,
+    *,
+    known: MutableMapping[bytes, int],
+    model: str,
+    sample: list[bytes] | None = None,
 ) -> Iterator[Decoded]:
     """What each row of a body is, in the body's order.
 
@@ -98,6 +105,7 @@ def decode(
         known: digest of a row that the store has for this partition -> how many times; counted down, over all the
             answers of a pass. One time more is decoded: where equal records are counted, it is a record not stored.
         model: the digest of the declaration (`model_digest`); rows of another model are never known.
+        sample: takes the first rows that are decoded, `SAMPLED` at most.
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
@@ -110,6 +118,8 @@ def decode(
             known[digest] = times - 1
             yield Seen(digest)
         else:
+            if sample is not None and len(sample) < SAMPLED:
+                sample.append(raw)
             yield read(raw, row, digest)
 
 

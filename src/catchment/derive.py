@@ -80,7 +80,10 @@ def _once(
     # Where fields are derived every row is looked at: what is filled may be other though its bytes are known.
     seen = dict(known.times) if lease.model == model and filler is None else {}
     with Stage() as stage:
-        fold, rejects = _read(feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model)
+        fold, rejects, sample = _read(
+            feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model
+        )
+        outcome = replace(outcome, sample=tuple(sample))
         unread, found = len(rejects), fold.keys()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
@@ -107,13 +110,15 @@ def _read(
     *,
     seen: MutableMapping[bytes, int],
     model: str,
-) -> tuple[Fold, list[Reject]]:
-    """The rows of all bodies, folded, their records waiting in the stage; and what is no acceptable record."""
-    rejects: list[Reject] = []
+) -> tuple[Fold, list[Reject], list[bytes]]:
+    """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and a sample of
+    the rows that were decoded.
+    """
+    rejects, sample = list[Reject](), list[bytes]()
     for number, body in enumerate(bodies):
         if number:
             fold.next_page()
-        for row in decode(feed, lease.partition, body, known=seen, model=model):
+        for row in decode(feed, lease.partition, body, known=seen, model=model, sample=sample):
             if isinstance(row, Reject):
                 rejects.append(row)
             elif isinstance(row, Seen):
@@ -122,8 +127,8 @@ def _read(
                 fold.add(row, stage.add(row, number))
             _check_size(feed, fold.received + len(rejects))
         failpoint("page.parsed")
-    _check_drift(fold.received, rejects)
-    return fold, rejects
+    _check_drift(fold.received, rejects, sample)
+    return fold, rejects, sample
 
 
 def _check_size(feed: Feed, received: int) -> None:
@@ -144,12 +149,13 @@ def _check_moved(overlap: AbstractSet[str], changes: Changes, settled: AbstractS
         raise PagingError("unstable", said, hint="rows may have moved while they were paged", keys=moved)
 
 
-def _check_drift(read: int, rejects: Sequence[Reject]) -> None:
+def _check_drift(read: int, rejects: Sequence[Reject], sample: Sequence[bytes]) -> None:
     """DecodeError where so many rows are unreadable that the upstream must have changed, not a record."""
     if rejects and (not read or (len(rejects) >= FEW and len(rejects) > MOST_REJECTED * (read + len(rejects)))):
         raise DecodeError(
             f"{len(rejects)} of {read + len(rejects)} records cannot be read, the first: {rejects[0].reason}",
             reason="drift",
+            sample=sample,
         )
 
 

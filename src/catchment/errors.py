@@ -176,11 +176,12 @@ class PagingError(CatchmentError):
 
 
 class DecodeError(CatchmentError):
-    """A body is not what the feed declares. `reason` is one word for the ledger."""
+    """A body is not what the feed declares. `reason` is one word for the ledger; `sample`: some of its rows."""
 
-    def __init__(self, message: str, *, reason: str = "shape") -> None:
+    def __init__(self, message: str, *, reason: str = "shape", sample: Sequence[bytes] = ()) -> None:
         super().__init__(message)
         self.reason = reason
+        self.sample = tuple(sample)
 
 
 class StoreError(CatchmentError):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -22,6 +22,7 @@ from .principal import LOOPBACK
 from .processes import on_stop
 from .runs import Forecast, OnEvent, Scope, Summary
 from .settings import Settings
+from .store.desk import Noted
 from .store.reader import Reader
 from .store.store import Store
 from .store.tables import collections_of
@@ -38,6 +39,10 @@ AGAIN_S = 5.0
 
 LOOK_S = 60.0
 """At least this often a waiting collector looks again: another process may have changed what is due."""
+
+
+DRIFT = timedelta(days=7)
+"""How long `status` tells that an upstream changed something."""
 
 
 async def collect_once(
@@ -178,7 +183,7 @@ async def forecasts(
 class Standing:
     """How one collection stands. oldest: of its good partitions, when the longest unread one was collected.
 
-    outdated: how many records another declaration derived.
+    outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`.
     """
 
     collection: str
@@ -189,6 +194,7 @@ class Standing:
     left_today: int | None
     paused_until: datetime | None
     outdated: int
+    drift: Sequence[Noted]
 
     @property
     def complete(self) -> bool:
@@ -216,6 +222,7 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
         left_today(feed.upstream.budget_now(settings), counts, now),
         pause.until if pause and pause.until and pause.until > now else None,
         store.ledger.outdated(collection, model_digest(feed.as_set(settings))),
+        store.desk.drift_since(collection, now - DRIFT),
     )
 
 

@@ -90,6 +90,13 @@ def test_a_changed_declaration_is_said_until_it_is_replayed(mine):
     letters, numbers = json.loads(done.out)
     assert (letters["after"], letters["passes"]) == ({"records": 6, "rejects": 0}, 1)
     assert numbers["after"] == {"records": 42, "rejects": 6}
+    shown = mine.run("rejects", "feeds:app").out
+    assert "count/numbers" in shown
+    assert '{"id":5,"text":"f of generation 2"}' in shown
+    listed = json.loads(mine.run("rejects", "--json", "--limit", "2").out)
+    assert [(item["reason"], item["count"], item["partitions"]) for item in listed["reasons"]] == [("odd", 6, 6)]
+    assert len(listed["rejects"]) == 2
+    assert mine.run("rejects", "feeds:app/letters").out == "no rejects\n"
     assert "outdated" not in mine.run("status", "feeds:app").out
 
 

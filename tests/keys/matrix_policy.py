@@ -76,6 +76,8 @@ POLICY: dict[str, dict[str, Row]] = {
     "/v1": READ,
     "/v1/_/feeds": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/rejects": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/drift": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/health/live": READ,
     "/health/ready": READ,
     "/health/data": READ,

@@ -162,7 +162,9 @@ def serve(
 @commands.command(epilog="[bold]Example[/bold]  catchment status police")
 def status(targets: Targets, *, json: JsonFlag = False, data: DataFlag = "") -> None:
     """Say how every collection stands: records, verdicts, age, budget left. Exit 3 if something is incomplete."""
-    from ..console import status_table
+    from rich.markup import escape
+
+    from ..console import drift_lines, status_table
     from ..operate import standings
 
     apps, settings = find_apps(targets), read_settings(data)
@@ -174,6 +176,8 @@ def status(targets: Targets, *, json: JsonFlag = False, data: DataFlag = "") -> 
         else:
             console = open_console()
             console.print(status_table(found, clock.now()))
+            for line in drift_lines(found):
+                console.print(f"[yellow]drift[/yellow] {escape(line)}", highlight=False)
             _say_outdated(apps, store, settings, console)
     raise typer.Exit(0 if all(item.complete for item in found) else INCOMPLETE)
 

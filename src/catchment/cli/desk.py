@@ -1,11 +1,16 @@
-"""The commands about what is stored already: derive it again. No upstream is asked."""
+"""The commands about what is stored already: derive it again, look at what was refused. No upstream is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import typer
 
+from ..app import App
 from ..clock import open_clock
-from .arguments import DataFlag, JsonFlag, OnlyFlag, Targets, find_apps, read_scopes, read_settings
+from ..errors import UsageError
+from .arguments import DataFlag, JsonFlag, OnlyFlag, OptionalTargets, Targets, find_apps, read_scopes, read_settings
 from .commands import INCOMPLETE
 from .output import console, print_json
 
@@ -39,3 +44,41 @@ def replay(targets: Targets, *, only: OnlyFlag = None, json: JsonFlag = False, d
         for line in left_lines(done):
             screen.print(f"[yellow]left[/yellow] {line}", highlight=False)
     raise typer.Exit(0 if all(item.complete for item in done) else INCOMPLETE)
+
+
+@desk.command(epilog="[bold]Example[/bold]  catchment rejects police/stops --json")
+def rejects(
+    targets: OptionalTargets = None,
+    *,
+    limit: Annotated[int, typer.Option(help="How many rows to show at most.", min=0, max=100_000)] = 20,
+    json: JsonFlag = False,
+    data: DataFlag = "",
+) -> None:
+    """Say which rows of the last answers became no records, and why. Mend the declaration, then replay."""
+    from ..console import rejects_tables
+    from ..store.store import Store
+
+    apps, settings = find_apps(targets or []), read_settings(data)
+    with Store(settings, apps, replaying=True) as store:
+        names = _names(apps, targets) if targets else store.collections()
+        reasons, rows = store.desk.reasons(names), store.desk.rejects(names, limit=limit)
+    if json:
+        print_json({"reasons": reasons, "rejects": rows})
+    elif reasons:
+        for table in rejects_tables(reasons, rows):
+            console().print(table, highlight=False)
+    else:
+        console().print("no rejects", highlight=False)
+
+
+def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
+    """The collections that targets name. UsageError for a feed that there is not."""
+    scopes = read_scopes(targets, None, again=False)
+    names = []
+    for item in apps:
+        known = [feed.name for feed in item.feeds]
+        wanted = list(scopes[item.name].feeds) or known
+        if stray := sorted(set(wanted) - set(known)):
+            raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=f"it has {', '.join(known)}")
+        names += [f"{item.name}/{name}" for name in wanted]
+    return names

@@ -22,7 +22,7 @@ from ..store.sqlite import path_of
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import Writer
-from . import collections, docs, problems, resources, status
+from . import collections, desk, docs, problems, resources, status
 from .front import Front
 from .openapi import describe
 from .own import own_routes
@@ -53,7 +53,7 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callab
 
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
-    handlers += [*collections.HANDLERS, *status.HANDLERS, *docs.handlers(description)]
+    handlers += [*collections.HANDLERS, *status.HANDLERS, *desk.HANDLERS, *docs.handlers(description)]
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], writer)
     return _Service(framework, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")
 

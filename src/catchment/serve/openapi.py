@@ -15,6 +15,7 @@ from ..record import Column, Kind
 from ..resource import Resource
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
+from . import desk
 from .data import visible_columns
 from .own import own_routes
 
@@ -441,6 +442,14 @@ def _service(name: str, words: str, parameters: Sequence[Json] = (), *, operatin
     }
 
 
+def _paged_by_id(path: str) -> list[Json]:
+    schemas = {"collection": _TEXT, "limit": _PLAIN_SCHEMAS["limit"][0]}
+    return [
+        _query(name, words, dict(schemas.get(name, {"type": "integer", "minimum": 0, "maximum": 2**53})))
+        for name, words in desk.PARAMETERS[path].items()
+    ]
+
+
 _SERVICE_PATHS: Json = {
     "/v1": _service("index", "The apps and their collections"),
     "/v1/_/feeds": _service("feeds", "What is collected, from where and when", operating=True),
@@ -450,6 +459,10 @@ _SERVICE_PATHS: Json = {
         [_query("collection", "`app/name`.", _TEXT, "stocks/bars") | {"required": True}],
         operating=True,
     ),
+    "/v1/_/rejects": _service(
+        "rejects", "Rows that became no records, and why", _paged_by_id("/v1/_/rejects"), operating=True
+    ),
+    "/v1/_/drift": _service("drift", "What upstreams changed", _paged_by_id("/v1/_/drift"), operating=True),
     "/health/live": _service("live", "Whether the process answers"),
     "/health/ready": _service("ready", "Whether the data can be read"),
     "/health/data": _service("data_health", "How old each collection is"),

@@ -11,15 +11,20 @@ from typing import Any
 import msgspec
 
 from ..clock import parse_moment, render_moment
+from ..drift import Drift
 from ..errors import LeaseLost
 from ..partitions import Partition
 from ..plan import GOOD, State, Verdict, retry_at
+from .desk import note_drift
 from .sqlite import mapped, transaction
 from .workers import Workers
 
 __all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
 
 LEASE = timedelta(seconds=30)
+
+Raw = bytes
+"""A row of an answer, as it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Outcome:
 
     goes_on: the next attempt goes on with this one's pass, from where it ended.
     doubted_at: when the answer was first said, where it is to be said again before it is believed.
+    drift, sample: what is not as it was, and some of the rows that were decoded, in which more of that may be seen.
     """
 
     verdict: Verdict
@@ -81,6 +87,8 @@ class Outcome:
     digest: str = ""
     goes_on: bool = False
     doubted_at: datetime | None = None
+    drift: tuple[Drift, ...] = ()
+    sample: tuple[Raw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +346,8 @@ class Ledger:
                 *(counts.duplicate, counts.conflict, counts.rejected, counts.gone, revision, lease.attempt),
             ),
         )
+        place = (lease.feed, lease.partition.key, lease.attempt)
+        note_drift(sql, place, outcome.drift, outcome.sample, counts.received if model else None, now)
 
 
 def _state(row: Sequence[Any]) -> State:

@@ -18,6 +18,7 @@ from ..errors import QueryError, StoreUnavailable
 from ..record import Column, Kind, Stored, from_decimal_key, to_stored
 from ..resource import Resource
 from .cursors import Position, open_cursor, seal, seal_cursor, unseal
+from .desk import Desk
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import written
 from .rollups import group_text
@@ -134,6 +135,11 @@ class Snapshot:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    @property
+    def desk(self) -> Desk:
+        """Rejects and drift, as of this moment."""
+        return Desk(self._connection)
 
     def _one(self, statement: Statement) -> Any:
         return self._connection.execute(statement.sql, statement.values).fetchone()

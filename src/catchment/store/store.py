@@ -24,6 +24,7 @@ from ..resource import Resource
 from ..settings import Settings
 from .archive import Archive, Exchange
 from .budgets import Budgets
+from .desk import Desk
 from .generations import Next
 from .ledger import Ledger
 from .records import Records
@@ -72,6 +73,7 @@ class Store:
         self.budgets = Budgets(self._paid)
         self.slots = Slots(self._paid, self.workers)
         self.ledger = Ledger(self._derived, self.workers)
+        self.desk = Desk(self._derived)
 
     def records(self, collection: Collection) -> Records:
         return Records(self._derived, collection)
@@ -79,6 +81,12 @@ class Store:
     def body(self, exchange: Exchange) -> bytes:
         """The body of an archived answer, for what uses the ledger or the records."""
         return Archive(self._derived).whole(exchange).answer.body
+
+    def collections(self) -> list[str]:
+        """The names of all that is stored, of whatever app."""
+        with mapped():
+            rows = self._derived.execute("SELECT name FROM _collection WHERE name NOT LIKE '%@next' ORDER BY name")
+            return [name for (name,) in rows]
 
     def next_generation(self, collection: Collection) -> Next:
         """The collection's next generation, begun afresh. UsageError while another process is at it."""

@@ -174,6 +174,28 @@ _ledger(
 )
 
 _ledger(
+    "_drift",
+    _integer("id", primary_key=True),
+    _text("feed", nullable=False),
+    _text("partition", nullable=False),
+    _integer("attempt", nullable=False),
+    _text("kind", nullable=False),
+    _text("field", nullable=False),
+    _text("detail", nullable=False),
+    _text("at", nullable=False),
+    sa.Index("_drift_of", "feed", "id"),
+)
+
+_ledger(
+    "_field",  # what is known of the fields of an upstream's rows
+    _text("feed", primary_key=True),
+    _text("name", primary_key=True),
+    _text("kinds", nullable=False),  # of its values in JSON, joined by `|`
+    _integer("steady", nullable=False),  # 1: no sampled row was ever without it
+    _integer("gone", nullable=False),  # 1: it was steady, and the last sample had none
+)
+
+_ledger(
     "_budget",
     _text("upstream", primary_key=True),
     _text("name", primary_key=True),  # second, minute, hour, day; or pause

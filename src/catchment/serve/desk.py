@@ -1,0 +1,113 @@
+"""What operators look at beside the records: rejects, and what is not as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request, Response, get
+
+from ..errors import QueryError
+from ..store.desk import Desk
+from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
+from . import gate
+from .data import Data
+from .front import DATA
+
+__all__ = ["HANDLERS", "PARAMETERS"]
+
+Ask = Request[Any, Any, Any]
+T = TypeVar("T")
+
+PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "/v1/_/rejects": {
+        "collection": "`app/name`; all without it.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "after": "Those with a higher id; `meta.next` of the page before.",
+        "id": "This one alone, with all its bytes.",
+    },
+    "/v1/_/drift": {
+        "collection": "`app/name`; all without it.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "before": "Those with a lower id; `meta.next` of the page before.",
+    },
+}
+"""Route -> its parameters, in words: the parser and the description are made of it."""
+
+
+@get("/v1/_/rejects")
+async def rejects(request: Ask) -> Response[bytes]:
+    """Rows of the last answers that became no records, by their ids; and how many there are for which reason."""
+    given, names = _given(request, "/v1/_/rejects")
+    limit, after = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), _number(given, "after", 0)
+
+    def page(desk: Desk) -> Any:
+        found = desk.rejects(names, after=after, limit=limit + 1)
+        return found[:limit], desk.reasons(names), found[limit - 1].id if len(found) > limit else None
+
+    if "id" in given:
+        number = _number(given, "id", 0)
+        one = await _ask(request, lambda desk: desk.reject(names, number))
+        return _json({"data": [one] if one else [], "meta": {"reasons": [], "next": None}})
+    data, reasons, following = await _ask(request, page)
+    return _json({"data": data, "meta": {"reasons": reasons, "next": following}})
+
+
+@get("/v1/_/drift")
+async def drift(request: Ask) -> Response[bytes]:
+    """What upstreams changed: fields, their types, how many rows; newest first."""
+    given, names = _given(request, "/v1/_/drift")
+    limit = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    before = _number(given, "before", 0) or None
+    found = await _ask(request, lambda desk: desk.drift(names, before=before, limit=limit + 1))
+    following = found[limit - 1].id if len(found) > limit else None
+    return _json({"data": found[:limit], "meta": {"next": following}})
+
+
+async def _ask(request: Ask, question: Callable[[Desk], T]) -> T:
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+
+    def asked() -> T:
+        with data.reader.snapshot() as snapshot:
+            return question(snapshot.desk)
+
+    return await asyncio.to_thread(asked)
+
+
+def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
+    """The parameters, and the names of the collections that are meant.
+
+    Raises:
+        QueryError: 400 for a parameter that there is not, or twice; 404 for a collection that there is not.
+    """
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]
+    pairs, known = gate.pairs(request.scope["query_string"]), PARAMETERS[route]
+    for number, (name, _) in enumerate(pairs):
+        if name not in known:
+            said = f"unknown parameter {name[:60]}; there are {', '.join(known)}"
+            raise QueryError(said, kind="unknown-parameter", parameter=name[:60])
+        if name in dict(pairs[:number]):
+            raise QueryError(f"{name}: is given twice", parameter=name)
+    given = dict(pairs)
+    if "collection" not in given:
+        return given, [item.name for item in data.visible()]
+    name = given["collection"]
+    return given, [data.collection(name if "/" in name else f"/{name}").name]
+
+
+def _number(given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 2**53) -> int:
+    if name not in given:
+        return default
+    text = given[name]
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and least <= int(text) <= most):
+        raise QueryError(f"{name}: is a whole number from {least} to {most}", parameter=name)
+    return int(text)
+
+
+def _json(content: Any) -> Response[bytes]:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+HANDLERS = (rejects, drift)
