@@ -20,6 +20,7 @@ from .derive import derive
 from .errors import CatchmentError, DecodeError, PagingError, StoreError, UsageError
 from .exchange import Request
 from .feed import Feed
+from .fill import refill
 from .page import Page
 from .paging import Again, walk
 from .partitions import Partition, Surroundings
@@ -130,10 +131,18 @@ class _Again:
             self._tell(Event("planned", self._name, total=len(todo)))
             for item in todo:
                 self._take(item)
+            self._fill()
             self._check_kept()
             generation = self._next.switch(self._settled, self._follow, self._clock.now())
             if generation is not None:
                 return generation
+
+    def _fill(self) -> None:
+        """Fills what is filled from another collection as that stands now: answers were filled as it stood then."""
+        if self._feed.derived is not None:
+            run = self._store.ledger.begin_run(self._app.name, self._clock.now())
+            refill(self._feed, run, self._next.records, self._clock.now())
+            self._store.ledger.end_run(run, self._clock.now())
 
     # -- one pass --------------------------------------------------------------------------------------------------
 

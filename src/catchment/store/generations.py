@@ -206,6 +206,8 @@ _FORGET = (
     "DELETE FROM _commit WHERE collection = ?",
     "DELETE FROM _partition WHERE feed = ?",
     "DELETE FROM _reject WHERE feed = ?",
+    "DELETE FROM _attempt WHERE feed = ?",
+    "DELETE FROM _filled WHERE feed = ?",
 )
 
 _KEPT = "(SELECT key FROM _partition WHERE feed = :next AND model = '')"
@@ -215,6 +217,11 @@ _SWITCH = (
     f"DELETE FROM _reject WHERE feed = :name AND partition NOT IN {_KEPT}",  # noqa: S608 (our own words)
     f"DELETE FROM _reject WHERE feed = :next AND partition IN {_KEPT}",  # noqa: S608
     "UPDATE _reject SET feed = :name WHERE feed = :next",
+    "UPDATE _attempt SET feed = :name WHERE feed = :next",
+    # Rows that were carried over may have been filled from another state: then all are filled again.
+    "DELETE FROM _filled WHERE feed = :name",
+    f"UPDATE _filled SET feed = :name WHERE feed = :next AND NOT EXISTS {_KEPT}",  # noqa: S608
+    "DELETE FROM _filled WHERE feed = :next",
     "DELETE FROM _partition WHERE feed = :next AND model = ''",
     (
         "UPDATE _partition AS p SET"
