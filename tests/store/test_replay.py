@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from shop import START, Shop, app, counted, settings, things
+from shop import START, Shop, app, counted, priced, settings, things
 
 from catchment import KEEP, App, DecodeError, Record
 from catchment.clock import FakeClock
 from catchment.derive import derive
 from catchment.errors import FieldsDiffer, LeaseLost, StoreError, StoreUnavailable, UsageError
 from catchment.feed import Feed
+from catchment.fill import refill
 from catchment.partitions import Partition
 from catchment.replay import Replayed, replay
 from catchment.runs import Scope
@@ -202,6 +203,27 @@ def test_an_answer_that_was_not_believed_is_not_believed_again_before_it_was_sai
     assert (len(before[0]), len(before[1])) == (2, 29)
     again(here, things)
     assert held(here) == before
+
+
+def test_what_is_filled_from_another_collection_is_filled_as_that_stood_and_as_it_stands(here):
+    filled = "SELECT id, price, value, _version FROM shop_priced{} ORDER BY id, _version"
+    here.collect(("a", 10))
+    here.collect(("a", 1), ("b", 2), feed=priced)
+    here.collect(("a", 11), ("b", 20))
+    run = here.store.ledger.begin_run(app.name, here.now)
+    refill(priced, run, here.store.records(Collection("shop", priced)), here.now)
+    before = here.rows(filled.format("")), here.rows(filled.format("_version"))
+    assert before == ([("a", 11, 1, 2), ("b", 20, 2, 2)], [("a", 10, 1, 1), ("b", None, 2, 1)])
+    _, done = again(here, things, priced)
+    assert done.complete
+    assert (here.rows(filled.format("")), here.rows(filled.format("_version"))) == before
+    assert here.rows("SELECT feed FROM _filled") == [("shop/priced",)]
+    assert here.rows("SELECT count(*) FROM _attempt WHERE feed LIKE '%@%'") == [(0,)]
+    assert refill(priced, run, here.store.records(Collection("shop", priced)), here.now) == 0
+    # Derived with another source they are filled again: it is the one that holds now.
+    again(here, replace(things, shape=lambda row, _: {**row, "value": row["value"] * 2}))
+    assert refill(priced, run, here.store.records(Collection("shop", priced)), here.now) == 2
+    assert here.rows(filled.format("")) == [("a", 22, 1, 3), ("b", 40, 2, 3)]
 
 
 # -- what cannot be derived again ------------------------------------------------------------------------------------
