@@ -217,6 +217,7 @@ class Feed:
         due: `changed() | older_than(…)`: when a collected partition is asked again, in the place of the schedule.
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
             schedule); after that at every `reconcile` only.
+        aliases: other names under which readers may ask for a field: `{"removal": "removal_of_clothing"}`.
         sort: the order of lists. indexes: further orders that readers ask for often.
         stale: the age at which a partition is too old; without it, that of a missed round of its schedule.
         public: anyone may read it.
@@ -250,6 +251,7 @@ class Feed:
     reconcile: Every = field(default=Every(days=30), kw_only=True)
     pass_max_age: timedelta | None = field(default=None, kw_only=True)
     max_partition_records: int = field(default=200_000, kw_only=True)
+    aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
     stale: timedelta | None = field(default=None, kw_only=True)
@@ -261,7 +263,7 @@ class Feed:
             raise DeclarationError(where, "the name is lower case, digits and single underscores, without _version")
         known = tuple(column.name for column in self.columns)
         self._check_key(where)
-        lists = {"volatile": self.volatile, "sort": self.sort}
+        lists = {"volatile": self.volatile, "aliases": tuple(self.aliases.values()), "sort": self.sort}
         lists |= {f"indexes[{number}]": names for number, names in enumerate(self.indexes)}
         if isinstance(self.key, tuple):
             lists["key"] = self.key

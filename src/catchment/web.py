@@ -46,7 +46,7 @@ from .serve.openapi import PROBLEM_ANSWER
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
-from .store.query import AsOf, parse_as_of
+from .store.query import AsOf, Query, Term, parse_as_of
 from .store.questions import Tables
 from .store.snapshot import Run
 from .store.sums import Total
@@ -62,6 +62,7 @@ __all__ = [
     "NoNumber",
     "Principal",
     "Problem",
+    "Query",
     "QueryError",
     "Request",
     "Response",
@@ -70,6 +71,7 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "Tables",
+    "Term",
     "Total",
     "Version",
     "View",

@@ -1,4 +1,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the module beside the tests
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
+sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))  # for its client

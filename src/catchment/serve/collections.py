@@ -50,7 +50,7 @@ def _pairs(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
 def _query(request: Ask, data: Data, collection: Collection, allowed: Sequence[str] = ()) -> Query:
     """What is asked of the fields that this reader may read; those alone are answered."""
     columns = data.columns(collection)
-    query = parse(_pairs(request, allowed), columns, collection.feed.sort)
+    query = parse(_pairs(request, allowed), columns, collection.feed.sort, collection.aliases)
     if query.fields or len(columns) == len(collection.columns):
         return query
     return dataclasses.replace(query, fields=tuple(column.name for column in columns))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from ..principal import Principal, may
 from ..record import Column
 from ..resource import Resource
 from ..settings import Settings
-from ..store.query import AsOf
+from ..store.query import AsOf, Query, parse
 from ..store.questions import Tables
 from ..store.reader import Reader
 from ..store.snapshot import Filter, Run, Snapshot, State
@@ -125,6 +125,15 @@ class View:
     def count(self, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
         """How many records match."""
         return self._snapshot.count(self._use(name), filters, as_of=as_of)
+
+    def query(self, name: str, pairs: Iterable[tuple[str, str]]) -> Query:
+        """The filters and `as_of` of a request, read as the collection's own list reads them. QueryError for others."""
+        collection = self._use(name)
+        return parse(pairs, self._data.columns(collection), (), collection.aliases)
+
+    def groups(self, name: str, by: Sequence[str], query: Query) -> dict[tuple[Any, ...], int]:
+        """How many records match, by these fields' values: `groups("stops", ["gender"], query)`; a null is a value."""
+        return self._snapshot.groups(self._use(name), by, query)
 
     def total(self, name: str, column: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> Total:
         """The exact sum of a field over the records that match, and how many have it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -153,7 +154,13 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
         return {"get": _operation(collection, name, words, parameters, answer, **options)}
 
     described = {
-        root: operation("list", "One page of records", _list_parameters(columns), _list_answer(record), link=True),
+        root: operation(
+            "list",
+            "One page of records",
+            _list_parameters(columns, collection.aliases),
+            _list_answer(record),
+            link=True,
+        ),
         f"{root}/{{key}}": operation("get", "One record", [key, as_of, fields], _envelope(record, item_meta)),
         f"{root}/{{key}}/history": operation(
             "history",
@@ -299,8 +306,10 @@ def _operation(
     }
 
 
-def _list_parameters(columns: Sequence[Column]) -> list[Json]:
-    filters = [_filter(column, operator) for column in columns for operator in fits(column)]
+def _list_parameters(columns: Sequence[Column], aliases: Mapping[str, str]) -> list[Json]:
+    named = {column.name: column for column in columns}
+    also = [replace(named[name], name=alias) for alias, name in aliases.items() if name in named]
+    filters = [_filter(column, operator) for column in (*columns, *also) for operator in fits(column)]
     return [*map(_plain, PARAMETERS), *filters]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
 import msgspec
@@ -219,17 +220,23 @@ class Query:
         return msgspec.msgpack.encode(self)
 
 
-def parse(pairs: Iterable[tuple[str, str]], columns: Sequence[Column], order: Sequence[str] = ()) -> Query:
+def parse(
+    pairs: Iterable[tuple[str, str]],
+    columns: Sequence[Column],
+    order: Sequence[str] = (),
+    aliases: Mapping[str, str] = MappingProxyType({}),
+) -> Query:
     """The query that the parameters say.
 
     Args:
         pairs: names and values, decoded.
         order: the collection's own order, as in `sort=`.
+        aliases: other names of fields, by which they may be filtered.
     Raises:
         QueryError: an unknown or repeated parameter (the nearest is named), a value that is not what its field
             holds, a limit passed.
     """
-    given = _distinct(pairs)
+    given = _distinct((_named(name, aliases), text) for name, text in pairs)
     known = {column.name: column for column in columns}
     terms = [_term(name, text, known) for name, text in given.items() if name not in PARAMETERS]
     if len(terms) > MAX_TERMS:
@@ -243,6 +250,12 @@ def parse(pairs: Iterable[tuple[str, str]], columns: Sequence[Column], order: Se
         as_of=parse_as_of(given["as_of"]) if "as_of" in given else None,
         cursor=given.get("cursor", ""),
     )
+
+
+def _named(parameter: str, aliases: Mapping[str, str]) -> str:
+    """The parameter, its field by the field's own name."""
+    name, mark, suffix = parameter.partition("__")
+    return f"{aliases.get(name, name)}{mark}{suffix}"
 
 
 def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -360,6 +360,17 @@ class Snapshot:
         query = Query(terms=tuple(_terms(collection, filters)), as_of=as_of)
         return int(self._one(count_statement(collection, query, None))[0])
 
+    def groups(self, collection: Collection, by: Sequence[str], query: Query) -> dict[tuple[Any, ...], int]:
+        """How many records match, for each combination of these fields' values that there is; nulls are a value."""
+        self._check_kept(collection, self.state(collection), query.as_of)
+        wanted = [_column(collection, name) for name in by]
+        names = ", ".join(f'"{column.name}"' for column in wanted)
+        used = ["_key", *by, *(item.column for item in query.terms)]
+        statement = Statement(f"SELECT {names}, count(*)") + rows_from(collection, query.as_of, used)
+        statement += Statement(" WHERE ") + condition(collection, query.terms, query.as_of)
+        statement += Statement(f" GROUP BY {names}")
+        return {tuple(_values(wanted, row[:-1]).values()): row[-1] for row in self._all(statement)}
+
     def total(
         self, collection: Collection, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None
     ) -> Total:

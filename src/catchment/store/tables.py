@@ -7,6 +7,7 @@ before).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -324,6 +325,11 @@ class Collection:
     def swept(self) -> bool:
         """Whether old versions of it are removed one day: then it is asked what its rows cite."""
         return isinstance(self.feed, Feed) and self.feed.retention is not None
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of fields, for readers."""
+        return {} if isinstance(self.feed, Resource) else self.feed.aliases
 
     @property
     def written(self) -> bool:

@@ -6,7 +6,7 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,13 @@ from .records import KNOWN_FORCES, LONDON, Availability, Force, Stop
 __all__ = ["Availability", "Force", "Stop", "app", "availability", "forces", "stops"]
 
 DEFAULT_FORCES = "avon-and-somerset,leicestershire,cambridgeshire"
+
+
+def routes() -> Sequence[Any]:
+    """The app's own routes; they bring the web framework."""
+    from .routes import ROUTES
+
+    return ROUTES
 
 
 def stand_in(options: Any) -> Any:
@@ -99,8 +106,12 @@ stops = Feed(
     settle=timedelta(days=90),
     reread=Every(days=7),
     reconcile=Every(days=30),
+    aliases={
+        "outcome_linked": "outcome_linked_to_object_of_search",
+        "removal": "removal_of_more_than_outer_clothing",
+    },
     sort=("force", "month", "datetime"),
     public=True,
 )
 
-app = App("police", feeds=[forces, availability, stops], standin=stand_in, demo=demo)
+app = App("police", feeds=[forces, availability, stops], routes=routes, standin=stand_in, demo=demo)

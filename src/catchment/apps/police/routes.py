@@ -1,0 +1,287 @@
+"""The police app's own routes: how stops break down by their categories, and which months there are.
+
+The service that this app takes over had no HTTP side: both are new. Errors are problems.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from catchment.web import (
+    Data,
+    Query,
+    QueryError,
+    Request,
+    Response,
+    Store,
+    Term,
+    View,
+    described,
+    get,
+    parameters,
+    respond,
+)
+
+from .records import KNOWN_FORCES
+
+__all__ = ["ROUTES"]
+
+Ask = Request[Any, Any, Any]
+Pairs = Sequence[tuple[str, str]]
+
+CATEGORIES = (
+    *("type", "gender", "age_range", "self_defined_ethnicity", "officer_defined_ethnicity"),
+    *("legislation", "object_of_search", "outcome", "force"),
+)
+MAX_TOP, DEFAULT_TOP = 100, 20
+MOST_PENDING = 100
+WINDOW = 36
+MOST_MONTHS = 600
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_TOP = re.compile(r"[1-9][0-9]{0,2}")
+NOT_RECORDED = "(not recorded)"
+
+
+# -- how stops break down ------------------------------------------------------------------------------------------
+
+
+@get(
+    "/police/v1/breakdown",
+    operation_class=described(
+        "Stops by their categories",
+        {
+            "by": f"Categories, separated by commas; by default all: {', '.join(CATEGORIES)}.",
+            "top": f"How many values of each, 1 to {MAX_TOP}; default {DEFAULT_TOP}. The rest is in `other`.",
+            "as_of": "As it was: a moment, a date or a revision.",
+            "force": "One force. Every filter of `/v1/police/stops` is taken.",
+            "month": "One month, YYYY-MM.",
+        },
+    ),
+)
+async def breakdown(request: Ask, store: Store) -> Response[bytes]:
+    """How many of the stops that match have each value of each category, most frequent first."""
+    return respond(await asyncio.to_thread(_breakdown, parameters(request), store))
+
+
+def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
+    own, rest = _apart(pairs, ("by", "top"))
+    by, top = _by(own.get("by")), _top(own.get("top"))
+    if stray := [name for name, _ in rest if name in ("sort", "limit", "cursor", "fields", "count")]:
+        raise QueryError(f"{stray[0]}: a breakdown has no pages", kind="unknown-parameter", parameter=stray[0])
+    with store.open() as now:
+        query = now.query("stops", rest)
+        _check_terms(now, query.terms)
+        counts = {name: now.groups("stops", [name], query) for name in by}
+        places = now.groups("stops", ["force", "month"], query)
+        missing, complete = _missing(now, query.terms)
+        parts = {name: _part(found, top) for name, found in counts.items()}
+        return {
+            "total": sum(places.values()),
+            "force_months": len(places),
+            "breakdown": {name: values for name, (values, _) in parts.items()},
+            "other": {name: other for name, (_, other) in parts.items()},
+            "complete": complete,
+            "pending": missing[:MOST_PENDING],
+            "as_of_revision": _revision(now, query),
+        }
+
+
+def _part(found: Mapping[tuple[Any, ...], int], top: int) -> tuple[list[dict[str, Any]], int]:
+    """The most frequent values of a category, what has none of them last; and how many stops have another."""
+    order = sorted(((value, count) for (value,), count in found.items() if value is not None), key=_frequent)
+    values: list[dict[str, Any]] = [{"value": value, "count": count} for value, count in order[:top]]
+    if without := found.get((None,)):
+        values.append({"value": None, "label": NOT_RECORDED, "count": without})
+    return values, sum(count for _, count in order[top:])
+
+
+def _frequent(pair: tuple[str, int]) -> tuple[int, str]:
+    return (-pair[1], pair[0])
+
+
+def _revision(now: View, query: Query) -> int:
+    asked = query.as_of
+    return asked.revision if asked is not None and asked.by_revision else now.state("stops").revision
+
+
+def _missing(now: View, terms: Iterable[Term]) -> tuple[list[dict[str, str]], bool]:
+    """The selected force-months that were never collected, and whether there are none. What the upstream no longer
+    has at all is not waited for.
+    """
+    wanted = [term for term in terms if term.column in ("force", "month")]
+    here = [item for item in now.partitions("stops") if _selected(dict(item["params"]), wanted)]
+    missing = [item for item in here if item["collected_at"] is None and item["verdict"] != "refused"]
+    return [dict(item["params"]) for item in missing], bool(here) and not missing
+
+
+_COMPARED: Mapping[str, Callable[[str, str], bool]] = {
+    "": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "contains": operator.contains,
+    "startswith": str.startswith,
+}
+
+
+def _selected(params: Mapping[str, str], terms: Iterable[Term]) -> bool:
+    """Whether the filters on force and month take this force-month."""
+    return all(_takes(params[term.column], term) for term in terms)
+
+
+def _takes(value: str, term: Term) -> bool:
+    if term.operator == "isnull":
+        return not term.values[0]
+    if term.operator in ("in", "nin"):
+        return (value in term.values) == (term.operator == "in")
+    return _COMPARED[term.operator](value, str(term.values[0]))
+
+
+# -- which months there are ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Span:
+    """The months that are asked for, and the forces; none means every one that there is anything of."""
+
+    months: Sequence[str]
+    forces: Sequence[str]
+
+
+@get(
+    "/police/v1/coverage",
+    operation_class=described(
+        "Which months of which force there are",
+        {
+            "force": "One force; by default every one that is collected.",
+            "from": f"First month, YYYY-MM; by default {WINDOW - 1} months before the last.",
+            "to": "Last month, YYYY-MM; by default the newest that is published.",
+        },
+    ),
+)
+async def coverage(request: Ask, store: Store) -> Response[bytes]:
+    """How each force-month stands, by force, newest month first."""
+    return respond(await asyncio.to_thread(_coverage, parameters(request), store))
+
+
+def _coverage(pairs: Pairs, store: Data) -> dict[str, Any]:
+    given, rest = _apart(pairs, ("force", "from", "to"))
+    if rest:
+        name = rest[0][0][:60]
+        raise QueryError(
+            f"unknown parameter {name}; there are force, from, to", kind="unknown-parameter", parameter=name
+        )
+    with store.open() as now:
+        states = {tuple(dict(item["params"]).values()): item for item in now.partitions("stops")}
+        listed = {(row["force"], row["month"]) for row in now.rows("availability", columns=["force", "month"])}
+        if "force" in given:
+            _check_force(now, "force", given["force"])
+        span = Span(
+            _months(given, max((month for _, month in listed), default="")),
+            [given["force"]] if "force" in given else sorted({force for force, _ in states}),
+        )
+        return {
+            "cells": [
+                _cell(force, month, states.get((force, month)), is_listed=(force, month) in listed)
+                for force in span.forces
+                for month in span.months
+            ]
+        }
+
+
+def _cell(force: str, month: str, state: Mapping[str, Any] | None, *, is_listed: bool) -> dict[str, Any]:
+    collected = state["collected_at"] if state else None
+    return {
+        "force": force,
+        "month": month,
+        "state": (state["verdict"] if state else None) or "pending",
+        "records": state["records"] if state and collected else None,
+        "collected_at": collected,
+        "reason": state["reason"] if state else "not asked yet" if is_listed else "not listed",
+    }
+
+
+def _months(given: Mapping[str, str], newest: str) -> list[str]:
+    """The months from the last to the first."""
+    for name in ("from", "to"):
+        if name in given:
+            _check_month(name, given[name])
+    last = given.get("to") or newest
+    if not last:
+        return []
+    first = _number(given["from"]) if "from" in given else _number(last) - (WINDOW - 1)
+    if first > _number(last):
+        raise QueryError(f"from: {given.get('from')} is after {last}", parameter="from")
+    if _number(last) - first >= MOST_MONTHS:
+        raise QueryError(f"from: more than {MOST_MONTHS} months", parameter="from")
+    return [f"{index // 12:04d}-{index % 12 + 1:02d}" for index in range(_number(last), first - 1, -1)]
+
+
+def _number(month: str) -> int:
+    return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+# -- parameters ----------------------------------------------------------------------------------------------------
+
+
+def _apart(pairs: Pairs, names: Sequence[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The route's own parameters, and the others."""
+    own: dict[str, str] = {}
+    for name, text in pairs:
+        if name in names and name in own:
+            raise QueryError(f"{name} is given twice", parameter=name)
+        if name in names:
+            own[name] = text
+    return own, [(name, text) for name, text in pairs if name not in names]
+
+
+def _by(text: str | None) -> Sequence[str]:
+    names = CATEGORIES if text is None else tuple(text.split(","))
+    if stray := [name for name in names if name not in CATEGORIES]:
+        raise QueryError(f"by: {stray[0][:60]!r} is none of {', '.join(CATEGORIES)}", parameter="by")
+    if len(set(names)) < len(names):
+        raise QueryError("by: names a category twice", parameter="by")
+    return names
+
+
+def _top(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_TOP
+    if not (_TOP.fullmatch(text) and int(text) <= MAX_TOP):
+        raise QueryError(f"top: {text[:60]!r} is not a whole number from 1 to {MAX_TOP}", parameter="top")
+    return int(text)
+
+
+def _check_terms(now: View, terms: Iterable[Term]) -> None:
+    """QueryError: 400 for what is no month, 404 for a force that nobody knows."""
+    for term in terms:
+        if term.operator in ("isnull", "contains", "startswith"):
+            continue
+        name = term.column + (f"__{term.operator}" if term.operator else "")
+        for value in map(str, term.values):
+            if term.column == "month":
+                _check_month(name, value)
+            if term.column == "force" and term.operator in ("", "in"):
+                _check_force(now, name, value)
+
+
+def _check_month(name: str, text: str) -> None:
+    if not _MONTH.fullmatch(text):
+        raise QueryError(f"{name}: {text[:60]!r} is no month, YYYY-MM", parameter=name)
+
+
+def _check_force(now: View, name: str, force: str) -> None:
+    if force in KNOWN_FORCES or now.rows("forces", [("id", "eq", force)], columns=["id"], limit=1):
+        return
+    if not now.rows("availability", [("force", "eq", force)], columns=["force"], limit=1):
+        raise QueryError(f"{name}: there is no force {force[:60]!r}", kind="not-found", status=404, parameter=name)
+
+
+ROUTES = (breakdown, coverage)
