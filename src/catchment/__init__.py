@@ -6,7 +6,7 @@ Declare a feed or a resource with the names below; `catchment.web` has what an a
 
 from __future__ import annotations
 
-from .app import App
+from .app import App, RawFiles
 from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
 from .chained import counted, listed_by, rows_of
 from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
@@ -53,6 +53,7 @@ __all__ = [
     "PagingError",
     "Partition",
     "QueryKey",
+    "RawFiles",
     "Record",
     "Refusal",
     "Request",

@@ -14,13 +14,26 @@ from typing import Any
 
 from .errors import CatchmentError, DeclarationError, UsageError
 from .feed import Feed
+from .partitions import Partition
 from .resource import Resource
 from .settings import Setting
 
-__all__ = ["App", "in_order", "load_app"]
+__all__ = ["App", "RawFiles", "in_order", "load_app"]
 
-SHIPPED = ("police", "stocks", "providers")
+SHIPPED = ("police", "stocks", "episodes", "providers")
 """The apps that come with catchment, by the names under which a command takes them."""
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """The names under which an app's raw bodies, all of them JSON, are written into a folder.
+
+    name: (feed's name, partition) -> the file's name, "" for what is not written. whole: the file that holds them all
+    in one object, by their names.
+    """
+
+    name: Callable[[str, Partition], str]
+    whole: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class App:
     resources: what people write, beside what is collected.
     routes: the web framework's handlers, or a function that gives them (so that the framework is imported only by
     a server). standin: a function from the stand-in's options to the service that stands in for the upstream.
+    raw: the names under which the raw bodies are exported.
     people: has made-up people write through the API, as a `Crowd` says, and gives lines that say what they wrote.
     settings: what its own routes read, beside what feeds and resources refer to.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
@@ -48,6 +62,7 @@ class App:
     after: Callable[[Any], None] | None = field(default=None, repr=False, kw_only=True)
     settings: Sequence[Setting] = field(default=(), kw_only=True)
     standin: Callable[[Any], Any] | None = field(default=None, repr=False)
+    raw: RawFiles | None = field(default=None, kw_only=True, repr=False)
     people: Callable[[Any], Iterator[str]] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
     target: str = field(default="", kw_only=True, compare=False)

@@ -214,7 +214,7 @@ def status_table(standings: Sequence[Standing], now: datetime) -> Table:
     for item in standings:
         table.add_row(
             *(item.collection, f"{item.records:,}", f"{item.revision:,}", _verdicts(Counter(item.verdicts))),
-            _age(now - item.oldest) if item.oldest else "never collected",
+            _age(now - item.oldest) if item.oldest else "" if item.off else "never collected",
             "unlimited" if item.left_today is None else f"{item.left_today:,}",
             f"{item.paused_until:%Y-%m-%d %H:%M}" if item.paused_until else "",
         )

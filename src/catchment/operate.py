@@ -17,6 +17,8 @@ from .clock import Clock, heartbeat
 from .collect import Collector
 from .decode import model_digest
 from .errors import StoreUnavailable
+from .feed import Feed
+from .partitions import Surroundings
 from .plan import GOOD
 from .principal import LOOPBACK
 from .processes import on_stop
@@ -184,6 +186,7 @@ class Standing:
     """How one collection stands. oldest: of its good partitions, when the longest unread one was collected.
 
     outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`.
+    off: by its settings nothing is wanted.
     """
 
     collection: str
@@ -195,10 +198,11 @@ class Standing:
     paused_until: datetime | None
     outdated: int
     drift: Sequence[Noted]
+    off: bool = False
 
     @property
     def complete(self) -> bool:
-        return bool(self.verdicts) and set(self.verdicts) <= GOOD
+        return self.off or (bool(self.verdicts) and set(self.verdicts) <= GOOD)
 
 
 def standings(apps: Sequence[App], store: Store, settings: Settings, now: datetime) -> list[Standing]:
@@ -223,7 +227,14 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
         pause.until if pause and pause.until and pause.until > now else None,
         store.ledger.outdated(collection, model_digest(feed.as_set(settings))),
         store.desk.drift_since(collection, now - DRIFT),
+        off=not states and _is_off(feed, settings, now),
     )
+
+
+def _is_off(feed: Feed, settings: Settings, now: datetime) -> bool:
+    """Whether the settings alone say what is wanted, and that it is nothing."""
+    source = feed.partitions
+    return not source.feeds and not any(source.expand(Surroundings(settings, now, lambda *_: ())))
 
 
 def outdated(apps: Sequence[App], store: Store, settings: Settings) -> list[str]:

@@ -15,9 +15,9 @@ A handler takes `store: Store` and reads inside `with store.open() as now:`. Its
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
@@ -38,7 +38,7 @@ from litestar.params import FromPath
 from .bodies import Fault, InvalidRecord, unstorable
 from .errors import DeclarationError, QueryError, StoreUnavailable
 from .principal import Principal, may
-from .record import to_stored
+from .record import from_decimal_key, to_stored
 from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
@@ -60,6 +60,7 @@ __all__ = [
     "FromPath",
     "InvalidRecord",
     "NoNumber",
+    "Parameter",
     "Principal",
     "Problem",
     "Query",
@@ -80,6 +81,7 @@ __all__ = [
     "delete",
     "demand",
     "described",
+    "from_decimal_key",
     "get",
     "may",
     "number",
@@ -122,9 +124,52 @@ _ANYWHERE = (400, 401, 403, 406, 414, 422, 429, 431, 503)
 """What a request is refused with before a handler sees it, or when the data cannot be read."""
 
 
+@dataclass(frozen=True)
+class Parameter:
+    """What the API's description says of a parameter: `Parameter("Of this season.", 1, type="integer", minimum=0)`.
+
+    example: a value that works. several: it may be repeated. place: where it stands; one of the path is known by its
+    name. bounds: members of JSON Schema.
+    """
+
+    words: str
+    example: Any
+    place: Literal["query", "header"]
+    several: bool
+    bounds: Mapping[str, Any]
+
+    def __init__(
+        self,
+        words: str,
+        example: Any = None,
+        *,
+        place: Literal["query", "header"] = "query",
+        several: bool = False,
+        type: str = "string",  # noqa: A002 (the word of JSON Schema)
+        **bounds: Any,
+    ) -> None:
+        values = {"words": words, "example": example, "place": place, "several": several}
+        for name, value in {**values, "bounds": {"type": OpenAPIType(type), **bounds}}.items():
+            object.__setattr__(self, name, value)
+
+    def shown(self, name: str) -> OpenAPIParameter:
+        """The parameter as it stands in the description."""
+        schema = Schema(**self.bounds)
+        if self.several:
+            schema = Schema(type=OpenAPIType.ARRAY, items=schema)
+        example = [self.example] if self.several else self.example
+        return OpenAPIParameter(
+            name, self.place, description=self.words, schema=schema, required=False, example=example
+        )
+
+    def named(self, known: OpenAPIParameter) -> OpenAPIParameter:
+        """The framework's parameter of the path with the words and the example of this one."""
+        return replace(known, description=self.words, example=self.example)
+
+
 def described(
     summary: str,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, str | Parameter],
     *,
     body: Any = None,
     answers: Mapping[int, str] | None = None,
@@ -132,14 +177,11 @@ def described(
 ) -> type[Operation]:
     """What the API's description says of a handler that reads its request itself: `operation_class=`.
 
-    body: an example of the JSON body that it takes; None for none. answers: status -> when it is given; without it
-    the description leaves open how the handler answers. refuses: the statuses of its problems, beside those that any
-    request may be refused with.
+    parameters: name -> what it means, of those of the path too. body: an example of the JSON body that it takes; None
+    for none. answers: status -> when it is given; without it the description leaves open how the handler answers.
+    refuses: the statuses of its problems, beside those that any request may be refused with.
     """
-    shown = [
-        OpenAPIParameter(name, "query", description=words, schema=Schema(type=OpenAPIType.STRING), required=False)
-        for name, words in parameters.items()
-    ]
+    told = {name: Parameter(said) if isinstance(said, str) else said for name, said in parameters.items()}
     refused = sorted({*_ANYWHERE, *refuses, *((413, 415) if body is not None else ())})
 
     @dataclass
@@ -147,18 +189,22 @@ def described(
         def __post_init__(self) -> None:
             self.summary = summary
             # The framework has put those of the path; it knows of none in the query.
-            self.parameters = [*(self.parameters or ()), *shown]
+            path = {item.name: item for item in self.parameters or () if isinstance(item, OpenAPIParameter)}
+            named = [told[name].named(item) if name in told else item for name, item in path.items()]
+            self.parameters = [*named, *(item.shown(name) for name, item in told.items() if name not in path)]
             if body is not None:
                 content = OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT), example=body)
                 self.request_body = RequestBody(content={"application/json": content})
             if answers:
-                told = {str(status): _answer(words) for status, words in answers.items()}
-                self.responses = {**told, **{str(status): Reference(PROBLEM_ANSWER) for status in refused}}
+                given = {str(status): _answer(status, words) for status, words in answers.items()}
+                self.responses = {**given, **{str(status): Reference(PROBLEM_ANSWER) for status in refused}}
 
     return Described
 
 
-def _answer(words: str) -> OpenAPIResponse:
+def _answer(status: int, words: str) -> OpenAPIResponse:
+    if status == 204:
+        return OpenAPIResponse(words)
     return OpenAPIResponse(words, content={"application/json": OpenAPIMediaType(Schema(type=OpenAPIType.OBJECT))})
 
 

@@ -20,7 +20,7 @@ from catchment.standin import Control, Options, clock_from, serve_in_thread
 from catchment.store.store import Store
 
 KEY = "a-key-that-the-stand-in-takes"
-BASES = {"police": ("POLICE", "/api"), "stocks": ("ALPHAVANTAGE", "")}
+BASES = {"police": ("POLICE", "/api"), "stocks": ("ALPHAVANTAGE", ""), "episodes": ("OMDB", "")}
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Collecting:
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
             f"CATCHMENT_UPSTREAM_{name}": self.url + path,
             "ALPHAVANTAGE_API_KEY": KEY,
+            "OMDB_API_KEY": KEY,
             **self.values,
         }
 

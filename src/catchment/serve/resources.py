@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import re
@@ -18,7 +19,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from ..bodies import InvalidRecord
 from ..errors import QueryError
-from ..principal import may
+from ..principal import ANONYMOUS, may
 from ..resource import Action, Resource
 from ..store.snapshot import Item, State
 from ..store.tables import Collection
@@ -71,13 +72,22 @@ class Writing:
     request_id: str
     if_match: str
     once: str
+    lets_anybody: bool = False
 
     @classmethod
     def of(cls, request: Ask, app: str) -> Writing:
         """What this request may write of the app's resources."""
         scope: Mapping[str, Any] = request.scope
-        header = [gate.header(scope, name).strip() for name in (b"if-match", b"idempotency-key")]
-        return cls(writer_of(request.app), scope[DATA], app, scope[REQUEST_ID], *header)
+        if_match, once = (gate.header(scope, name).strip() for name in (b"if-match", b"idempotency-key"))
+        return cls(writer_of(request.app), scope[DATA], app, scope[REQUEST_ID], if_match, once)
+
+    def for_nobody(self) -> Writing:
+        """The same for nobody in particular, who owns nothing; the resource's `may` says what of others' is his.
+
+        The app's route says when that is let be: no right to write is asked for any more.
+        """
+        nobody = dataclasses.replace(self.data, principal=ANONYMOUS)
+        return dataclasses.replace(self, data=nobody, lets_anybody=True)
 
     async def create(self, name: str, members: Any) -> Done:
         """A new record, or where the declaration says so the next version of the one that it replaces."""
@@ -131,7 +141,7 @@ class Writing:
         *,
         as_owner: bool = True,
     ) -> Write:
-        if as_owner:
+        if as_owner and not self.lets_anybody:
             _demand(self.data, action)
         return Write(
             collection=collection,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import zstandard
@@ -85,21 +86,21 @@ class Archive:
 
     def answered(self, feed: str, partition: str, number: int) -> list[Exchange]:
         """The answers of a pass, oldest first and bare."""
+        rows = self._rows("feed = ? AND partition = ? AND pass = ? ORDER BY id", feed, partition, number)
+        return list(map(_bare, rows))
+
+    def newest(self, feed: str, partition: str) -> Iterator[Exchange]:
+        """The answers of a partition, newest first; each body is read when its turn comes."""
+        rows = self._rows("feed = ? AND partition = ? ORDER BY id DESC", feed, partition)
+        return (self.whole(_bare(row)) for row in rows)
+
+    def _rows(self, which: str, *values: object) -> list[Sequence[Any]]:
         with mapped():
-            rows = self._connection.execute(
-                "SELECT id, fingerprint, digest, status, headers, wire, at, url, EXISTS (SELECT 1 FROM _attempt"
-                " WHERE _attempt.id = _exchange.attempt AND verdict IS NOT NULL) FROM _exchange"
-                " WHERE feed = ? AND partition = ? AND pass = ? ORDER BY id",
-                (feed, partition, number),
+            return self._connection.execute(
+                "SELECT id, fingerprint, digest, status, headers, wire, at, url, EXISTS (SELECT 1 FROM _attempt"  # noqa: S608
+                f" WHERE _attempt.id = _exchange.attempt AND verdict IS NOT NULL) FROM _exchange WHERE {which}",
+                values,
             ).fetchall()
-        return [
-            Exchange(
-                *(id_, fingerprint, digest),
-                Answer(status, b"", parse_moment(at), msgspec.json.decode(headers), wire),
-                *(url, bool(settled)),
-            )
-            for id_, fingerprint, digest, status, headers, wire, at, url, settled in rows
-        ]
 
     def whole(self, exchange: Exchange) -> Exchange:
         """The exchange with its body."""
@@ -115,6 +116,13 @@ class Archive:
             ).fetchall()
         unpack = zstandard.ZstdDecompressor().decompress
         return b"".join(unpack(data) for (data,) in rows)
+
+
+def _bare(row: Sequence[Any]) -> Exchange:
+    """An exchange without its body."""
+    id_, fingerprint, digest, status, headers, wire, at, url, settled = row
+    answer = Answer(status, b"", parse_moment(at), msgspec.json.decode(headers), wire)
+    return Exchange(id_, fingerprint, digest, answer, url, bool(settled))
 
 
 def _chunks(body: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,0 +1,149 @@
+"""episodes: the episodes of chosen television series, with the history of their ratings and what people say of them.
+
+Three feeds follow each other, each by the rows of the one before: a series says how many seasons it has, a season
+names its episodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from catchment import (
+    RETIRE,
+    App,
+    Cron,
+    Derived,
+    Feed,
+    Get,
+    Link,
+    Partition,
+    RawFiles,
+    Resource,
+    Setting,
+    by_page,
+    changed,
+    counted,
+    each,
+    items,
+    older_than,
+    rows_of,
+)
+
+from . import bodies
+from .bodies import Episode, Hit, SeasonEntry, Series
+from .comments import MAX_BODY, OPEN, Comment, check_comment, may_comment
+from .upstream import omdb
+
+__all__ = ["app", "comments", "episodes", "search", "seasons", "series"]
+
+WEEKLY = Cron(Setting("OMDB_SCHEDULE", "0 3 * * 1"))
+
+
+def routes() -> Sequence[Any]:
+    from .routes import ROUTES
+
+    return ROUTES
+
+
+def stand_in(options: Any) -> Any:
+    from .standin import service
+
+    return service(options)
+
+
+def raw_name(feed: str, partition: Partition) -> str:
+    """The file of a raw body, named as the original named it."""
+    names = {"series": "titledata", "seasons": "seasondata-{season}", "episodes": "episodedata-{id}"}
+    return names.get(feed, "").format_map(dict(partition.params))
+
+
+def demo(size: str) -> Mapping[str, str]:  # noqa: ARG001 (an app's shape)
+    """What a client of the stand-in sets: a key, its series, and comments by anybody, as the original had it."""
+    return {"OMDB_API_KEY": "stand-in", "OMDB_SERIES": "tt0944947", "EPISODES_OPEN_COMMENTS": "true"}
+
+
+series = Feed(
+    "series",
+    Series,
+    omdb,
+    request=Get("/", i="{series}"),
+    partitions=each(bodies.imdb_id, series=Setting("OMDB_SERIES", "tt0944947")),
+    rows=bodies.series_rows,
+    shape=bodies.series,
+    key=("imdb_id",),
+    refuse=bodies.impossible,
+    schedule=WEEKLY,
+    public=True,
+)
+
+seasons = Feed(
+    "seasons",
+    SeasonEntry,
+    omdb,
+    request=Get("/", i="{series}", Season="{season}"),
+    partitions=counted(rows_of(series, series="imdb_id"), season="total_seasons", most=50),
+    rows=bodies.season_rows,
+    shape=bodies.season_entry,
+    key=("imdb_id",),
+    refuse=bodies.impossible,
+    missing=RETIRE,
+    schedule=WEEKLY,
+    sort=("series_id", "season", "episode"),
+    public=True,
+)
+
+episodes = Feed(
+    "episodes",
+    Episode,
+    omdb,
+    request=Get("/", i="{id}"),
+    partitions=rows_of(seasons, id="imdb_id"),
+    due=changed() | older_than(days=(28, 35)),
+    rows=bodies.episode_rows,
+    shape=bodies.episode,
+    derived=Derived(seasons, bodies.belonging, fields=bodies.BELONGS),
+    key=("imdb_id",),
+    refuse=bodies.impossible,
+    schedule=WEEKLY,
+    sort=("series_id", "season", "episode"),
+    public=True,
+)
+
+search = Feed(
+    "search",
+    Hit,
+    omdb,
+    request=Get("/", s="{term}"),
+    partitions=each(str.strip, term=Setting("OMDB_SEARCH", "")),
+    pages=by_page("page", total="totalResults", most=100),
+    rows=items("Search"),
+    shape=bodies.hit,
+    key=("term", "imdb_id"),
+    schedule=WEEKLY,
+    public=True,
+)
+
+comments = Resource(
+    "comments",
+    Comment,
+    about=Link(episodes, "episode"),
+    owner="owner",
+    check=check_comment,
+    may=may_comment,
+    max_body=MAX_BODY,
+    sort=("created_at",),
+    indexes=[("episode", "created_at")],
+    public=True,
+)
+
+app = App(
+    "episodes",
+    feeds=[series, seasons, episodes, search],
+    resources=[comments],
+    routes=routes,
+    standin=stand_in,
+    settings=[OPEN, Setting("DATA_DIR", "data")],
+    raw=RawFiles(raw_name, whole="alldata"),
+    demo=demo,
+)

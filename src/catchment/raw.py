@@ -1,0 +1,94 @@
+"""The raw bodies of an app as files: what its upstream answered last, from the archive, byte for byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import msgspec
+
+from .app import App, RawFiles
+from .errors import UsageError
+from .feed import Feed
+from .partitions import Partition
+from .store.store import Store
+
+__all__ = ["export_raw"]
+
+BOM = b"\xef\xbb\xbf"
+
+
+def export_raw(app: App, store: Store, folder: Path) -> int:
+    """How many bodies were written into the folder, each as it was answered last, and all of them in one file.
+
+    Where two partitions have one name, each stands in a folder of its own, named by its first value. A file that is
+    there is replaced; nobody is asked.
+
+    Raises:
+        UsageError: the app names no files, nothing is collected yet, or the folder cannot be written.
+    """
+    if app.raw is None:
+        raise UsageError(f"app {app.name} names no files for its raw bodies", hint="App(raw=RawFiles(…)) names them")
+    count = 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _replacing(folder / app.raw.whole) as whole:
+            for name, body in _bodies(app, app.raw, store):
+                _write(folder / name, body)
+                whole.write((b",\n" if count else b"{\n") + msgspec.json.encode(name) + b": " + body.removeprefix(BOM))
+                count += 1
+            whole.write(b"\n}\n")
+            if not count:
+                raise UsageError(f"nothing of {app.name} is collected yet", hint=f"run catchment collect {app.name}")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name another folder") from error
+    return count
+
+
+def _bodies(app: App, raw: RawFiles, store: Store) -> Iterator[tuple[str, bytes]]:
+    """Names and bodies, in the order of feeds and partitions."""
+    places = [
+        (feed, state.partition, raw.name(feed.name, state.partition))
+        for feed in app.feeds
+        for _, state in sorted(store.ledger.states(app.collection(feed)).items())
+    ]
+    times = Counter(name for _, _, name in places)
+    for feed, partition, name in places:
+        body = _newest(app, feed, partition, store) if name else b""
+        if body:
+            yield _path(name, partition, alone=times[name] == 1), body
+
+
+def _newest(app: App, feed: Feed, partition: Partition, store: Store) -> bytes:
+    """The last answer that was data; an error in words is none, whatever its status."""
+    for exchange in store.archive.newest(app.collection(feed), partition.key):
+        if exchange.answer.body and feed.reader(exchange.answer, partition).kind == "data":
+            return exchange.answer.body
+    return b""
+
+
+def _path(name: str, partition: Partition, *, alone: bool) -> str:
+    parts = [name] if alone else [partition.params[0][1] if partition.params else "_", name]
+    return "/".join(f"_{part}" if part.startswith(".") else part for part in (quote(item, safe=" ") for item in parts))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the path's place once it is whole; what was there stays if it never is."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(path: Path, body: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with _replacing(path) as file:
+        file.write(body)
