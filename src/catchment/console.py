@@ -21,11 +21,13 @@ from .operate import Standing
 from .plan import GOOD
 from .replay import Left, Replayed
 from .runs import Event, Forecast, Result, Summary
+from .store.check import Checked
 from .store.desk import Noted, Reason, Rejected
 from .upstream import NEVER
 
 __all__ = [
     "Reporter",
+    "check_table",
     "drift_lines",
     "dry_lines",
     "left_lines",
@@ -312,3 +314,16 @@ def rejects_tables(reasons: Sequence[Reason], rejects: Sequence[Rejected]) -> li
         texts = (row.partition or "-", str(row.last_attempt), row.path, row.reason, row.raw + cut)
         shown.add_row(str(row.id), *map(Text, texts))
     return [counted, shown] if rejects else [counted]
+
+
+def check_table(found: Sequence[Checked]) -> Table:
+    """Which invariants hold: a row a rule."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("invariant")
+    table.add_column("looked at", justify="right")
+    table.add_column("wrong", justify="right")
+    for item in found:
+        wrong = f"[red]{item.wrong:,}[/red]" if item.wrong else "[green]0[/green]"
+        table.add_row(item.rule, item.says, f"{item.looked:,}", wrong)
+    return table

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,22 @@ def test_killed_in_the_middle_the_old_generation_serves_and_the_next_replay_star
     assert mine.sql("SELECT count(*), min(length) FROM count_numbers") == [(48, 17)]
     assert mine.sql("SELECT name FROM sqlite_master WHERE name LIKE '%next%' OR name LIKE '%old%'") == []
     assert len(numbers.control.log()) == asked
+    held = mine.run("check", "feeds:app")
+    assert held.code == 0, held.text
+
+
+def test_a_check_counts_what_it_looked_at_and_ends_with_one_where_something_is_wrong(mine):
+    with closing(sqlite3.connect(mine.data / "catchment.sqlite")) as sql, sql:
+        sql.execute("UPDATE count_numbers SET text = 'another' WHERE letter = 'c'")
+    done = mine.run("check", "feeds:app")
+    assert done.code == 1
+    assert "I17 count/numbers c,0: its columns are not what its document says" in done.out
+    found = {item["says"]: item for item in json.loads(mine.run("check", "feeds:app", "--json").out)}
+    assert (found["columns are what documents say"]["looked"], found["columns are what documents say"]["wrong"]) == (
+        54,
+        8,
+    )
+    assert {item["wrong"] for says, item in found.items() if says != "columns are what documents say"} == {0}
 
 
 def test_what_an_old_generation_gave_out_is_told_apart(mine):

@@ -21,6 +21,9 @@ Targets = Annotated[list[str], typer.Argument(help="APP, APP/FEED or FILE:app.",
 OptionalTargets = Annotated[
     list[str] | None, typer.Argument(help="APP, APP/FEED or FILE:app. Default: all that is stored.", show_default=False)
 ]
+CheckedTargets = Annotated[
+    list[str] | None, typer.Argument(help="APP or FILE:app. Default: the apps that ship.", show_default=False)
+]
 DataFlag = Annotated[str, typer.Option("--data", help="The data folder.", show_default="./catchment-data")]
 HostFlag = Annotated[str, typer.Option("--host", help="The address to serve on.", show_default="127.0.0.1")]
 PortFlag = Annotated[str, typer.Option("--port", help="The port to serve on.", show_default="8000")]

@@ -1,4 +1,4 @@
-"""The commands about what is stored already: derive it again, look at what was refused. No upstream is asked."""
+"""The commands about what is stored: derive it again, see what was refused, check it. No upstream is asked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from ..app import App
+from ..app import SHIPPED, App
 from ..clock import open_clock
 from ..errors import UsageError
-from .arguments import DataFlag, JsonFlag, OnlyFlag, OptionalTargets, Targets, find_apps, read_scopes, read_settings
+from .arguments import (
+    CheckedTargets,
+    DataFlag,
+    JsonFlag,
+    OnlyFlag,
+    OptionalTargets,
+    Targets,
+    find_apps,
+    read_scopes,
+    read_settings,
+)
 from .commands import INCOMPLETE
 from .output import console, print_json
 
@@ -82,3 +93,24 @@ def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
             raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=f"it has {', '.join(known)}")
         names += [f"{item.name}/{name}" for name in wanted]
     return names
+
+
+@desk.command(epilog="[bold]Example[/bold]  catchment check police")
+def check(targets: CheckedTargets = None, *, json: JsonFlag = False, data: DataFlag = "") -> None:
+    """Hold what is stored against its invariants. Exit 0: all hold; 1: some do not, and it says which."""
+    from ..console import check_table
+    from ..store.check import check as examine
+    from ..store.sqlite import path_of
+    from ..store.tables import collections_of
+
+    apps, settings = find_apps(targets or SHIPPED), read_settings(data)
+    found = examine(path_of(settings.database), [item for app in apps for item in collections_of(app)])
+    if json:
+        print_json(found)
+    else:
+        screen = console()
+        screen.print(check_table(found))
+        for item in found:
+            for text in item.shown:
+                screen.print(f"[red]{item.rule}[/red] {escape(text)}", highlight=False)
+    raise typer.Exit(1 if any(item.wrong for item in found) else 0)

@@ -71,7 +71,7 @@ class Reader:
         with self._lock, _wrapped():
             self._check_file()
             if self._watch is None:
-                self._watch = _connect(self._path)
+                self._watch = connect(self._path)
             seen = int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             if seen != self._states[0]:
                 self._states = (seen, all_states(self._watch))
@@ -107,7 +107,7 @@ class Reader:
             self._check_file()
             if self._idle:
                 return self._idle.pop()
-        return _connect(self._path)
+        return connect(self._path)
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         connection.set_progress_handler(None, 0)
@@ -134,7 +134,8 @@ class Reader:
         self._idle, self._watch, self._states, self._file = [], None, (-1, {}), None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """A read-only connection. StoreUnavailable where the file is none of ours."""
     # Writers wait for nobody in WAL mode; the timeout is for the moment of a checkpoint or a recovery.
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode=ro",
