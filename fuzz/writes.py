@@ -94,10 +94,11 @@ class Course:
 
 @dataclass
 class Person:
-    """One client, which writes one thing after the other and keeps account."""
+    """One client, which writes one thing after the other and keeps account. eyes: a moderator's, who sees comments."""
 
     course: Course
     caller: Caller
+    eyes: Caller
     user: str
     chance: random.Random
     resends: bool
@@ -181,7 +182,7 @@ class Person:
         for _ in range(TRIES):
             self.course.service.up.wait()
             with suppress(*FAILED):
-                return self.caller.ask(method, url, body, **headers)
+                return (self.eyes if method == "GET" else self.caller).ask(method, url, body, **headers)
         raise RuntimeError(f"{method} {url} is never answered")
 
     def _send(self, method: str, url: str, body: object, before: Known | None, members: dict[str, str]) -> Known | None:
@@ -318,7 +319,8 @@ def enlist(course: Course, database: Path, clients: int, seed: int) -> list[Pers
     people = []
     for number in range(clients):
         user = str(uuid.UUID(int=number + 1))
-        caller = Caller(course.service.port, create(database, "hunt", user, {"read", "write"}, datetime.now(UTC))[0])
+        keys = [create(database, "hunt", user, {scope}, datetime.now(UTC))[0] for scope in ("write", "moderate")]
+        caller, eyes = (Caller(course.service.port, key) for key in keys)
         offer = {"name": f"Offer {number}", "skills": SKILLS, "cost_in_pence": 1}
         offer |= (
             {"availability": [{"from_date": "2026-01-01", "to_date": "2026-12-31"}]} if TARGET == "providers" else {}
@@ -327,7 +329,7 @@ def enlist(course: Course, database: Path, clients: int, seed: int) -> list[Pers
         assert status == 201, answer
         provider = Known(answer["data"]["id"], 1, {})
         chance = random.Random(f"{seed} {number}")
-        people.append(Person(course, caller, user, chance, resends=number % 2 == 0, provider=provider))
+        people.append(Person(course, caller, eyes, user, chance, resends=number % 2 == 0, provider=provider))
     for person in people:
         person.providers = [other.provider.id for other in people if other is not person]
     return people
@@ -348,6 +350,7 @@ def hunt(database: Path, options: argparse.Namespace) -> Course:
         thread.join()
     for person in people:
         person.caller.close()
+        person.eyes.close()
     if service.stop() != 0:
         course.wrong("torn", "the server did not end by itself")
     check(course, people, database)

@@ -7,14 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from .errors import CatchmentError
 
-__all__ = ["Children", "on_stop"]
+__all__ = ["Children", "Stopped", "on_stop", "stop_when_asked"]
 
 STOP_S = 9.0
 
@@ -78,6 +79,26 @@ class Children:
         return child, line.strip()
 
 
+class Stopped(KeyboardInterrupt):
+    """The process is asked to end, and nobody has said what is to be finished first.
+
+    Not the interpreter's own: where that one comes up while a module is being made, the process ends by its signal in
+    the end, whoever has caught it.
+    """
+
+
+def stop_when_asked() -> None:
+    """From now on SIGINT and SIGTERM raise `Stopped`, so that child processes are ended and no trace is printed."""
+
+    def stop(_number: int, _frame: object) -> NoReturn:
+        # What was about to begin does not: nothing to tell a person.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, message="coroutine .* was never awaited")
+        raise Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
 @contextmanager
 def on_stop(stop: Callable[[], None]) -> Iterator[None]:
     """Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process at once.
@@ -94,11 +115,12 @@ def on_stop(stop: Callable[[], None]) -> Iterator[None]:
         asked = True
         stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
         loop.add_signal_handler(number, handle)
     try:
         yield
     finally:
-        for number in numbers:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)

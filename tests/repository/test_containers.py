@@ -171,7 +171,11 @@ def test_the_demo_alone_starts_by_default() -> None:
 
 
 def test_the_profiles_are_the_documented_ones() -> None:
-    assert {profile for service in SERVICES.values() for profile in service.get("profiles", [])} == {"stocks", "tools"}
+    assert {profile for service in SERVICES.values() for profile in service.get("profiles", [])} == {
+        "providers",
+        "stocks",
+        "tools",
+    }
 
 
 def test_the_stocks_profile_is_dump_database_and_api() -> None:
@@ -179,6 +183,13 @@ def test_the_stocks_profile_is_dump_database_and_api() -> None:
     assert set(stocks) == {"stocks-upstream", "stocks-dump", "stocks-api"}
     sharing = [name for name, service in stocks.items() if "stocks:/data" in service.get("volumes", [])]
     assert sharing == ["stocks-dump", "stocks-api"]
+
+
+def test_where_people_write_nothing_is_open_without_a_key() -> None:
+    api, key = SERVICES["providers-api"], SERVICES["providers-key"]
+    assert "CATCHMENT_WITHOUT_KEYS" not in api["environment"]
+    assert api["volumes"] == key["volumes"] == ["providers:/data"]
+    assert key["command"][:2] == ["keys", "create"]
 
 
 def test_only_the_dump_knows_a_key() -> None:

@@ -15,6 +15,7 @@ SMALL = {"writes": ["--operations", "300", "--kills", "1"], "corpora": ["--reque
 
 @pytest.mark.parametrize("path", sorted((ROOT / "fuzz").glob("*.py")), ids=lambda path: path.stem)
 def test_a_small_hunt_finds_nothing(path):
+    """Also case 11 of the providers' contract: eight people write at random through one `kill -9`."""
     done = subprocess.run(
         [sys.executable, path, *SMALL[path.stem]], capture_output=True, text=True, timeout=60, check=False
     )

@@ -10,6 +10,7 @@ import typer
 
 from .. import __version__
 from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
+from ..processes import stop_when_asked
 from .commands import INCOMPLETE, commands
 from .desk import desk
 from .keys import keys
@@ -18,6 +19,8 @@ __all__ = ["INCOMPLETE", "main"]
 
 FAILED = 1
 WRONG_USE = 2
+STOPPED = 130
+"""Asked to end before there was anything to end in order."""
 
 app = typer.Typer(
     name="catchment",
@@ -75,12 +78,15 @@ def _guarded(command: Callable[[], Any]) -> int:
         _say(UsageError(told.format_message(), hint=f"see {context.command_path if context else 'catchment'} --help"))
         return WRONG_USE
     except KeyboardInterrupt:
-        return 130
+        code = STOPPED
+    if code == STOPPED:  # by which the command line's library says that it caught it
+        sys.stderr.write("catchment: stopped\n")
     return code if isinstance(code, int) else 0
 
 
 def main() -> NoReturn:
     """The command `catchment`."""
+    stop_when_asked()
     _configure_log()
     sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="catchment")))
 

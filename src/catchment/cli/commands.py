@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -14,6 +15,7 @@ import typer
 from ..app import SHIPPED, App, load_app
 from ..clock import open_clock
 from ..errors import CatchmentError
+from ..processes import Stopped
 from ..settings import DEFAULTS, Setting, Settings
 from .arguments import (
     SIZES,
@@ -337,6 +339,20 @@ def _up(
 
     written: writes to the API at an address once it answers, and gives lines that say so.
     """
+    # Asked to end while it starts, it has nothing to finish: that is its ordinary end too.
+    with suppress(Stopped):
+        _serve_and_collect(targets, apps, settings, children, console, written)
+    console.print("stopped collecting", highlight=False)
+
+
+def _serve_and_collect(
+    targets: Sequence[str],
+    apps: Sequence[App],
+    settings: Settings,
+    children: Children,
+    console: Console,
+    written: Callable[[Sequence[App], Store, str], Iterator[str]],
+) -> None:
     from ..operate import keep_collecting
 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
@@ -352,7 +368,6 @@ def _up(
                 raise CatchmentError(f"the server ended with exit code {code}", hint="its error is above")
 
         asyncio.run(keep_collecting(apps, store, settings, clock, lambda _: None, watch=watch))
-    console.print("stopped collecting", highlight=False)
 
 
 def _secret_names(apps: Sequence[App]) -> set[str]:

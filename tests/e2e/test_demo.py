@@ -1,0 +1,69 @@
+"""The demo as a person starts it, through a pipe, with nothing set that would flush for it."""
+
+import json
+import signal
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+from commands import WAIT_S, ended, killed
+
+
+def free_port() -> int:
+    import socket
+
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def said(process, words: str) -> str:
+    """The line with these words, once the process has said it."""
+    for line in iter(process.stdout.readline, ""):
+        if words in line:
+            return line
+    raise AssertionError(f"ended without saying {words!r}: {process.stderr.read()}")
+
+
+def read(port: int, path: str, method: str = "GET", **headers: str):
+    connection = HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    with closing(connection):
+        connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def test_people_have_written_when_the_demo_says_so(place):
+    port = free_port()
+    process = place.start("demo", "--port", str(port))
+    try:
+        assert "5 people wrote 20 offers and 40 reviews" in said(process, "people wrote")
+        status, content = read(port, "/v1_0/service-providers?count=exact&page_size=100")
+        assert (status, content["pagination"]["count"]) == (200, 20)
+        assert sum(item["review_count"] for item in content["service_providers"]) == 40
+        assert read(port, "/v1/providers/reviews?count=exact")[1]["meta"]["count"] == 40
+        process.send_signal(signal.SIGINT)
+        done = ended(process)
+    except BaseException:
+        killed(process)
+        raise
+    assert (done.code, done.err) == (0, "")
+    assert [line for line in done.out.splitlines() if "stop" in line] == ["stopped collecting"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("words", ["Stand-in upstreams are up", "serving on"])
+def test_asked_to_end_before_it_collects_for_good_it_ends_in_a_line(place, words, number):
+    """While it collects for the first time, and between that and collecting for good."""
+    process = place.start("demo", "--port", str(free_port()))
+    try:
+        said(process, words)
+        process.send_signal(number)
+        done = ended(process)
+    except BaseException:
+        killed(process)
+        raise
+    assert done.code in (0, 3, 130)  # at rest, in the middle of collecting, before it
+    assert done.err in ("", "catchment: stopped\n")
+    ends = [line for line in done.text.splitlines() if line in ("stopped collecting", "catchment: stopped")]
+    assert len(ends) == (done.code != 3)
