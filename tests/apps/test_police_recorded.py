@@ -29,6 +29,7 @@ def files_of(samples: Path) -> dict[tuple[str, str], Path]:
 
 
 def test_every_recorded_month_is_stored_row_for_row(samples, tmp_path):
+    """Acceptance 16."""
     files = files_of(samples)
     assert len(files) == 27
     forces = sorted({force for force, _ in files})
@@ -77,6 +78,7 @@ def test_equal_records_are_all_kept(sussex):
 
 @pytest.mark.parametrize("order", ["2023", "sorted", "reversed"])
 def test_a_second_reading_changes_nothing(sussex, order):
+    """Acceptance 8."""
     before = sussex.sql("SELECT * FROM police_stops ORDER BY _key")
     sussex.control.set(key_order=order)
     result = by_partition(sussex.run(only=MAY), STOPS)["force=sussex,month=2019-05"]
@@ -87,6 +89,7 @@ def test_a_second_reading_changes_nothing(sussex, order):
 
 
 def test_of_sixty_equal_records_one_that_goes_is_one_that_ends(sussex):
+    """Acceptance 8."""
     sussex.control.set(removed_since=2)
     counts = by_partition(sussex.run(only=MAY), STOPS)["force=sussex,month=2019-05"].counts
     assert (counts.new, counts.changed, counts.same, counts.gone) == (0, 0, 920, 1)
@@ -108,6 +111,7 @@ def test_a_corrected_record_is_one_gone_and_one_new(sussex):
 
 
 def test_a_lone_object_is_no_month(samples, tmp_path):
+    """Acceptance 16."""
     with collecting("police", tmp_path, now=NOW, samples=samples, FORCES="sussex") as police:
         police.control.set(single_object=True)
         result = by_partition(police.run(only=MAY), STOPS)["force=sussex,month=2019-05"]
@@ -116,6 +120,7 @@ def test_a_lone_object_is_no_month(samples, tmp_path):
 
 
 def test_a_record_of_the_local_month_keeps_the_month_that_was_asked_for(samples, tmp_path):
+    """Acceptance 11."""
     june = {"force": ["cambridgeshire"], "month": ["2019-06"]}
     with collecting("police", tmp_path, now=NOW, samples=samples, FORCES="cambridgeshire") as police:
         assert police.run(only=june).complete

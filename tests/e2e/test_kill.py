@@ -75,6 +75,7 @@ def undisturbed(police, tmp_path_factory):
 
 @pytest.mark.parametrize("answered", [0, 4])
 def test_killed_while_answers_are_awaited(upstream, undisturbed, tmp_path, answered):
+    """Acceptance 12 of police."""
     place = place_of(tmp_path, upstream.url)
     upstream.control.post(hold=[{"path": STOPS, "call": call} for call in range(answered + 1, 10)])
     process = place.start("collect", "police")
@@ -95,6 +96,7 @@ def test_killed_while_answers_are_awaited(upstream, undisturbed, tmp_path, answe
 
 @pytest.mark.parametrize("requests", [1, 5, 10])
 def test_killed_as_soon_as_so_much_was_asked(upstream, undisturbed, tmp_path, requests):
+    """Acceptance 12 of police."""
     place = place_of(tmp_path, upstream.url)
     process = place.start("collect", "police")
     upstream.control.wait_for(requests)
@@ -160,7 +162,9 @@ def whole(place: Place) -> bool:
 
 @pytest.mark.parametrize("point", ["between", "archived"])
 def test_killed_where_nothing_is_under_way_asks_nothing_twice(mine, numbers, point):
-    """between: two feeds. archived: all that was answered is archived, its rows are not committed."""
+    """Acceptance 12 of police.
+
+    between: two feeds. archived: all that was answered is archived, its rows are not committed."""
     (mine.folder / f"die-at-{point}").touch()
     first = mine.run("collect", "feeds:app", values={"NUMBERS_BUDGET": "1000/second"})
     assert first.code == -signal.SIGKILL
