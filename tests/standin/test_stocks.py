@@ -9,7 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from catchment.apps.stocks.standin import ERRORS, Stocks, Switches, service, sessions
+from catchment.apps.stocks.standin import Stocks, Switches, service
+from catchment.apps.stocks.standin_says import ERRORS
+from catchment.apps.stocks.standin_sessions import sessions
 from catchment.clock import FakeClock
 from catchment.errors import UsageError
 from catchment.standin import Request, serve_in_thread
