@@ -5,9 +5,7 @@ A row whose bytes are known already is passed on by its digest alone, undecoded.
 
 from __future__ import annotations
 
-import functools
 import re
-import types
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from datetime import datetime
 from decimal import Decimal
@@ -22,8 +20,10 @@ from .clock import render_moment
 from .drift import SAMPLED
 from .errors import DecodeError
 from .feed import CONTENT, Feed, Row, items
+from .model import model_digest
 from .partitions import Partition
-from .record import Record, Stored, content_hash, stored_values
+from .record import Record, Stored, columns, content_hash, stored_values
+from .strict import DEPTH, doubled, load_json, most_names, too_deep, twice
 
 __all__ = [
     "Decoded",
@@ -74,19 +74,6 @@ Decoded = Entry | Seen | Reject
 _BOM = b"\xef\xbb\xbf"
 
 
-def load_json(data: bytes) -> Any:
-    """The JSON value in strict reading (RFC 8259): no NaN, no lone surrogates; numbers with a fraction are exact
-    Decimals. DecodeError for anything else.
-    """
-    try:
-        return _any_json.decode(data)
-    except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
-        raise DecodeError(f"no JSON: {error}", reason="json") from error
-    except RecursionError as error:
-        raise DecodeError("nested too deeply", reason="json") from error
-
-
-_any_json = msgspec.json.Decoder(float_hook=Decimal)
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -159,7 +146,7 @@ def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes
         for raw in _split_around(body, feed.rows.member):
             yield bytes(raw), None
         return
-    content = load_json(body) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
+    content = load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
     try:
         for row in feed.rows(content, partition):
             yield msgspec.json.encode(row), row
@@ -217,6 +204,8 @@ def _split_around(body: bytes, member: str) -> Iterator[bytes | msgspec.Raw]:
 def _split(body: bytes, member: str) -> list[msgspec.Raw]:
     try:
         if member:
+            if body.count(b'"%b"' % member.encode()) > 1 and doubled(body, outermost=True) == member:
+                raise DecodeError(f"{member} is named twice", reason="json")
             rows: list[msgspec.Raw] = _envelope(member).decode(body).rows
             return rows
         return _raw_list.decode(body)
@@ -240,10 +229,14 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
     steady = _steady_positions(feed)
     key_of = _key_maker(feed)
     scope = partition.key
+    fields = _fixed_fields(feed)
 
-    def record_of(raw: bytes, row: Row | None) -> Record:
+    def record_of(raw: bytes, row: Row | None) -> Any:
         if row is None and feed.shape is None:
-            return direct.decode(raw)
+            record = direct.decode(raw)
+            if most_names(raw) != fields and (name := twice(raw)):  # it has more, or fewer, or one of them twice
+                raise DecodeError(f"{name} is named twice in one object")
+            return record
         row = load_json(raw) if row is None else row
         shaped = feed.shape(row, partition) if feed.shape else row
         return msgspec.convert(shaped, feed.record, strict=feed.strict)
@@ -253,6 +246,8 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
             return Reject(raw, "a text holds the NUL character", "", None)
         if len(raw) > MAX_RECORD_BYTES:
             return Reject(raw, f"longer than {MAX_RECORD_BYTES} bytes", "", None)
+        if too_deep(raw):
+            return Reject(raw, f"nested deeper than {DEPTH}", "", None)
         try:
             record = record_of(raw, row)
             values = values_of(record)
@@ -304,6 +299,13 @@ def _reject(raw: bytes, error: Exception) -> Reject:
     return Reject(raw, _AT.sub("", reason), at[1] if at else "", None)
 
 
+def _fixed_fields(feed: Feed) -> int:
+    """How many names a row has that has every field once, and nothing else; 0 where rows of one feed may differ."""
+    whole = all(field.required for field in msgspec.structs.fields(feed.record))
+    flat = all(column.kind != "json" for column in columns(feed.record))
+    return len(columns(feed.record)) if whole and flat else 0
+
+
 def _steady_positions(feed: Feed) -> tuple[int, ...] | None:
     """Positions of the columns by which an answer's records are equal; None for all. What is derived comes later."""
     left_out = {*feed.volatile, *(feed.derived.fields if feed.derived else ())}
@@ -336,65 +338,3 @@ def _key_maker(feed: Feed) -> Callable[[Record], str]:
         return lambda _: ""
     names = feed.key
     return lambda record: render_key([getattr(record, name) for name in names])
-
-
-def model_digest(feed: Feed) -> str:
-    """A digest of all that decides what a body becomes: the record's schema, the key, and the code of the feed's
-    functions. Another digest means: what is stored was derived by another declaration.
-    """
-    schema = msgspec.json.encode(msgspec.json.schema(feed.record), order="deterministic")
-    key = "CONTENT" if feed.key is CONTENT else ",".join(feed.key)
-    said = [feed.missing.value, feed.conflict.value, str(feed.equal), repr(feed.strict)]
-    parts = [schema.decode(), key, *said, *feed.volatile]
-    functions: list[Any] = [feed.rows, feed.shape, feed.refuse]
-    if feed.derived:
-        parts += [feed.derived.source.name, *feed.derived.fields]
-        functions.append(feed.derived.attribute)
-    parts += [_code_of(function) for function in functions if function is not None]
-    return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
-
-
-def _code_of(function: Any, seen: frozenset[types.CodeType] = frozenset()) -> str:
-    """The function's bytecode and constants, what is bound to it, and the same of its own module's functions that it
-    calls. seen: the code of those that call it.
-    """
-    if isinstance(function, functools.partial):
-        bound = [*function.args, *function.keywords.items()]
-        return "\n".join([_code_of(function.func, seen), *(_value_text(item, seen) for item in bound)])
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return _steady(function)
-    if code in seen:
-        return ""
-    seen |= {code}
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    bound = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items(), *cells]
-    called = [function.__globals__.get(name) for name in _names_in(code)]
-    own = [item for item in called if hasattr(item, "__code__") and item.__module__ == function.__module__]
-    return "\n".join([_code_text(code), *(_value_text(item, seen) for item in (*bound, *own))])
-
-
-def _names_in(code: types.CodeType) -> Iterator[str]:
-    """The names that code uses, with those of the comprehensions and functions inside it."""
-    yield from code.co_names
-    for item in code.co_consts:
-        if isinstance(item, types.CodeType):
-            yield from _names_in(item)
-
-
-def _code_text(code: types.CodeType) -> str:
-    constants = [_code_text(item) if isinstance(item, types.CodeType) else _steady(item) for item in code.co_consts]
-    return f"{code.co_code.hex()} {constants} {code.co_names}"
-
-
-def _value_text(value: Any, seen: frozenset[types.CodeType]) -> str:
-    return _code_of(value, seen) if callable(value) and not isinstance(value, type) else _steady(value)
-
-
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
-
-
-def _steady(value: Any) -> str:
-    """The value's text, the same in every process: the order of a set is not, nor is an address."""
-    text = str(sorted(map(repr, value))) if isinstance(value, set | frozenset) else repr(value)
-    return _ADDRESS.sub("", text)

@@ -135,14 +135,14 @@ def test_a_volume_above_two_to_the_31_is_exact(tmp_path):
 
 
 @pytest.mark.parametrize("differs", [False, True], ids=["equal", "different"])
-def test_a_day_twice_in_one_answer_is_one_bar_and_the_first_counts(tmp_path, differs):
+def test_a_day_twice_in_one_answer_is_one_bar_and_the_first_counts_the_other_being_a_reject(tmp_path, differs):
     switches = {"doubled_bar": 2, "doubled_differs": differs}
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE="csv") as stocks:
         stocks.run()
         before = stocks.documents("stocks_bars")
         stocks.control.set(**switches)
         counts = only_result(stocks.run(again=True)).counts
-        assert (counts.received, counts.duplicate, counts.conflict) == (31, not differs, differs)
+        assert (counts.received, counts.duplicate, counts.rejected) == (31, not differs, differs)
         assert stocks.documents("stocks_bars") == before
 
 

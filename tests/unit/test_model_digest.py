@@ -151,3 +151,46 @@ def test_where_an_object_lies_in_memory_changes_nothing():
     objects = [object() for _ in range(2)]
     one, other = (functools.partial(lambda given, body, partition: [], item) for item in objects)
     assert digest(rows=one) == digest(rows=other)
+
+
+TABLES = """
+import re
+from decimal import Decimal
+FACTORS = {"kg": 1000, "g": [1, Decimal("1.0")]}
+KINDS = {"b", "a"}
+SPLIT = re.compile("[,;]")
+UNIT = "kg"
+def half(value):
+    return value / 2
+HANDLERS = {"half": half}
+class Other:
+    pass
+unused_table = {"x": 1}
+def rows(body, partition):
+    return [{"id": SPLIT.split(row[UNIT])[0], "size": FACTORS["kg"]} for row in body if row["kind"] in KINDS
+            and HANDLERS and Other]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param('"kg": 1000', '"kg": 1001', id="a value of a table"),
+        pytest.param('Decimal("1.0")', 'Decimal("1.5")', id="a value in a table's value"),
+        pytest.param('{"b", "a"}', '{"b", "c"}', id="a set"),
+        pytest.param('"[,;]"', '"[,:]"', id="a pattern"),
+        pytest.param('UNIT = "kg"', 'UNIT = "g"', id="a text"),
+        pytest.param("value / 2", "value / 3", id="a function in a table"),
+    ],
+)
+def test_a_table_of_the_module_that_a_function_reads_is_part_of_the_model(old, new):
+    assert TABLES.count(old) == 1
+    assert digest(START + TABLES.replace(old, new)) != digest(START + TABLES)
+
+
+def test_a_table_that_no_function_reads_is_not():
+    assert digest(START + TABLES.replace('{"x": 1}', '{"x": 2}')) == digest(START + TABLES)
+
+
+def test_a_set_has_no_order():
+    assert digest(START + TABLES.replace('{"b", "a"}', '{"a", "b"}')) == digest(START + TABLES)
