@@ -425,3 +425,19 @@ def test_a_stored_record_of_another_type_is_a_conflict_that_says_so(market):
     assert answer.status_code == 409
     assert "places" in answer.json()["detail"]
     assert "$.cost" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "status", "closes"),
+    [
+        (PLACES, {}, 201, False),
+        (PLACES, {"content_type": "text/plain"}, 415, True),
+        (f"{PLACES}?x=1", {}, 400, True),
+        (f"{PLACES}/x/y/z", {}, 404, True),
+    ],
+)
+def test_a_client_is_told_when_its_body_was_not_read(market, url, headers, status, closes):
+    """The server closes then: who sent the next request on that connection would write into a closed pipe."""
+    answer = market.ask("POST", url, PLACE, **headers)
+    assert answer.status_code == status
+    assert (answer.headers.get("connection") == "close") is closes

@@ -50,10 +50,29 @@ _PRIVATE = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization,
 
 
 @dataclass
+class _In:
+    """The request's body: whether there is more of it than was taken."""
+
+    receive: Receive
+    left: bool
+
+    @classmethod
+    def of(cls, scope: Message, receive: Receive) -> _In:
+        chunked = bool(gate.header(scope, b"transfer-encoding"))
+        return cls(receive, chunked or gate.header(scope, b"content-length") not in ("", "0"))
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        self.left &= bool(message.get("more_body"))
+        return message
+
+
+@dataclass
 class _Out:
     """The way to the client: whether anything went it, the request's id on it, and no body for a HEAD."""
 
     send: Send
+    body: _In
     bodiless: bool
     request_id: str
     started: bool = False
@@ -61,7 +80,11 @@ class _Out:
     async def __call__(self, message: Message) -> None:
         self.started = True
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"x-request-id", self.request_id.encode())]}
+            headers = [*message["headers"], (b"x-request-id", self.request_id.encode())]
+            if self.body.left and b"connection" not in dict(headers):
+                # The server does not wait for what nobody read: a client that goes on would write into a closed pipe.
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
         if self.bodiless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self.send(message)
@@ -135,13 +158,14 @@ class Front:
             return
         scope = self._at_home(scope)
         path, identity = gate.raw_path(scope), request_id(scope)
-        out = _Out(send, scope["method"] == "HEAD", identity)
+        body = _In.of(scope, receive)
+        out = _Out(send, body, scope["method"] == "HEAD", identity)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
         structlog.contextvars.bind_contextvars(request_id=identity, user="")
         try:
             refused = gate.refusal(scope, self._hosts)
             if refused is None:
-                refused = await self._admit({**scope, REQUEST_ID: identity}, path, receive, out)
+                refused = await self._admit({**scope, REQUEST_ID: identity}, path, body, out)
             if refused is None:
                 return
         except Exception as error:
