@@ -17,6 +17,7 @@ import time
 import unicodedata
 import uuid
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
@@ -35,8 +36,8 @@ from catchment.store.store import prepare
 APPS = [stocks.app, police.app, providers.app, texts]
 TARGET = "stocks police providers hunted.texts:app"
 LEAK = re.compile(
-    r"Traceback|site-packages|\.py\"|sqlite3|OperationalError|IntegrityError|SELECT .+ FROM|no such (column|table)"
-    r"|near \\?\".*\": syntax|unrecognized token|database is locked|sqlalchemy",
+    r"Traceback|site-packages|\.py\"|sqlite3|OperationalError|IntegrityError|SELECT .{1,60}? FROM [\"_a-z]"
+    r"|no such (column|table)|near \\?\".*\": syntax|unrecognized token|database is locked|sqlalchemy",
     re.IGNORECASE,
 )
 OURS = ("user-agent", "accept", "x-request-id", "if-none-match", "if-match", "idempotency-key", "content-type")
@@ -216,7 +217,10 @@ def written_body(body: dict[str, Any] | None, place: Input, corpus: str) -> byte
 # -- what an answer must be -----------------------------------------------------------------------------------------
 
 
-def wrong(place: Input, sent: Sent, status: int, headers: dict[str, str], body: bytes) -> list[str]:
+def wrong(
+    place: Input, sent: Sent, written: Collection[str], status: int, headers: dict[str, str], body: bytes
+) -> list[str]:
+    """What is wrong with an answer. written: texts that it may say again, because people wrote them."""
     found = []
     if status >= 500:
         found.append("5xx")
@@ -230,7 +234,7 @@ def wrong(place: Input, sent: Sent, status: int, headers: dict[str, str], body: 
     }  # the last: of any address, whatever it names
     if str(status) not in documented and "default" not in documented:
         found.append("undocumented")
-    if leaks(sent.text, body.decode(errors="replace")):
+    if leaks({sent.text, *written}, body.decode(errors="replace")):
         found.append("leak")
     if "x-injected" in headers or (body and headers.get("x-content-type-options") != "nosniff"):
         found.append("header")
@@ -239,21 +243,20 @@ def wrong(place: Input, sent: Sent, status: int, headers: dict[str, str], body: 
     return found
 
 
-def leaks(sent: str, body: str) -> bool:
-    """Whether an answer says something of our inside that is no echo of what was sent."""
-    told = [found.group().lower() for found in LEAK.finditer(body)]
-    echoed = [form.lower() for form in forms(sent)]
-    return not all(any(one in form for form in echoed) for one in told) and not any(
-        form in body for form in forms(sent)
-    )
+def leaks(texts: Collection[str], body: str) -> bool:
+    """Whether an answer says something of our inside that is in none of the texts that people sent."""
+    if not LEAK.search(body):
+        return False
+    for form in sorted((form for text in texts for form in forms(text)), key=len, reverse=True):
+        body = body.replace(form, "") if form else body
+    echoed = [form.lower() for text in texts for form in forms(text)]  # an echo may be cut short
+    return any(not any(one.group().lower() in form for form in echoed) for one in LEAK.finditer(body))
 
 
 def forms(text: str) -> set[str]:
     """The text as an answer may say it: as it is, as Python shows it, and each of these inside of JSON."""
-    plain_forms = {text, repr(text)[1:-1]}
-    return {form for form in plain_forms if form} | {
-        json.dumps(form, ensure_ascii=narrow)[1:-1] for form in plain_forms if form for narrow in (True, False)
-    }
+    ways = {text, repr(text)[1:-1]}
+    return ways | {json.dumps(way, ensure_ascii=narrow)[1:-1] for way in ways for narrow in (True, False)}
 
 
 def changed(world: World, place: Input, sent: Sent, status: int, body: bytes) -> list[str]:
@@ -289,12 +292,14 @@ def meetings(document: dict[str, Any], options: argparse.Namespace) -> tuple[int
 def hunt(world: World, options: argparse.Namespace) -> tuple[Counter[str], list[str], int]:
     every, tried = meetings(world._json("GET", "/openapi.json"), options)
     found: Counter[str] = Counter()
-    said = []
+    said, written = [], set()
     for place, corpus, text in tried:
         sent = request(world, place, corpus, text)
+        if place.kind == "body" and LEAK.search(text):
+            written.add(text)
         try:
             status, headers, body = world.send(sent)
-            faults = wrong(place, sent, status, headers, body) + changed(world, place, sent, status, body)
+            faults = wrong(place, sent, written, status, headers, body) + changed(world, place, sent, status, body)
         except Exception as error:  # noqa: BLE001 (no answer is a finding like any other)
             status, faults = 0, [f"no answer: {type(error).__name__}"]
         found[f"{status // 100}xx"] += 1
