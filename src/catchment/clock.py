@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -116,6 +117,7 @@ def open_clock(where: str) -> Clock:
     return clock
 
 
+@lru_cache(maxsize=64)
 def render_moment(moment: datetime) -> str:
     """RFC 3339 in UTC, always with six decimals, so that text order is time order."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -39,7 +39,7 @@ __all__ = [
 Action = Literal["create", "change", "delete"]
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
-_TAKEN = re.compile(r"(partition|one|order_[0-9]+|rollup_[0-9]+)\Z")
+_TAKEN = re.compile(r"(partition|one|revision|order_[0-9]+|rollup_[0-9]+)\Z")
 _MOMENTS = ("created_at", "updated_at")
 MAX_BODY = 2**20
 
@@ -106,12 +106,27 @@ class Rollup:
     """A count and an exact sum for each group, kept with every write: `Rollup(of="rating", by=("provider",))`.
 
     Records whose `of` is null are not counted; without `of` every record is, and the sum is 0.
-    standing: a record counts only as long as what it is about is there.
+
+    Args:
+        carries: fields of the record that the groups are about (their first field links to it), kept in the groups'
+            rows too. Where `by` is that link alone, every record that may be written about has a row, with a count
+            of 0 at first.
+        orders: what rows are looked up and walked by besides: fields, carried ones, `_count`, `_whole` (the sum
+            without its fraction, as far as 64 bits hold it) and `_mean` (the nearest number of 64 bits; 0 of
+            nothing), with `-` for descending.
+        standing: a record counts only as long as what it is about is there.
     """
 
     of: str = ""
     by: tuple[str, ...] = field(default=(), kw_only=True)
     standing: bool = field(default=False, kw_only=True)
+    carries: tuple[str, ...] = field(default=(), kw_only=True)
+    orders: tuple[tuple[str, ...], ...] = field(default=(), kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What an order may name."""
+        return (*self.by, *self.carries, "_count", "_whole", "_mean")
 
 
 @dataclass(frozen=True)
@@ -255,6 +270,24 @@ class Resource:
                 raise DeclarationError(f"{where}: rollups[{number}]", "standing needs about= a resource")
             if loose := [name for name in item.by if self._kinds[name] in ("json", "number")]:
                 raise DeclarationError(f"{where}: rollups[{number}]", f"{loose[0]} makes no groups")
+            self._check_carried(f"{where}: rollups[{number}]", item)
+
+    def _check_carried(self, where: str, item: Rollup) -> None:
+        target = self.carried_from(item)
+        if item.carries and target is None:
+            raise DeclarationError(where, "carries fields of nothing", hint="the first of `by` links to a resource")
+        for name in item.carries:
+            assert target is not None
+            if target._kinds.get(name, "json") == "json" or name in target._nullable or name in item.by:
+                raise DeclarationError(where, f"{name} cannot be carried", hint="a field that is always there, no list")
+        for name in (name.removeprefix("-") for names in item.orders for name in names):
+            if name not in item.names:
+                raise DeclarationError(where, f"{name} orders nothing", hint=f"columns: {', '.join(item.names)}")
+
+    def carried_from(self, item: Rollup) -> Resource | None:
+        """The resource whose records the groups of a roll-up are about; None for none."""
+        found = (link.target for link in self.links if link.fields == item.by[:1])
+        return next((target for target in found if isinstance(target, Resource)), None)
 
     # -- what reading needs of a feed too ----------------------------------------------------------------------
 
@@ -273,7 +306,7 @@ class Resource:
 
     # -- fields ------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def links(self) -> tuple[Link, ...]:
         return (self.about,) if isinstance(self.about, Link) else tuple(self.about)
 
@@ -282,13 +315,13 @@ class Resource:
         """The fields that stand once the record is created."""
         return tuple(name for link in self.links for name in link.fields)
 
-    @property
+    @cached_property
     def filled(self) -> frozenset[str]:
         """The fields that no body may have."""
         moments = [name for name in _MOMENTS if name in self._kinds]
         return frozenset({"id", *filter(None, [self.owner]), *moments, *self.read_only})
 
-    @property
+    @cached_property
     def writable(self) -> tuple[str, ...]:
         """The fields that people write."""
         return tuple(name for name in self._kinds if name not in self.filled)

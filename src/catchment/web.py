@@ -46,6 +46,7 @@ from .serve.openapi import PROBLEM_ANSWER
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
+from .store.bulk import Draft, load
 from .store.query import AsOf, Query, Term, parse_as_of
 from .store.questions import Tables
 from .store.snapshot import Run
@@ -56,6 +57,7 @@ __all__ = [
     "AsOf",
     "Data",
     "Done",
+    "Draft",
     "Fault",
     "FromPath",
     "InvalidRecord",
@@ -83,6 +85,7 @@ __all__ = [
     "described",
     "from_decimal_key",
     "get",
+    "load",
     "may",
     "number",
     "of_error",

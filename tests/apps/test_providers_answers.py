@@ -587,7 +587,7 @@ def test_the_largest_question_is_answered(market):
     """Fifty skills and a hundred ranges, judged as of the walk's beginning."""
     skills = [f"skill {number}" for number in range(50)]
     made = [market.offer(skills=skills, availability=[span("2000-01-01", "2100-01-01")]) for _ in range(3)]
-    job = {"job_budget_in_pence": 10**12, "skills": skills, "skills_mode": "all", "rank": "best"}
+    job = {"job_budget_in_pence": 10**12, "skills": skills, "skills_mode": "all", "rank": "best", "score": "decayed"}
     job |= {"availability": [span(f"2024-01-{number % 28 + 1:02}") for number in range(100)], "explain": True}
     first = market.ask("POST", "/service-providers/recommend?page_size=2&count=exact", job).json()
     market.rate(made[0], 5, skill=skills[3])

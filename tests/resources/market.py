@@ -120,7 +120,11 @@ reviews = Resource(
     normal=normal_review,
     check=check_review,
     refuse=refuse_review,
-    rollups=(Rollup(of="rating", by=("place",)), Rollup(of="rating", by=("place", "skill")), Rollup()),
+    rollups=(
+        Rollup(of="rating", by=("place",), carries=("cost",), orders=(("cost", "-_mean", "place"),)),
+        Rollup(of="rating", by=("place", "skill"), carries=("cost",), orders=(("skill", "_count", "-_whole"),)),
+        Rollup(),
+    ),
     max_body=4096,
     public=True,
 )

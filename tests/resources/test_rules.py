@@ -189,6 +189,10 @@ class Bare(Record):
     id: str
 
 
+def _carrying(name, *order):
+    return Rollup(by=("text",), carries=(name,), orders=(order,))
+
+
 WRONG = {
     "name": (lambda: Resource("Things", Thing), "resource Things: the name"),
     "name of versions": (lambda: Resource("things_version", Thing), "resource things_version: the name"),
@@ -202,6 +206,18 @@ WRONG = {
     "sum of text": (lambda: Resource("things", Thing, rollups=[Rollup(of="text")]), "text is no exact number"),
     "sum of floats": (lambda: Resource("things", Thing, rollups=[Rollup(of="score")]), "score is no exact number"),
     "group of lists": (lambda: Resource("things", Thing, rollups=[Rollup(by=("tags",))]), "tags makes no groups"),
+    "carried from nothing": (
+        lambda: Resource("things", Thing, rollups=[Rollup(by=("text",), carries=("cost",))]),
+        "rollups[0]: carries fields of nothing",
+    ),
+    "carried list": (
+        lambda: Resource("things", Thing, about=Link(places, "text"), rollups=[_carrying("skills")]),
+        "skills cannot be carried",
+    ),
+    "order of nothing": (
+        lambda: Resource("things", Thing, about=Link(places, "text"), rollups=[_carrying("cost", "-sum")]),
+        "sum orders nothing",
+    ),
     "list of text": (lambda: Resource("things", Thing, lists=["text"]), "text is no list"),
     "list of lists": (lambda: Resource("things", Thing, lists=["rows"]), "rows holds lists"),
     "list called as an index": (lambda: Resource("things", Thing, lists=["one"]), "a list cannot be called one"),

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
 import pytest
@@ -45,6 +46,21 @@ def check_sums(sql):
     for name in ("places", "reviews"):
         for number in range(len(COLLECTIONS[name].feed.rollups)):
             assert kept(sql, COLLECTIONS[name], number) == recomputed(sql, COLLECTIONS[name], number)
+    check_carried(sql)
+
+
+def check_carried(sql):
+    """What is carried is what stands there now; what is there has a row, and what is gone has none without reviews."""
+    costs = dict(sql.execute("SELECT _key, cost FROM market_places"))
+    for number in (0, 1):
+        rows = sql.execute(
+            f"SELECT place, cost, _count, _sum, _whole, _mean FROM market_reviews__rollup_{number}"
+        ).fetchall()
+        assert all(cost == costs.get(place) for place, cost, *_ in rows)
+        assert all(whole == int(Decimal(total)) for *_, total, whole, _ in rows)
+        assert all(mean == (float(Fraction(total) / count) if count else 0) for _, _, count, total, _, mean in rows)
+        assert all(count or (number == 0 and place in costs) for place, _, count, *_ in rows)
+        assert number or set(costs) <= {place for place, *_ in rows}
 
 
 def test_a_record_has_versions_each_with_its_author(writer, sql):

@@ -5,20 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
 from ..clock import render_moment
 from .sqlite import mapped, open_database, transaction
 
-__all__ = ["Entry", "deny", "entries", "note"]
+__all__ = ["Entry", "deny", "entries", "guard", "note"]
 
 _MAX_TEXT = 512
 _COLUMNS = "action, object, principal, key_id, before, after, result, request_id"
+_INSERT = f"INSERT INTO _audit (at, {_COLUMNS}) VALUES (?, {', '.join('?' * 8)})"  # noqa: S608 (columns above)
 
-# The guard comes with the first row: a database that an older version made has it too, without a step of its own.
 # REPLACE deletes without telling a trigger on DELETE, so an id that is taken is refused as well.
 _GUARD = (
     """CREATE TRIGGER IF NOT EXISTS _audit_no_update BEFORE UPDATE ON _audit
@@ -49,12 +50,19 @@ class Entry:
     request_id: str = ""
 
 
-def note(sql: sqlite3.Connection, entry: Entry, now: datetime) -> None:
-    """Adds the entry inside the caller's transaction, so that it is there exactly if what it tells happened."""
+_VALUES = attrgetter(*(item.name for item in fields(Entry)))
+
+
+def guard(sql: sqlite3.Connection) -> None:
+    """Has the audit only grow from now on, inside the caller's transaction."""
     for statement in _GUARD:
         sql.execute(statement)
-    values = [value[:_MAX_TEXT] if isinstance(value, str) else value for value in astuple(entry)]
-    sql.execute(f"INSERT INTO _audit (at, {_COLUMNS}) VALUES (?, {', '.join('?' * 8)})", (render_moment(now), *values))  # noqa: S608 (columns above)
+
+
+def note(sql: sqlite3.Connection, entry: Entry, now: datetime) -> None:
+    """Adds the entry inside the caller's transaction, so that it is there exactly if what it tells happened."""
+    values = [value[:_MAX_TEXT] if isinstance(value, str) else value for value in _VALUES(entry)]
+    sql.execute(_INSERT, (render_moment(now), *values))
 
 
 def deny(path: Path, entry: Entry, now: datetime) -> None:

@@ -15,9 +15,9 @@ from ..bodies import Fault, InvalidRecord
 from ..clock import parse_moment, render_moment
 from ..decode import render_key
 from ..errors import QueryError
-from ..record import Stored, content_hash, stored_values, to_stored
+from ..record import Stored
 from ..resource import REPLACE
-from . import allowances, audit, rollups, spellings
+from . import allowances, audit, rollups, rows, spellings
 from .allowances import Rates
 from .present import Present, Row
 from .records import Statements
@@ -96,7 +96,7 @@ def _put(present: Present, write: Write, row: Row | None, now: datetime) -> Done
 def _check_refusal(present: Present, write: Write, record: Any) -> None:
     """Raises QueryError where the declared rule does not take the record from this person."""
     refuse = write.resource.refuse if write.as_owner else None
-    refusal = refuse(record, write.principal, present) if refuse else None
+    refusal = refuse(record, write.principal, present.looking or present) if refuse else None
     if refusal is not None:
         raise QueryError(refusal.message, kind=_REFUSED[refusal.status], status=refusal.status)
 
@@ -164,12 +164,12 @@ class _Change:
     def put(self, record: Any) -> Done:
         """The record, stored as its next version."""
         collection, row = self.write.collection, self.row
-        values = stored_values(self.write.resource.record)(record)
         key = row.key if row else render_key([record.id])
-        doc = f'{{"_key":"{key}",{msgspec.json.encode(record)[1:].decode()}'
+        content = rows.Content.of(collection, key, record)
+        values, doc = content.values, content.doc
         revision = self._raise_revision()
-        statements = Statements(collection)
-        own: tuple[Stored | bytes, ...] = ("", content_hash(values), b"")
+        statements = Statements.of(collection)
+        own: tuple[Stored | bytes, ...] = ("", content.hash, b"")
         since = (self._moment, revision, 0, 0, self.write.principal.id)
         if row is None:
             self._sql.execute(statements.insert, (key, *own, 1, *since, *values, doc))
@@ -187,7 +187,7 @@ class _Change:
         revision = self._raise_revision()
         rollups.leave(self.present, self.write.collection, row.key)
         self._keep(revision, row, gone=True)
-        self._sql.execute(Statements(self.write.collection).delete, (row.key, row.hash))
+        self._sql.execute(Statements.of(self.write.collection).delete, (row.key, row.hash))
         self._follow(row.key, None)
         return self.done("deleted", row.version, revision, "", self._moment)
 
@@ -205,7 +205,7 @@ class _Change:
         return Done(outcome, key, doc, version, revision, _generation(self._sql, self.write.collection), at)
 
     def _keep(self, revision: int, row: Row, *, gone: bool) -> None:
-        statement = Statements(self.write.collection).keep
+        statement = Statements.of(self.write.collection).keep
         self._sql.execute(statement, (self._moment, revision, int(gone), row.key, row.hash))
 
     def _raise_revision(self) -> int:
@@ -225,24 +225,14 @@ class _Change:
     def _follow(self, key: str, record: Any) -> None:
         """Has everything follow that is kept beside the record: sums, and the elements of lists."""
         collection, resource = self.write.collection, self.write.resource
-        rollups.keep(self._sql, collection, self.row.record if self.row else None, record)
-        for name, elements in resource.elements.items():
-            table = f"{collection.table}__{name}"
-            self._sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608
-            items = (getattr(record, name) if record is not None else None) or []
-            marks = ", ".join("?" * (len(elements) + 2))
-            self._sql.executemany(
-                f'INSERT INTO "{table}" VALUES ({marks})',  # noqa: S608
-                [
-                    (key, place, *(to_stored(element.kind, _part(item, element.name)) for element in elements))
-                    for place, item in enumerate(items)
-                ],
-            )
-
-
-def _part(item: Any, name: str) -> Any:
-    """A column's value of a list's element: a field of a struct, or the plain value itself."""
-    return getattr(item, name) if isinstance(item, msgspec.Struct) else item
+        if self.present.counting:
+            before = self.row.record if self.row else None
+            rollups.keep(self._sql, collection, before, record)
+            rollups.carry(self._sql, self.present.collections.values(), collection, before, record)
+        for name in resource.elements if self.row else ():
+            self._sql.execute(f'DELETE FROM "{collection.table}__{name}" WHERE _key = ?', (key,))  # noqa: S608
+        if record is not None:
+            rows.insert_elements(self._sql, collection, key, record)
 
 
 # -- what is noted beside it ----------------------------------------------------------------------------------------

@@ -149,7 +149,11 @@ class Filled:
     @cached_property
     def _keep(self) -> str:
         """As `Statements.keep`: said at, until_revision, key, hash. A record's time goes never back."""
-        table, versions, names = self._collection.table, self._collection.versions, Statements(self._collection).names
+        table, versions, names = (
+            self._collection.table,
+            self._collection.versions,
+            Statements.of(self._collection).names,
+        )
         return (
             f'INSERT INTO "{versions}" ({names}, _until, _until_revision, _gone)'  # noqa: S608
             f' SELECT {names}, max(_said_at, ?), ?, 0 FROM "{table}" WHERE _key = ? AND _hash = ?'

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from ..clock import render_moment
@@ -21,7 +21,7 @@ from .ledger import Lease, Ledger, Outcome
 from .marks import Mark, check_mark
 from .sqlite import mapped, transaction
 from .stage import Stage
-from .tables import Collection, own_names
+from .tables import Collection
 
 __all__ = ["Book", "Origin", "Records", "Statements", "all_done", "batches", "document", "raise_revision"]
 
@@ -59,28 +59,31 @@ class Book(Protocol):
 class Statements:
     """A collection's SQL. Names come from checked declarations only, values are always bound."""
 
-    collection: Collection
+    table: str
+    versions: str
+    row: tuple[str, ...]
 
-    @cached_property
-    def _row(self) -> tuple[str, ...]:
-        return (*own_names(self.collection), *(column.name for column in self.collection.columns), "_doc")
+    @classmethod
+    def of(cls, collection: Collection) -> Statements:
+        """Those of a collection; they are written once."""
+        return _statements(collection.table, collection.versions, collection.row)
 
     @property
     def names(self) -> str:
-        return ", ".join(f'"{name}"' for name in self._row)
+        return ", ".join(f'"{name}"' for name in self.row)
 
     @cached_property
     def insert(self) -> str:
-        marks = ", ".join("?" * len(self._row))
-        return f'INSERT INTO "{self.collection.table}" ({self.names}) VALUES ({marks})'  # noqa: S608
+        marks = ", ".join("?" * len(self.row))
+        return f'INSERT INTO "{self.table}" ({self.names}) VALUES ({marks})'  # noqa: S608
 
     @cached_property
     def update(self) -> str:
         """Everything but the key, for a key with the expected hash; the version counts up."""
-        own = [name for name in self._row if name not in ("_key", "_version")]
+        own = [name for name in self.row if name not in ("_key", "_version")]
         sets = ", ".join(f'"{name}" = ?' for name in own)
         return (
-            f'UPDATE "{self.collection.table}" SET _version = _version + 1, {sets}'  # noqa: S608
+            f'UPDATE "{self.table}" SET _version = _version + 1, {sets}'  # noqa: S608
             " WHERE _key = ? AND _hash = ?"
         )
 
@@ -88,40 +91,45 @@ class Statements:
     def keep(self) -> str:
         """Copies the row of a key with the expected hash to the versions: until, until_revision, gone, key, hash."""
         return (
-            f'INSERT INTO "{self.collection.versions}" ({self.names}, _until, _until_revision, _gone)'  # noqa: S608
-            f' SELECT {self.names}, ?, ?, ? FROM "{self.collection.table}" WHERE _key = ? AND _hash = ?'
+            f'INSERT INTO "{self.versions}" ({self.names}, _until, _until_revision, _gone)'  # noqa: S608
+            f' SELECT {self.names}, ?, ?, ? FROM "{self.table}" WHERE _key = ? AND _hash = ?'
         )
 
     @cached_property
     def delete(self) -> str:
-        return f'DELETE FROM "{self.collection.table}" WHERE _key = ? AND _hash = ?'  # noqa: S608
+        return f'DELETE FROM "{self.table}" WHERE _key = ? AND _hash = ?'  # noqa: S608
 
     @cached_property
     def known(self) -> str:
-        return f'SELECT _key, _hash, _raw FROM "{self.collection.table}" WHERE _partition = ?'  # noqa: S608
+        return f'SELECT _key, _hash, _raw FROM "{self.table}" WHERE _partition = ?'  # noqa: S608
 
     def find(self, number: int) -> str:
         marks = ", ".join("?" * number)
-        return f'SELECT _key, _hash FROM "{self.collection.table}" WHERE _key IN ({marks})'  # noqa: S608
+        return f'SELECT _key, _hash FROM "{self.table}" WHERE _key IN ({marks})'  # noqa: S608
 
     def documents(self, number: int) -> str:
         marks = ", ".join("?" * number)
-        return f'SELECT _key, _doc FROM "{self.collection.table}" WHERE _key IN ({marks})'  # noqa: S608
+        return f'SELECT _key, _doc FROM "{self.table}" WHERE _key IN ({marks})'  # noqa: S608
 
     def last_versions(self, number: int) -> str:
         marks = ", ".join("?" * number)
         return (
-            f'SELECT _key, max(_version) FROM "{self.collection.versions}"'  # noqa: S608
+            f'SELECT _key, max(_version) FROM "{self.versions}"'  # noqa: S608
             f" WHERE _key IN ({marks}) GROUP BY _key"
         )
 
     @cached_property
     def any_version(self) -> str:
-        return f'SELECT 1 FROM "{self.collection.versions}" LIMIT 1'  # noqa: S608
+        return f'SELECT 1 FROM "{self.versions}" LIMIT 1'  # noqa: S608
 
     def rows(self, fields: Sequence[str]) -> str:
         names = ", ".join(f'"{name}"' for name in fields)
-        return f'SELECT DISTINCT {names} FROM "{self.collection.table}" ORDER BY {names}'  # noqa: S608
+        return f'SELECT DISTINCT {names} FROM "{self.table}" ORDER BY {names}'  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _statements(table: str, versions: str, row: tuple[str, ...]) -> Statements:
+    return Statements(table, versions, row)
 
 
 class Records:
@@ -130,7 +138,7 @@ class Records:
     def __init__(self, connection: sqlite3.Connection, collection: Collection, book: Book = Ledger) -> None:
         self._connection = connection
         self._collection = collection
-        self._sql = Statements(collection)
+        self._sql = Statements.of(collection)
         self._book = book
         self._compared = 0
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, Overflow
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
-from ..record import Record, Stored, stored_record, to_stored
+from ..record import Record, Stored, from_decimal_key, stored_record, to_stored
 from ..resource import Resource, Rollup
 from .present import Present
 from .tables import Collection
 
-__all__ = ["group_text", "keep", "kept", "leave", "recomputed"]
+__all__ = ["carry", "group_text", "keep", "kept", "leave", "rebuild", "recomputed"]
 
 # A stored decimal has fewer than 5,000 digits on either side of its point (`record.decimal_key`): no sum is rounded.
 _EXACT = Context(prec=12_000, traps=[Inexact, Overflow])
@@ -31,10 +34,51 @@ def keep(sql: sqlite3.Connection, collection: Collection, before: Record | None,
     """Takes one record out of its groups and puts another in, inside the caller's transaction."""
     assert isinstance(collection.feed, Resource)
     for number, rollup in enumerate(collection.feed.rollups):
-        table = f"{collection.table}__rollup_{number}"
+        groups = _Groups(sql, collection, number)
         for record, sign in ((before, -1), (after, 1)):
             if record is not None and _counts(sql, collection, rollup, record):
-                _add(sql, table, rollup, _part(collection, rollup, record), sign)
+                groups.add(_part(collection, rollup, record), sign)
+
+
+def carry(
+    sql: sqlite3.Connection,
+    collections: Iterable[Collection],
+    about: Collection,
+    before: Record | None,
+    after: Record | None,
+) -> None:
+    """Has the groups of other collections follow a record that they are about, inside the caller's transaction."""
+    for collection in collections:
+        if collection.app != about.app or not isinstance(collection.feed, Resource):
+            continue
+        for number, rollup in enumerate(collection.feed.rollups):
+            if rollup.carries and collection.feed.carried_from(rollup) is about.feed:
+                _Groups(sql, collection, number).carry(before, after)
+
+
+def rebuild(sql: sqlite3.Connection, collection: Collection, number: int) -> None:
+    """Has a roll-up count anew, from the records that hold now. It reads one group at a time."""
+    assert isinstance(collection.feed, Resource)
+    groups, rollup = _Groups(sql, collection, number), collection.feed.rollups[number]
+    sql.execute(f'DELETE FROM "{collection.table}__rollup_{number}"')  # noqa: S608
+    by = [f'"{name}"' for name in rollup.by]
+    names = ", ".join([*by, f'"{rollup.of}"' if rollup.of else "0"])
+    terms = [f'"{rollup.of}" IS NOT NULL'] if rollup.of else []
+    if rollup.standing:
+        terms += [
+            f'EXISTS (SELECT 1 FROM "{collection.app}_{link.target.name}" AS t WHERE t._key = "{link.fields[0]}")'  # noqa: S608
+            for link in collection.feed.links
+        ]
+    counted = f"WHERE {' AND '.join(terms)}" if terms else ""
+    ordered = f"ORDER BY {', '.join(by)}" if by else ""
+    rows = sql.execute(f'SELECT {names} FROM "{collection.table}" {counted} {ordered}')  # noqa: S608
+    for values, group in itertools.groupby(rows, key=lambda row: row[:-1]):
+        count, total = 0, Decimal(0)
+        for *_, amount in group:
+            number_of = from_decimal_key(amount) if isinstance(amount, str) else Decimal(amount)
+            count, total = count + 1, _EXACT.add(total, number_of)
+        groups.put(list(values), count, total)
+    groups.fill()
 
 
 def leave(present: Present, target: Collection, key: str) -> None:
@@ -57,7 +101,7 @@ def _leave(present: Present, collection: Collection, numbers: Sequence[int], abo
         rollup = collection.feed.rollups[number]
         counted = [item for item in records if _counts(present.sql, collection, rollup, item)]
         for part in (_part(collection, rollup, item) for item in counted):
-            _add(present.sql, f"{collection.table}__rollup_{number}", rollup, part, -1)
+            _Groups(present.sql, collection, number).add(part, -1)
 
 
 def _counts(sql: sqlite3.Connection, collection: Collection, rollup: Rollup, record: Record) -> bool:
@@ -83,21 +127,123 @@ def _part(collection: Collection, rollup: Rollup, record: Record) -> tuple[list[
     return [to_stored(kinds[name], getattr(record, name)) for name in rollup.by], Decimal(amount)
 
 
-def _add(
-    sql: sqlite3.Connection, table: str, rollup: Rollup, part: tuple[list[Stored], Decimal] | None, times: int
-) -> None:
-    if part is None:
-        return
-    values, amount = part
-    group = group_text(values)
-    row = sql.execute(f'SELECT _count, _sum FROM "{table}" WHERE _group = ?', (group,)).fetchone()  # noqa: S608
-    count, total = (row[0], Decimal(row[1])) if row else (0, Decimal(0))
-    if count + times == 0:
-        sql.execute(f'DELETE FROM "{table}" WHERE _group = ?', (group,))  # noqa: S608
-        return
-    marks = ", ".join("?" * (len(rollup.by) + 3))
-    written = _text(_EXACT.add(total, amount * times))
-    sql.execute(f'INSERT OR REPLACE INTO "{table}" VALUES ({marks})', (group, *values, count + times, written))  # noqa: S608
+@dataclass(frozen=True)
+class _Groups:
+    """The rows of one roll-up."""
+
+    sql: sqlite3.Connection
+    collection: Collection
+    number: int
+
+    @property
+    def _resource(self) -> Resource:
+        assert isinstance(self.collection.feed, Resource)
+        return self.collection.feed
+
+    @property
+    def _rollup(self) -> Rollup:
+        return self._resource.rollups[self.number]
+
+    @property
+    def _table(self) -> str:
+        return f'"{self.collection.table}__rollup_{self.number}"'
+
+    @property
+    def _of_all(self) -> bool:
+        """Whether what is not written about yet has a row too."""
+        return bool(self._rollup.carries) and len(self._rollup.by) == 1
+
+    def add(self, part: tuple[list[Stored], Decimal] | None, times: int) -> None:
+        """Counts a record in, or out again."""
+        if part is None:
+            return
+        values, amount = part
+        group = group_text(values)
+        row = self.sql.execute(f"SELECT _count, _sum FROM {self._table} WHERE _group = ?", (group,)).fetchone()  # noqa: S608
+        count, total = (row[0], Decimal(row[1])) if row else (0, Decimal(0))
+        count, total = count + times, _EXACT.add(total, amount * times)
+        numbers = self._numbers(count, total)
+        if count == 0 and not self._stands(group):
+            self.sql.execute(f"DELETE FROM {self._table} WHERE _group = ?", (group,))  # noqa: S608
+        elif row:
+            sets = ", ".join(f"{name} = ?" for name in numbers)
+            self.sql.execute(f"UPDATE {self._table} SET {sets} WHERE _group = ?", (*numbers.values(), group))  # noqa: S608
+        else:
+            self.put(values, count, total)
+
+    def put(self, values: list[Stored], count: int, total: Decimal) -> None:
+        """A group that has no row yet."""
+        carried = self._carried(values[0]) if self._rollup.carries else ()
+        self._insert(group_text(values), values, carried, self._numbers(count, total))
+
+    def fill(self) -> None:
+        """Has everything that may be written about have its row."""
+        if not self._of_all:
+            return
+        names = ", ".join(f'"{name}"' for name in self._rollup.carries)
+        numbers = self._numbers(0, Decimal(0))
+        marks = ", ".join("?" * len(numbers))
+        self.sql.execute(
+            f"INSERT OR IGNORE INTO {self._table} SELECT json_array(_key), _key, {names}, {marks}"  # noqa: S608
+            f' FROM "{self._about.table}"',
+            tuple(numbers.values()),
+        )
+
+    @property
+    def _about(self) -> Collection:
+        target = self._resource.carried_from(self._rollup)
+        assert target is not None
+        return Collection(self.collection.app, target)
+
+    def _insert(
+        self, group: str, values: Sequence[Stored], carried: Sequence[Stored], numbers: Mapping[str, Stored]
+    ) -> None:
+        row = (group, *values, *carried, *numbers.values())
+        marks = ", ".join("?" * len(row))
+        self.sql.execute(f"INSERT INTO {self._table} VALUES ({marks})", row)  # noqa: S608
+
+    def _numbers(self, count: int, total: Decimal) -> dict[str, Stored]:
+        """The columns that say how many and how much, in their order."""
+        found: dict[str, Stored] = {"_count": count, "_sum": _text(total)}
+        if self._rollup.orders:
+            whole = max(-(2**63), min(2**63 - 1, int(total)))
+            found |= {"_whole": whole, "_mean": float(Fraction(total) / count) if count else 0.0}
+        return found
+
+    def _stands(self, group: str) -> bool:
+        """Whether a group without records keeps its row: what it is about is there."""
+        if not self._of_all:
+            return False
+        name = self._rollup.carries[0]
+        found = self.sql.execute(f'SELECT "{name}" FROM {self._table} WHERE _group = ?', (group,)).fetchone()  # noqa: S608
+        return found is not None and found[0] is not None
+
+    def _carried(self, key: Stored) -> Sequence[Stored]:
+        """The carried values of the record that is written about; nulls where it is gone."""
+        names = ", ".join(f'"{name}"' for name in self._rollup.carries)
+        found = self.sql.execute(f'SELECT {names} FROM "{self._about.table}" WHERE _key = ?', (key,)).fetchone()  # noqa: S608
+        return found or (None,) * len(self._rollup.carries)
+
+    def carry(self, before: Record | None, after: Record | None) -> None:
+        """Has the rows follow the record that they are about."""
+        values = [self._values(record) for record in (before, after)]
+        if values[0] == values[1]:
+            return
+        (key,) = {getattr(record, "id") for record in (before, after) if record is not None}  # noqa: B009
+        carried = values[1] or [None] * len(self._rollup.carries)
+        sets = ", ".join(f'"{name}" = ?' for name in self._rollup.carries)
+        where, mine = ("_group", group_text([key])) if self._of_all else (f'"{self._rollup.by[0]}"', key)
+        done = self.sql.execute(f"UPDATE {self._table} SET {sets} WHERE {where} = ?", (*carried, mine))  # noqa: S608
+        if self._of_all and after is None:
+            self.sql.execute(f"DELETE FROM {self._table} WHERE _group = ? AND _count = 0", (mine,))  # noqa: S608
+        elif self._of_all and done.rowcount == 0:
+            self._insert(mine, [key], carried, self._numbers(0, Decimal(0)))
+
+    def _values(self, record: Record | None) -> list[Stored]:
+        if record is None:
+            return []
+        kinds = {column.name: column.kind for column in self._about.columns}
+        return [to_stored(kinds[name], getattr(record, name)) for name in self._rollup.carries]
 
 
 def _text(value: Decimal) -> str:
@@ -109,7 +255,7 @@ def _text(value: Decimal) -> str:
 
 def kept(sql: sqlite3.Connection, collection: Collection, number: int) -> dict[str, Group]:
     """The groups of a roll-up as they are kept."""
-    rows = sql.execute(f'SELECT _group, _count, _sum FROM "{collection.table}__rollup_{number}"')  # noqa: S608
+    rows = sql.execute(f'SELECT _group, _count, _sum FROM "{collection.table}__rollup_{number}" WHERE _count > 0')  # noqa: S608
     return {group: (count, Decimal(total)) for group, count, total in rows}
 
 

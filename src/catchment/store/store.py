@@ -22,6 +22,7 @@ from ..errors import FieldsDiffer, SchemaTooNew
 from ..feed import Feed
 from ..resource import Resource
 from ..settings import Settings
+from . import audit
 from .archive import Archive, Exchange
 from .budgets import Budgets
 from .desk import Desk
@@ -161,6 +162,7 @@ def prepare(path: Path, apps: Sequence[App], *, replaying: bool = False) -> None
         with transaction(connection, durable=True) as sql:
             create(sql, list(LEDGER.sorted_tables))
             _add_columns(sql, LEDGER.tables["_partition"])
+            audit.guard(sql)
             _check_version(sql, path)
             for app in apps:
                 for collection in collections_of(app):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -316,6 +317,11 @@ class Collection:
     def columns(self) -> tuple[Column, ...]:
         return self.feed.columns
 
+    @cached_property
+    def row(self) -> tuple[str, ...]:
+        """The columns of its rows, in their order, without those that the store gives by itself."""
+        return (*own_names(self), *(column.name for column in self.columns), "_doc")
+
     @property
     def apart(self) -> tuple[str, ...]:
         """The list fields whose elements stand in tables of their own."""
@@ -402,6 +408,8 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
         sa.Index(f"{collection.indexes}__order_{number}", *fields, table.c["_key"])
+    if collection.written:
+        sa.Index(f"{collection.indexes}__revision", table.c["_revision"])  # what a walk has to take back
     if isinstance(collection.feed, Resource) and collection.feed.one_per_owner is not None:
         one = (collection.feed.owner, *collection.feed.one_per_owner)
         sa.Index(f"{collection.indexes}__one", *(table.c[name] for name in one))
@@ -460,15 +468,30 @@ def list_table(collection: Collection, name: str, metadata: sa.MetaData) -> sa.T
 
 
 def rollup_table(collection: Collection, number: int, metadata: sa.MetaData) -> sa.Table:
-    """The counts and sums of a roll-up, a row a group that has records."""
-    assert isinstance(collection.feed, Resource)
-    kinds = {column.name: column.kind for column in collection.columns}
-    names = collection.feed.rollups[number].by
-    return sa.Table(
+    """The counts and sums of a roll-up, a row a group that has records, or that could have some.
+
+    `_whole` and `_mean` are there where the roll-up has orders.
+    """
+    resource = collection.feed
+    assert isinstance(resource, Resource)
+    rollup = resource.rollups[number]
+    target = resource.carried_from(rollup)
+    kinds = {column.name: column.kind for column in resource.columns}
+    carried = {column.name: column.kind for column in target.columns} if target else {}
+    table = sa.Table(
         f"{collection.table}__rollup_{number}",
         metadata,
         _text("_group", primary_key=True),  # the values as JSON: as a key, a null is equal to no other
-        *(sa.Column(name, _TYPES[kinds[name]]) for name in names),
+        *(sa.Column(name, _TYPES[kinds[name]]) for name in rollup.by),
+        *(sa.Column(name, _TYPES[carried[name]]) for name in rollup.carries),
         _integer("_count", nullable=False),
         _text("_sum", nullable=False),  # exact, in decimal digits
+        *([_integer("_whole", nullable=False), sa.Column("_mean", sa.Double(), nullable=False)] * bool(rollup.orders)),
     )
+    if rollup.carries and len(rollup.by) > 1:
+        sa.Index(f"{table.name}__about", table.c[rollup.by[0]])
+    for place, names in enumerate(rollup.orders):
+        columns = (table.c[name.removeprefix("-")] for name in names)
+        parts = [part.desc() if name.startswith("-") else part for name, part in zip(names, columns, strict=True)]
+        sa.Index(f"{table.name}__order_{place}", *parts)
+    return table

@@ -75,8 +75,22 @@ reviews = Resource(
     limits=[writes, opinions],
     spellings={"skill": skill},
     rollups=(
-        Rollup(of="hundredths", by=("provider",)),
-        Rollup(of="hundredths", by=("provider", "skill_key")),
+        # Each order of a list is one that rows can be walked in: by price, or by what scores are made of.
+        Rollup(
+            of="hundredths",
+            by=("provider",),
+            carries=("cost_in_pence",),
+            orders=(
+                ("-cost_in_pence", "-_mean", "provider"),
+                ("_count", "-_whole", "cost_in_pence", "provider"),
+            ),
+        ),
+        Rollup(
+            of="hundredths",
+            by=("provider", "skill_key"),
+            carries=("cost_in_pence",),
+            orders=(("skill_key", "_count", "-_whole", "cost_in_pence", "provider"),),
+        ),
         Rollup(of="hundredths", standing=True),
     ),
     hidden=("comment", "comment_state"),

@@ -26,6 +26,8 @@ T = TypeVar("T")
 Told = Counter[tuple[str, int]]
 
 OFFER = "/v1_0/service-provider"
+WRITTEN = ("tiny", "small", "medium")
+"""The sizes that are written through the API."""
 EACH = 10
 """Writes by one person under load: less than anybody may review in an hour."""
 LONGEST_WAIT_S = 5
@@ -39,10 +41,10 @@ def write(crowd: Crowd) -> Iterator[str]:
     Raises:
         CatchmentError: something was refused that should not have been, or taken that should have been refused.
     """
-    if crowd.size not in SIZES:
-        raise CatchmentError(f"{crowd.size}: too much to write through the API", hint=f"choose {', '.join(SIZES)}")
-    extent, listed = SIZES[crowd.size], offers(crowd.size, crowd.variant)
-    said = opinions(listed, crowd.size, crowd.variant)
+    if crowd.size not in WRITTEN:
+        raise CatchmentError(f"{crowd.size}: too much to write through the API", hint=f"choose {', '.join(WRITTEN)}")
+    extent = SIZES[crowd.size]
+    listed, said = list(offers(extent, crowd.variant)), list(opinions(extent, crowd.variant))
     made, told = _all(crowd, listed, _list)
     ids = [answer.get("id", str(uuid.UUID(int=0))) for answer in made]
     about = [(opinion, ids[opinion.provider]) for opinion in said]

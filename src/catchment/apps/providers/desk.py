@@ -10,8 +10,8 @@ from typing import Any
 from catchment import CatchmentError
 from catchment.web import Data, Request, View
 
+from .judging import all_reviews
 from .ranking import FIRST_PRIOR, PRIOR_MEAN, PRIOR_WEIGHT, Prior, is_old
-from .search import all_reviews
 
 __all__ = ["Desk"]
 

@@ -8,7 +8,20 @@ from itertools import pairwise
 
 import msgspec
 
-__all__ = ["EARLIEST", "LATEST", "DateRange", "Days", "day_number", "days_of", "first_free", "merged", "wrong_range"]
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "DateRange",
+    "Days",
+    "Free",
+    "day_number",
+    "days_of",
+    "first_free",
+    "free_of",
+    "merged",
+    "spans",
+    "wrong_range",
+]
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
 _ORIGIN = EARLIEST.toordinal()
@@ -26,6 +39,28 @@ class Days(msgspec.Struct, frozen=True, order=True):
 
     first: int
     end: int
+
+
+class Free(msgspec.Struct, frozen=True):
+    """Days as they are searched. span: how many binary digits their number has, so about how many they are."""
+
+    span: int
+    first: int
+    end: int
+
+
+LONGEST = LATEST.toordinal() - _ORIGIN + 1
+
+
+def spans(shortest: int) -> list[tuple[int, int]]:
+    """The spans of ranges of that many days or more, each with the number of days that none of it reaches."""
+    return [(span, 2**span) for span in range(shortest.bit_length(), LONGEST.bit_length() + 1)]
+
+
+def free_of(item: DateRange) -> Free:
+    """The range as it is searched."""
+    days = days_of(item)
+    return Free((days.end - days.first).bit_length(), days.first, days.end)
 
 
 def day_number(day: date) -> int:

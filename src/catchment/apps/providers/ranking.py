@@ -19,6 +19,7 @@ __all__ = [
     "HALF_LIFE_DAYS",
     "PRIOR_MEAN",
     "PRIOR_WEIGHT",
+    "WEIGHTS",
     "Prior",
     "Rated",
     "Score",
@@ -37,6 +38,8 @@ FIRST_PRIOR = Decimal("3.0")
 """The mean that is assumed while nobody has reviewed anything."""
 REFRESHED = timedelta(hours=1)
 HALF_LIFE_DAYS = 365
+WEIGHTS = 10**9
+"""Parts of the weight that a review has on its first day, in which the store adds what has aged."""
 Z = Fraction(196, 100)
 _PLACES = Decimal("0.0001")
 _EXACT = Context(prec=60)

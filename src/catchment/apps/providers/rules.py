@@ -12,7 +12,7 @@ import msgspec
 
 from catchment import Record, Refusal
 
-from .ranges import DateRange, Days, day_number, days_of, merged, wrong_range
+from .ranges import DateRange, Free, day_number, free_of, merged, wrong_range
 
 __all__ = [
     "Provider",
@@ -49,7 +49,7 @@ class Provider(Record):
     # What searching compares: made from the fields above, never written.
     name_key: str = ""
     skill_keys: list[str] = msgspec.field(default_factory=list)
-    free_days: list[Days] = msgspec.field(default_factory=list)
+    free_days: list[Free] = msgspec.field(default_factory=list)
 
 
 class Review(Record):
@@ -122,7 +122,7 @@ def normal_provider(provider: Provider, _before: Provider | None) -> Provider:
         availability=ranges,
         name_key=folded(name),
         skill_keys=list(skills),
-        free_days=list(map(days_of, ranges)),
+        free_days=list(map(free_of, ranges)),
     )
 
 

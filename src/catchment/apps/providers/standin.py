@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import accumulate
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-__all__ = ["SIZES", "Extent", "Offer", "Opinion", "offers", "opinions", "user"]
+from catchment.clock import Clock
+from catchment.web import Draft, load
+
+__all__ = ["SIZES", "Extent", "Offer", "Opinion", "fill", "offers", "opinions", "user"]
 
 Json = dict[str, Any]
 
@@ -33,8 +38,11 @@ SIZES: Mapping[str, Extent] = {
     "tiny": Extent(20, 5, 40),
     "small": Extent(1_000, 500, 5_000),
     "medium": Extent(100_000, 20_000, 500_000),
+    "large": Extent(1_000_000, 200_000, 5_000_000),
 }
-"""What is written through the API: tiny and small within the limits that stand without a setting."""
+"""Tiny and small are written through the API within the limits that stand without a setting, medium without limits;
+`fill` loads any of them below it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ _NAMES = (
 _COMMENTS = ("Came on time.\nWould ask again.", "Très bien 👍", "Not what we had agreed on.", "ממליצה")
 _RATINGS = (("5", 34), ("4.5", 22), ("4", 20), ("3.75", 8), ("3", 8), ("2", 4), ("1", 3), ("0.5", 1))
 _YEAR = date(2024, 1, 1)
+MOST_EVEN, EVEN = 25, 20
 
 
 def user(number: int, variant: int) -> str:
@@ -78,21 +87,23 @@ def user(number: int, variant: int) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"stand-in {variant} user {number}"))
 
 
-def offers(size: str, variant: int = 1) -> list[Offer]:
-    """The providers of that size, the same for the same variant."""
-    extent, chance = SIZES[size], random.Random(f"offers {size} {variant}")
-    return [
-        Offer(
-            user(number % extent.users, variant),
-            {
-                "name": _name(number, chance),
-                "skills": _skills(chance),
-                "cost_in_pence": _cost(chance),
-                "availability": _ranges(number, chance),
-            },
-        )
-        for number in range(extent.providers)
-    ]
+def offers(extent: Extent, variant: int = 1) -> Iterator[Offer]:
+    """The providers, the same for the same variant."""
+    return (offer(number, extent, variant) for number in range(extent.providers))
+
+
+def offer(number: int, extent: Extent, variant: int = 1) -> Offer:
+    """The provider of that place in the list."""
+    chance = random.Random(f"offer {number} {variant}")
+    return Offer(
+        user(number % extent.users, variant),
+        {
+            "name": _name(number, chance),
+            "skills": _skills(chance),
+            "cost_in_pence": _cost(chance),
+            "availability": _ranges(number, chance),
+        },
+    )
 
 
 def _name(number: int, chance: random.Random) -> str:
@@ -128,32 +139,56 @@ def _ranges(number: int, chance: random.Random) -> list[Json]:
     return [{"from_date": first.isoformat(), "to_date": last.isoformat()} for first, last in spans]
 
 
-def opinions(listed: list[Offer], size: str, variant: int = 1) -> list[Opinion]:
-    """The reviews: of two providers in five there is none, and of a few there are many."""
-    extent, chance = SIZES[size], random.Random(f"opinions {size} {variant}")
-    reviewed = [place for place in range(len(listed)) if place % 5 > 1]
-    weights = list(accumulate(1 / place for place in range(1, len(reviewed) + 1)))
-    found: dict[tuple[int, str, str | None], Opinion] = {}
-    for number in _numbers():
-        if len(found) == extent.reviews:
-            break
-        (place,) = chance.choices(reviewed, cum_weights=weights)
-        who = user(number % extent.users, variant)
-        skill = chance.choice([None, None, *listed[place].body["skills"]])
-        if who != listed[place].user:
-            key = place, who, skill and " ".join(skill.casefold().split())
-            found.setdefault(key, Opinion(who, place, _opinion(chance, skill)))
+def opinions(extent: Extent, variant: int = 1) -> Iterator[Opinion]:
+    """The reviews, provider by provider: of two in five there is none, and of a few there are many."""
+    reviewed = [number for number in range(extent.providers) if number % 5 > 1]
+    flat = min(MOST_EVEN, len(reviewed) / EVEN)  # so many share the place of those with most
+    whole = sum(1 / (place + flat) for place in range(1, len(reviewed) + 1))
+    due, owed = 0.0, 0
+    for place, number in enumerate(reviewed, 1):
+        due += extent.reviews / whole / (place + flat)
+        found = _opinions_of(number, round(due) - owed, extent, variant)
+        owed += len(found)
+        yield from found
+
+
+def _opinions_of(number: int, reviews: int, extent: Extent, variant: int) -> list[Opinion]:
+    """That many reviews of one provider, if so many can be: a person has one of it, and one of each skill."""
+    made, chance = offer(number, extent, variant), random.Random(f"opinions {number} {variant}")
+    spelt = {" ".join(skill.casefold().split()): skill for skill in made.body["skills"]}
+    most = (extent.users - 1) * (1 + len(spelt))
+    found: dict[tuple[str, str | None], Opinion] = {}
+    while len(found) < min(reviews, most):
+        who, key = user(chance.randrange(extent.users), variant), chance.choice([None, None, *spelt])
+        if who != made.user:
+            skill = None if key is None else spelt[key]
+            found.setdefault((who, key), Opinion(who, number, _opinion(chance, skill)))
     return list(found.values())
-
-
-def _numbers() -> Iterator[int]:
-    number = 0
-    while True:
-        yield number
-        number += 1
 
 
 def _opinion(chance: random.Random, skill: str | None) -> Json:
     ratings, weights = zip(*_RATINGS, strict=True)
     comment = chance.choice(_COMMENTS) if chance.random() < 0.3 else None
     return {"rating": float(chance.choices(ratings, weights)[0]), "skill": skill, "comment": comment}
+
+
+# -- below the API --------------------------------------------------------------------------------------------------
+
+
+def fill(path: Path, extent: Extent, clock: Clock, variant: int = 1) -> Extent:
+    """What was loaded into a new database: as if it had been written through the API, in a fraction of the time."""
+    from . import app
+
+    made: list[str] = []
+    offered = (Draft("providers/providers", one.user, one.body) for one in offers(extent, variant))
+    for number, done in enumerate(load(path, app, chain(offered, _said(extent, variant, made)), clock)):
+        if number < extent.providers:
+            made.append(done.key)
+    return extent
+
+
+def _said(extent: Extent, variant: int, made: Sequence[str]) -> Iterator[Draft]:
+    """The reviews, once the providers that they are about have been made."""
+    for one in opinions(extent, variant):
+        members = {"provider": made[one.provider], "rating": Decimal(str(one.body["rating"]))}
+        yield Draft("providers/reviews", one.user, one.body | members)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from catchment.web import Data, Response, Store, Version, View, described, get, post, respond
 
-from .. import answers, asking, search
+from .. import answers, asking, judging, search, walking
 from ..asking import Filters, Paging, Wanted
 from ..desk import Desk
 from ..ranges import day_number
@@ -52,7 +52,7 @@ async def _listed(request: Ask, store: Data, version: tuple[int, int], values: J
 def _list(store: Data, desk: Desk, version: tuple[int, int], filters: Filters, paging: Paging) -> Response[bytes]:
     with store.open() as now:
         walk = Walk.of(now, store, desk, paging, f"list {version} {filters!r}")
-        found, following = walk.page(filters, search.by_name)
+        found, following = walk.page(filters)
         items = [answers.provider_of(item.document, item.rated, walk.prior) for item in found]
         count = _count(now, filters, paging)
     return respond(answers.listing(version, "service_providers", items, paging, following=following, count=count))
@@ -61,7 +61,7 @@ def _list(store: Data, desk: Desk, version: tuple[int, int], filters: Filters, p
 def _count(now: View, filters: Filters, paging: Paging) -> int | None:
     if paging.count == "none":
         return None
-    return search.count(now, filters, CAPPED if paging.count == "capped" else None)
+    return walking.count(now, filters, CAPPED if paging.count == "capped" else None)
 
 
 @get("/service-providers/recommend", operation_class=described("Providers for a job", _JOB, answers=FOUND))
@@ -93,7 +93,7 @@ async def _recommended(
 def _recommend(store: Data, desk: Desk, version: tuple[int, int], wanted: Wanted, paging: Paging) -> Response[bytes]:
     with store.open() as now:
         walk = Walk.of(now, store, desk, paging, f"recommend {version} {wanted!r}")
-        found, following = walk.page(wanted.filters, walk.ranking(wanted))
+        found, following = walk.page(wanted.filters, wanted.rank, wanted.score)
         items = [_recommendation(item, wanted, walk) for item in found]
         count = _count(now, wanted.filters, paging)
     content = answers.listing(version, "service_providers", items, paging, following=following, count=count)
@@ -115,5 +115,7 @@ def _score(item: search.Found, wanted: Wanted, walk: Walk) -> Decimal:
     """The score of the kind that is wanted, by the reviews that count for this job."""
     if wanted.score == "decayed":
         skills = wanted.filters.skills if item.by_skills.count else ()
-        return decayed(search.by_day(walk.view, item.document["id"], skills), walk.prior, day_number(walk.today))
+        return decayed(
+            judging.by_day(walk.view, item.document["id"], skills, walk.pinned), walk.prior, day_number(walk.today)
+        )
     return wilson(item.judged) if wanted.score == "wilson" else bayesian(item.judged, walk.prior)

@@ -25,7 +25,7 @@ from catchment.web import (
     version_tag,
 )
 
-from .. import answers, search
+from .. import answers, judging
 from ..desk import Desk
 from .steps import CHANGED, GONE, MEANT, SHOWN, Ask, Json, body_of, meant, provider_of, query_of, wrote
 
@@ -111,7 +111,7 @@ def _written(store: Data, desk: Desk, done: Done, status: int, place: str = "") 
 def _shown(now: View, desk: Desk, store: Data, document: Json, tag: str, status: int = 200) -> Response[bytes]:
     """One provider as an answer."""
     key = document["id"]
-    by_skill = search.skill_ratings(now, key, document["skill_keys"])
-    body = answers.provider_of(document, search.rated_of(now, key), desk.prior(now, store.now))
+    by_skill = judging.skill_ratings(now, key, document["skill_keys"])
+    body = answers.provider_of(document, judging.rated_of(now, key), desk.prior(now, store.now))
     body |= {"skill_ratings": answers.skill_ratings_of(document, by_skill)}
     return respond(body, status, headers={"etag": answers.item_tag(tag, body)})

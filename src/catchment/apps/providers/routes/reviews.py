@@ -31,7 +31,7 @@ from catchment.web import (
     version_tag,
 )
 
-from .. import answers, asking, search
+from .. import answers, asking, said
 from ..rules import folded
 from .lists import PAGES
 from .steps import (
@@ -117,9 +117,9 @@ def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json)
         purpose = f"reviews {version} {provider} {key!r}"
         after = now.unseal(purpose, paging.cursor) if paging.cursor else ()
         size = paging.page_size
-        found = search.reviews_of(now, provider, key, limit=size + 1, offset=paging.offset, after=after)
+        found = said.reviews_of(now, provider, key, limit=size + 1, offset=paging.offset, after=after)
         following = now.seal(purpose, found[size - 1].place) if len(found) > size else None
-        count = None if paging.count == "none" else search.count_reviews(now, provider, key)
+        count = None if paging.count == "none" else said.count_reviews(now, provider, key)
     if count is not None and paging.count == "capped":
         count = min(count, CAPPED)
     items = [answers.review_of(item.document, store.principal) for item in found[:size]]
@@ -148,7 +148,7 @@ def _mine(store: Data, provider: str, skill: str | None) -> tuple[Json, int, int
     """The caller's review, its version and the collection's generation."""
     with store.open() as now:
         provider = provider_of(now, provider)[0]["id"]
-        found = search.review_by(now, provider, store.principal.id, "" if skill is None else folded(skill))
+        found = said.review_by(now, provider, store.principal.id, "" if skill is None else folded(skill))
         if found is None:
             raise answers.absent("Review")
         return *document_of(now, "reviews", found), now.state("reviews").generation

@@ -20,7 +20,7 @@ from catchment.web import (
     read_members,
 )
 
-from .. import answers, asking, search
+from .. import answers, asking, said
 
 __all__ = [
     "CAPPED",
@@ -90,7 +90,7 @@ async def wrote(writing: Awaitable[Done], what: str) -> Done:
 def document_of(now: View, name: str, key: str) -> tuple[Json, int]:
     """A record and its version; an empty one for none."""
     table = now.tables(name).current
-    rows = now.select(search.columns(table, ("_doc", "_version")).where(table.c["_key"] == key.lower()))
+    rows = now.select(said.columns(table, ("_doc", "_version")).where(table.c["_key"] == key.lower()))
     return (msgspec.json.decode(rows[0][0]), rows[0][1]) if rows else ({}, 0)
 
 

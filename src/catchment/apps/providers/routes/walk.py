@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date
-from typing import Any
+from typing import Any, Literal
 
 from catchment.web import Data, View
 
-from .. import search
-from ..asking import Filters, Paging, Wanted
+from ..asking import Filters, Paging
 from ..desk import Desk
 from ..ranges import day_number
-from ..ranking import Prior
+from ..ranking import Prior, Score
+from ..search import Found
+from ..walking import Asked, page
 
 __all__ = ["Walk"]
 
@@ -43,25 +43,18 @@ class Walk:
         known, today, revision, place = view.unseal(purpose, paging.cursor)
         return cls(view, paging, purpose, Prior(*known), date.fromisoformat(today), revision, tuple(place))
 
-    def ranking(self, wanted: Wanted) -> Callable[[Any], search.Order]:
-        """The order in which the job's providers come."""
-        if wanted.rank == "price":
-            return search.by_price
-        skills, today = wanted.filters.skills, day_number(self.today)
-        return lambda candidates: search.by_rank(self.view, candidates, skills, self.prior, wanted.score, today)
+    @property
+    def pinned(self) -> int | None:
+        """The revision that reviews are read as of; None while that is how they are."""
+        return None if self.view.state("reviews").revision == self.revision else self.revision
 
-    def page(self, filters: Filters, order: Callable[[Any], search.Order]) -> tuple[list[search.Found], str | None]:
+    def page(
+        self, filters: Filters, rank: Literal["name", "price", "best"] = "name", score: Score = "bayes"
+    ) -> tuple[list[Found], str | None]:
         """The page's providers, and the cursor of the next page where there is one."""
-        size, moved = self.paging.page_size, self.view.state("reviews").revision != self.revision
-        found = search.find(
-            self.view,
-            filters,
-            order,
-            limit=size + 1,
-            offset=self.paging.offset,
-            after=self.after,
-            pinned=self.revision if moved else None,
-        )
+        size, skipped = self.paging.page_size, self.paging.offset
+        asked = Asked(filters, rank, self.prior, score, day_number(self.today), self.after, self.pinned)
+        found = page(self.view, asked, skipped + size + 1)[skipped:]
         if len(found) <= size:
             return found, None
         prior = self.prior.millionths, self.prior.weight, self.prior.version

@@ -1,0 +1,281 @@
+"""A page of a list of providers, found without reading them all.
+
+Whoever has a rare skill, or is free for a rare stretch of days, is looked up by it; then few are left to be sorted.
+Where many could match, the list is walked in its order and each is tested until the page is full. Which of the two
+is cheaper is decided by counts: a walk gives up when it has tested as many as the other way would have to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from catchment.web import View
+
+from . import search, ways
+from .asking import Filters
+from .judging import listed, touched_since
+from .ranking import Prior, Score
+from .rules import folded
+from .search import Found
+from .ways import Effort, Rank, Way
+
+__all__ = ["Asked", "count", "page"]
+
+MANY = 50_000
+"""Further than so many nothing is counted."""
+ORDINARY = Effort()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A list, and where it goes on. rank: what it is sorted by. pinned: judge by the reviews as of that revision.
+
+    today: the number of the day, for reviews that age. after: the `place` of the last item that was given.
+    """
+
+    filters: Filters
+    rank: Literal["name", "price", "best"]
+    prior: Prior
+    score: Score
+    today: int
+    after: tuple[Any, ...] = ()
+    pinned: int | None = None
+
+    def order(self, candidates: sa.Subquery) -> search.Order:
+        """What its candidates are sorted by."""
+        if self.rank == "best":
+            return search.by_rank(candidates, self.prior, self.score)
+        return search.by_name(candidates) if self.rank == "name" else search.by_price(candidates)
+
+    def rank_of(self, place: Sequence[Any]) -> Rank:
+        """The place, ascending."""
+        down = {"name": 0, "price": 2, "best": 2}[self.rank]
+        return (*(-value for value in place[:down]), *place[down:])
+
+    @property
+    def levels(self) -> range:
+        """How many of the skills are matched, from most to least; 0 where that orders nothing."""
+        wanted = len(self.filters.skills)
+        if self.rank != "best" or self.filters.skills_mode == "all" or wanted < 2:
+            return range(wanted if self.rank == "best" else 0, -1, -1)[:1]
+        return range(min(wanted, self.after[0]) if self.after else wanted, 0, -1)
+
+    @property
+    def can_be_walked(self) -> bool:
+        """Whether an index holds the order. What ages has none; Wilson's bound of several skills has no bound."""
+        if self.rank != "best" or self.score == "bayes":
+            return True
+        return self.score == "wilson" and len(self.filters.skills) < 2
+
+
+def page(view: View, asked: Asked, limit: int, effort: Effort = ORDINARY) -> list[Found]:
+    """The first of the list from where it goes on."""
+    found: list[Found] = []
+    for level in asked.levels:
+        narrow = _narrowest(view, asked.filters, level)
+        if asked.can_be_walked and (narrow is None or narrow.size > effort.few):
+            more = _walk(view, asked, level, limit - len(found), narrow.size if narrow else None, effort)
+            if more is not None:
+                found += more
+                if len(found) >= limit:
+                    break
+                continue
+        found = _find(view, asked, narrow.keys if narrow else None, limit=limit, matched=level)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _find(view: View, asked: Asked, keys: Any, *, limit: int | None, matched: int) -> list[Found]:
+    return search.find(
+        view,
+        asked.filters,
+        asked.order,
+        keys=keys,
+        limit=limit,
+        after=asked.after,
+        matched=matched,
+        pinned=asked.pinned,
+        today=asked.today if asked.rank == "best" and asked.score == "decayed" else None,
+    )
+
+
+# -- by what is rare ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Narrow:
+    """Keys among which all candidates are. size: how many at most, or one more than MANY."""
+
+    keys: Any
+    size: int
+
+
+def _narrowest(view: View, filters: Filters, level: int = 0) -> _Narrow | None:
+    """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it."""
+    found = [*_by_skills(view, filters, level), *_by_days(view, filters)]
+    if filters.name is not None:
+        found.append(_of_name(view, filters))
+    return min(found, key=lambda item: item.size, default=None)
+
+
+def _of_name(view: View, filters: Filters) -> _Narrow:
+    assert filters.name is not None
+    table = view.tables("providers").current.c
+    return _counted(view, sa.select(table["_key"]).where(table["name_key"] == folded(filters.name)))
+
+
+def _by_skills(view: View, filters: Filters, level: int) -> list[_Narrow]:
+    """Who has `level` of n skills has one of the n - level + 1 rarest."""
+    if not filters.skills:
+        return []
+    least = len(filters.skills) if filters.skills_mode == "all" else max(level, 1)
+    lists = sorted((_counted(view, search.having(view, skill)) for skill in filters.skills), key=lambda one: one.size)
+    return [_together(lists[: len(lists) - least + 1])]
+
+
+def _by_days(view: View, filters: Filters) -> list[_Narrow]:
+    lists = [_counted(view, search.free_within(view, asked, filters.need)) for asked in filters.availability]
+    if not lists:
+        return []
+    return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_together(lists)]
+
+
+def _counted(view: View, keys: Any) -> _Narrow:
+    some = keys.limit(MANY + 1).subquery()
+    return _Narrow(keys, view.select(sa.select(sa.func.count()).select_from(some))[0][0])
+
+
+def _together(lists: Sequence[_Narrow]) -> _Narrow:
+    if len(lists) == 1:
+        return lists[0]
+    rows = [sa.select(one.keys.subquery().c["_key"]) for one in lists]
+    return _Narrow(sa.union_all(*rows), sum(one.size for one in lists))
+
+
+def count(view: View, filters: Filters, cap: int | None) -> int:
+    """How many providers are meant; cap: no further than that."""
+    narrow = _narrowest(view, filters)
+    return search.count(view, filters, narrow.keys if narrow else None, cap)
+
+
+# -- in the order of the list ---------------------------------------------------------------------------------------
+
+
+def _walk(view: View, asked: Asked, level: int, limit: int, budget: int | None, effort: Effort) -> list[Found] | None:
+    """The first of those with so many of the skills; None when more were tested than the budget allows.
+
+    Several ways may be needed to see everybody. Whoever ranks before all that is unseen has a settled place.
+    """
+    course = _course(view, asked, level, effort)
+    found, seen = list[Found](), set[str]()
+    for keys in course.chunks():
+        fresh = [key for key in keys if key not in seen]
+        seen.update(fresh)
+        found += _tested(view, asked, fresh, level)
+        edge = course.edge()
+        settled = [one for one in found if edge is None or asked.rank_of(one.place) <= edge]
+        if len(settled) >= limit:
+            return _sorted(asked, settled)[:limit]
+        if budget is not None and len(seen) > budget:
+            return None
+    return _sorted(asked, found)[:limit]
+
+
+def _sorted(asked: Asked, found: list[Found]) -> list[Found]:
+    return sorted(found, key=lambda one: asked.rank_of(one.place))
+
+
+def _tested(view: View, asked: Asked, keys: Sequence[str], level: int) -> list[Found]:
+    """Those of the keys that are meant. What is kept apart is tested first: it reads no provider's row."""
+    named = listed(keys).subquery().c["value"]
+    conditions = search.apart(view, asked.filters, named)
+    passing = [key for (key,) in view.select(sa.select(named).where(*conditions))] if conditions else keys
+    if not passing:
+        return []
+    found = _find(view, asked, listed(passing), limit=None, matched=level)
+    return [one for one in found if asked.rank != "best" or one.matched == level]
+
+
+@dataclass
+class _Course:
+    """Ways that together see everybody, and how far each has gone: a rank, () at first, None at its end.
+
+    bound: from these to the least rank of whom none has given; None when everybody was.
+    """
+
+    ways: list[Way]
+    bound: Callable[[list[Rank | None]], tuple[int, Rank | None]]
+    touched: Sequence[str]
+
+    def __post_init__(self) -> None:
+        self._gone: list[Rank | None] = [() for _ in self.ways]
+        self._least: Rank | None = ()
+
+    def edge(self) -> Rank | None:
+        """Whoever ranks up to this is among those that were given; None: everybody is."""
+        return self._least
+
+    def chunks(self) -> Iterator[Sequence[str]]:
+        """Keys, from the way that holds the edge back."""
+        if self.touched:
+            yield self.touched
+        while self._least is not None:
+            number = next((place for place, rank in enumerate(self._gone) if rank == ()), None)
+            if number is None:
+                number, _ = self.bound(self._gone)
+            keys, self._gone[number] = next(self.ways[number], ([], None))
+            if () not in self._gone:
+                _, self._least = self.bound(self._gone)
+            yield keys
+
+
+def _course(view: View, asked: Asked, level: int, effort: Effort) -> _Course:
+    """What sees everybody in the order that is asked for. Whose reviews changed since the pin comes first, whoever."""
+    touched = touched_since(view, asked.pinned) if asked.pinned is not None else ()
+    below = asked.filters.cost_lt
+    if asked.rank == "name":
+        return _Course([ways.by_name(view, asked.after, effort)], _only, touched)
+    if asked.rank == "price":
+        return _Course([ways.by_price(view, below, asked.after, effort)], _only, touched)
+    prior, skills = (asked.prior if asked.score == "bayes" else None), asked.filters.skills
+    here = bool(asked.after) and asked.after[0] == level
+    behind = asked.rank_of(asked.after)[1:] if here else ()
+    # A way of several skills begins at its first: together they may rank behind where each alone ranks before.
+    found = [ways.by_score(view, None, prior, below, behind, effort)]
+    found += [ways.by_score(view, skill, prior, below, behind if len(skills) == 1 else (), effort) for skill in skills]
+    return _Course(found, _best_bound(level, float(asked.prior.mean)), touched)
+
+
+def _only(gone: list[Rank | None]) -> tuple[int, Rank | None]:
+    return 0, gone[0]
+
+
+_ROUNDING = 1e-9
+
+
+def _best_bound(level: int, mean: float) -> Callable[[list[Rank | None]], tuple[int, Rank | None]]:
+    """How far ways by score have gone: the first by all reviews, each other by those of a skill.
+
+    Of several skills the score is that of their reviews together. What it is above the general mean C is no more than
+    what each skill's is above C, added: (Σx) / (Σn + m) ≤ Σ max(0, x) / (n + m), where x is what a skill's ratings
+    sum up to above C.
+    """
+
+    def bound(gone: list[Rank | None]) -> tuple[int, Rank | None]:
+        if gone[0] is None:
+            return 0, None  # everybody is in the first
+        edges = {0: gone[0]}
+        skilled = {number: rank for number, rank in enumerate(gone) if number and rank is not None}
+        if skilled:
+            leading = min(skilled, key=lambda number: skilled[number])
+            together = mean + sum(max(0.0, -rank[0] - mean) for rank in skilled.values()) + _ROUNDING
+            edges[leading] = skilled[leading] if len(gone) == 2 else (-together, -1, "")
+        holding = min(edges, key=lambda number: edges[number])
+        return holding, (-level, *edges[holding])
+
+    return bound

@@ -1,0 +1,202 @@
+"""Ways through all providers in the order of a list, without reading them all: each gives keys, a chunk at a time.
+
+With a chunk comes the rank up to which the way has gone: whoever it has not given yet ranks behind. A rank is a
+place made ascending: what descends is negative.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from catchment.web import View
+
+from .judging import Expression, bayesian, mean, wilson
+from .ranking import Prior
+from .search import after
+
+__all__ = ["Effort", "Rank", "Way", "by_name", "by_price", "by_score"]
+
+Rank = tuple[Any, ...]
+Way = Iterator[tuple[list[str], Rank]]
+"""Keys, and the rank of the last of them."""
+
+LARGEST = 2048
+"""Keys in any chunk; the first ones are smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is done at once. None of it changes what is found.
+
+    few: so many candidates are sorted without walking. chunk: keys in the first chunk of a walk. heavy: as many of
+    those with most reviews are sorted at once, since hardly two of them have as many reviews.
+    """
+
+    few: int = 2_000
+    chunk: int = 64
+    heavy: int = 4096
+
+
+def by_name(view: View, place: Sequence[Any], effort: Effort) -> Way:
+    """By name, from behind a place on."""
+    table = view.tables("providers").current.c
+    steps = [(table["name_key"], False), (table["_key"], False)]
+    for rows in _chunks(view, sa.select(table["name_key"], table["_key"]), steps, place, effort.chunk):
+        yield [row[-1] for row in rows], tuple(rows[-1])
+
+
+def by_price(view: View, below: int | None, place: Sequence[Any], effort: Effort) -> Way:
+    """By cost, the dearest first, then by mean, from behind a place on. below: a cost that all are under."""
+    rated = view.tables("reviews").rollups[0].c
+    value = mean(rated["_count"], rated["_whole"])
+    question = sa.select(value, rated["cost_in_pence"], rated["_mean"], rated["provider"])
+    question = question.where(*_there(rated["cost_in_pence"], below))
+    if place:
+        begun = [(rated["cost_in_pence"], True), (value, True), (rated["provider"], False)]
+        question = question.where(rated["cost_in_pence"] <= place[0], after(begun, place))
+    steps = [(rated["cost_in_pence"], True), (rated["_mean"], True), (rated["provider"], False)]
+    for rows in _chunks(view, question, steps, (), effort.chunk):
+        shown, cost, _, key = rows[-1]
+        yield [row[-1] for row in rows], (-cost, -shown, key)
+
+
+def _there(cost: Expression, below: int | None) -> list[Expression]:
+    """The rows of those who are still there; they alone have a cost."""
+    return [cost.is_not(None) if below is None else cost < below]
+
+
+def _chunks(
+    view: View, question: sa.Select[Any], steps: Sequence[tuple[Expression, bool]], place: Sequence[Any], size: int
+) -> Iterator[list[Any]]:
+    """The rows in the order of these steps, which are the last columns of the question, from behind a place on."""
+    first, down = steps[0]
+    question = question.order_by(*(term.desc() if descends else term for term, descends in steps))
+    while True:
+        asked = question
+        if place:  # the first half is what the index finds, the second is exact
+            asked = asked.where(first <= place[0] if down else first >= place[0], after(steps, place))
+        rows = view.select(asked.limit(size))
+        if rows:
+            yield rows
+        if len(rows) < size:
+            return
+        place, size = rows[-1][-len(steps) :], min(2 * size, LARGEST)
+
+
+# -- by score -------------------------------------------------------------------------------------------------------
+
+
+def by_score(
+    view: View, skill: str | None, prior: Prior | None, below: int | None, behind: Rank, effort: Effort
+) -> Way:
+    """By score, the best first, then by cost; of all reviews, or of those of a skill. Ranks: -score, cost, key.
+
+    A score is made of the number of reviews and their sum: for one number it falls with the sum, as an index has it.
+    So there is a stream for each number, and they are merged.
+
+    Args:
+        prior: for the Bayesian score; None: Wilson's.
+        below: a cost that all are under. behind: the rank after which it begins, () for the first.
+    """
+    scored = _Scored.of(view, skill, prior, below, behind, effort)
+    heavy, most = scored.heavy()
+    streams = heapq.merge(heavy, scored.merged(most))
+    size = effort.chunk
+    while rows := list(islice(streams, size)):
+        yield [rank[-1] for rank in rows], rows[-1]
+        size = min(2 * size, LARGEST)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The rows of a roll-up with their scores. mine: which of them; there: and who is still there and not before."""
+
+    view: View
+    table: sa.Table
+    mine: list[tuple[str, str]]
+    prior: Prior | None
+    below: int | None
+    behind: Rank
+    effort: Effort
+
+    @classmethod
+    def of(
+        cls, view: View, skill: str | None, prior: Prior | None, below: int | None, behind: Rank, effort: Effort
+    ) -> _Scored:
+        total, by_skill, _ = view.tables("reviews").rollups
+        if skill is None:
+            return cls(view, total, [], prior, below, behind, effort)
+        return cls(view, by_skill, [("skill_key", skill)], prior, below, behind, effort)
+
+    def _mine(self, table: Any) -> list[Expression]:
+        return [table.c[name] == value for name, value in self.mine]
+
+    def _score(self, number: Expression, hundredths: Expression) -> Expression:
+        return wilson(number, hundredths) if self.prior is None else bayesian(number, hundredths, self.prior)
+
+    def _question(self) -> sa.Select[Any]:
+        row = self.table.c
+        score, cost = self._score(row["_count"], row["_whole"]), row["cost_in_pence"]
+        question = sa.select(-score, row["_whole"], cost, row["provider"])
+        question = question.where(*self._mine(self.table), *_there(cost, self.below))
+        if not self.behind:
+            return question
+        steps = [(-score, False), (cost, False), (row["provider"], False)]
+        return question.where(after(steps, self.behind))
+
+    def heavy(self) -> tuple[Iterable[Rank], int]:
+        """The ranks of those with most reviews in their order, and the largest number of reviews of all others."""
+        number = self.table.c["_count"]
+        numbers = sa.select(number).where(*self._mine(self.table)).order_by(number.desc())
+        edge = self.view.select(numbers.offset(self.effort.heavy).limit(1))
+        if not edge:
+            rows = self.view.select(self._question())
+            return sorted((score, cost, key) for score, _, cost, key in rows), -1
+        rows = self.view.select(self._question().where(number > edge[0][0]))
+        return sorted((score, cost, key) for score, _, cost, key in rows), edge[0][0]
+
+    def merged(self, most: int) -> Iterator[Rank]:
+        """The ranks of those with up to so many reviews, in their order. A stream opens when its best could come."""
+        waiting: list[tuple[Rank, int, Iterator[Rank] | None]] = [
+            ((best, -1, ""), number, None) for number, best in self._best(most)
+        ]
+        heapq.heapify(waiting)
+        while waiting:
+            rank, number, stream = heapq.heappop(waiting)
+            if stream is None:
+                stream = self._stream(number)
+            else:
+                yield rank
+            if following := next(stream, None):
+                heapq.heappush(waiting, (following, number, stream))
+
+    def _best(self, most: int) -> list[tuple[int, float]]:
+        """The numbers of reviews that somebody has, up to a largest one, each with the best score that has it."""
+        if most < 0:
+            return []
+        one, other, third = (self.table.alias() for _ in range(3))
+        begin = sa.select(sa.func.max(one.c["_count"]).label("number"))
+        numbers = begin.where(*self._mine(one), one.c["_count"] <= most).cte(recursive=True)
+        fewer = sa.select(sa.func.max(other.c["_count"])).where(
+            *self._mine(other), other.c["_count"] < numbers.c["number"]
+        )
+        numbers = numbers.union_all(sa.select(fewer.scalar_subquery()).where(numbers.c["number"].is_not(None)))
+        best = sa.select(sa.func.max(third.c["_whole"])).where(
+            *self._mine(third), third.c["_count"] == numbers.c["number"]
+        )
+        found = sa.select(numbers.c["number"], best.scalar_subquery().label("whole")).subquery()
+        score = self._score(found.c["number"], found.c["whole"])
+        return self.view.select(sa.select(found.c["number"], -score).where(found.c["number"].is_not(None)))
+
+    def _stream(self, number: int) -> Iterator[Rank]:
+        row = self.table.c
+        steps = [(row["_whole"], True), (row["cost_in_pence"], False), (row["provider"], False)]
+        question = self._question().where(row["_count"] == number)
+        for rows in _chunks(self.view, question, steps, (), self.effort.chunk):
+            yield from ((score, cost, key) for score, _, cost, key in rows)

@@ -1,0 +1,64 @@
+"""Made-up providers and reviews loaded below the API, and how an app's route would look at them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marketplace import NOW
+from sqlalchemy.dialects import sqlite
+
+from catchment.apps.providers import app
+from catchment.apps.providers.standin import Extent, fill
+from catchment.clock import FakeClock
+from catchment.principal import ANONYMOUS
+from catchment.serve.data import Data
+from catchment.settings import Settings
+from catchment.store.reader import Reader
+from catchment.store.tables import collections_of
+
+LARGE = ("providers_providers", "providers_reviews")
+"""The beginnings of the names of tables that grow with the market."""
+
+
+@dataclass
+class Watched:
+    """A view that notes every question."""
+
+    view: Any
+    asked: list[Any] = field(default_factory=list)
+
+    @property
+    def statements(self):
+        """The questions as SQL with their values in it, each shape once."""
+        shapes = {str(question): question for question in self.asked}
+        how = {"dialect": sqlite.dialect(), "compile_kwargs": {"literal_binds": True}}
+        return [str(question.compile(**how)) for question in shapes.values()]
+
+    def tables(self, name):
+        return self.view.tables(name)
+
+    def state(self, name):
+        return self.view.state(name)
+
+    def select(self, statement):
+        self.asked.append(statement)
+        return self.view.select(statement)
+
+
+def load(folder: Path, extent: Extent, clock: FakeClock | None = None) -> Path:
+    """The database of that many made-up providers and reviews."""
+    fill(folder / "catchment.sqlite", extent, clock or FakeClock(NOW))
+    return folder / "catchment.sqlite"
+
+
+@contextmanager
+def looking(database: Path):
+    """A view of the database, that notes what it is asked."""
+    reader = Reader(database, collections_of(app), deadline_s=60)
+    data = Data(reader, Settings(), NOW, ANONYMOUS, app="providers")
+    with data.open() as view:
+        yield Watched(view)
+    reader.close()

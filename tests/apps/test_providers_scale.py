@@ -1,0 +1,222 @@
+"""Many providers: lists are walked or looked up, found whole and in order either way, and nothing large is scanned."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sqlite3
+import uuid
+from contextlib import closing
+from datetime import date, timedelta
+
+import pytest
+from crowd import LARGE, load, looking
+from marketplace import NOW, marketplace, user
+
+from catchment.apps.providers import search
+from catchment.apps.providers.asking import Filters
+from catchment.apps.providers.ranges import Days, day_number
+from catchment.apps.providers.ranking import Prior
+from catchment.apps.providers.standin import SIZES, SKILLS, Extent, offers, opinions
+from catchment.apps.providers.walking import Asked, page
+from catchment.apps.providers.ways import Effort
+
+TODAY, PRIOR = day_number(NOW.date()), Prior(4_145_000, 10)
+COMMON, SECOND, THIRD, RARE = (skill.casefold() for skill in (*SKILLS[:3], SKILLS[6]))
+WALKED, LOOKED_UP = Effort(few=-1, chunk=10, heavy=20), Effort(few=10**6)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("crowd"), Extent(240, 40, 900))
+
+
+def days(first, last):
+    return Days(day_number(date.fromisoformat(first)), day_number(date.fromisoformat(last)) + 1)
+
+
+FILTERS = {
+    "all": Filters(),
+    "a common skill": Filters(skills=(COMMON,), cost_lt=40_000),
+    "a rare skill": Filters(skills=(RARE,)),
+    "any of three": Filters(skills=(COMMON, SECOND, THIRD), cost_lt=60_000),
+    "all of two": Filters(skills=(COMMON, SECOND), skills_mode="all"),
+    "any of common and rare": Filters(skills=(COMMON, RARE), cost_lt=30_000),
+    "free in one of two": Filters(
+        skills=(COMMON, THIRD),
+        availability=(days("2024-03-01", "2024-03-09"), days("2025-03-01", "2025-05-29")),
+        availability_mode="any",
+    ),
+    "a run of days": Filters(skills=(COMMON,), availability=(days("2024-02-01", "2024-03-31"),), need=20),
+    "well rated": Filters(skills=(COMMON, SECOND), rating=(("ge", 4),), cost_lt=50_000),
+}
+RANKS = [("name", "bayes"), ("price", "bayes"), ("best", "bayes"), ("best", "wilson"), ("best", "decayed")]
+QUESTIONS = [(name, rank, score) for name in FILTERS for rank, score in RANKS if rank == "name" or name != "all"]
+
+
+def asked(name, rank, score, **more):
+    return Asked(FILTERS[name], rank, PRIOR, score, TODAY, **more)
+
+
+def sorted_whole(view, question):
+    """Everybody who is meant, in the order of the list, found by sorting them all."""
+    aging = question.today if question.score == "decayed" and question.rank == "best" else None
+    found = search.find(
+        view, question.filters, question.order, keys=None, after=question.after, pinned=question.pinned, today=aging
+    )
+    return [one.place for one in found]
+
+
+def in_pages(view, question, size, effort):
+    places, after = [], question.after
+    while found := page(view, asked_after(question, after), size, effort):
+        places += [one.place for one in found]
+        after = found[-1].place
+    return places
+
+
+def asked_after(question, after):
+    return Asked(
+        question.filters, question.rank, question.prior, question.score, question.today, after, question.pinned
+    )
+
+
+@pytest.mark.parametrize("effort", [WALKED, LOOKED_UP], ids=["walked", "looked up"])
+@pytest.mark.parametrize(("name", "rank", "score"), QUESTIONS)
+def test_a_list_in_pages_is_the_list_sorted_whole(database, name, rank, score, effort):
+    question = asked(name, rank, score)
+    with looking(database) as view:
+        whole = sorted_whole(view, question)
+        assert len(whole) > 3
+        assert in_pages(view, question, len(whole) // 3 + 1, effort) == whole
+
+
+@pytest.mark.parametrize(("name", "rank", "score"), QUESTIONS)
+def test_no_question_scans_what_grows_with_the_market(database, name, rank, score):
+    """Case 21: no plan scans."""
+    with looking(database) as view:
+        found = page(view, asked(name, rank, score), 11, WALKED)
+        page(view, asked(name, rank, score, after=found[2].place), 11, WALKED)
+        page(view, asked(name, rank, score, after=found[2].place, pinned=view.state("reviews").revision - 5), 11)
+    with closing(sqlite3.connect(database)) as sql:
+        for statement in view.statements:
+            assert not scans(sql, statement), statement
+
+
+def scans(sql, statement):
+    """The steps of the plan that read a large table, or a whole index of it, without a place to begin or to end."""
+    plan = [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    large = [step for step in plan if re.match(rf"SCAN ({'|'.join(LARGE)})", step)]
+    # In the order of an index and with a limit, a scan ends with the page.
+    ordered = "LIMIT" in statement and not any("TEMP B-TREE FOR ORDER BY" in step for step in plan)
+    return [step for step in large if not ("INDEX" in step and ordered)]
+
+
+def test_the_test_of_plans_finds_a_scan(database):
+    with closing(sqlite3.connect(database)) as sql:
+        assert scans(sql, "SELECT * FROM providers_reviews WHERE rating = 'x'")
+        assert scans(sql, "SELECT _key FROM providers_providers ORDER BY cost_in_pence + 1 LIMIT 3")
+
+
+# -- a walk while people write --------------------------------------------------------------------------------------
+
+JOB = {"job_budget_in_pence": 10**9, "skills": ["milling", "baking"], "rank": "best"}
+
+
+@pytest.fixture
+def market(tmp_path):
+    with marketplace(tmp_path) as found:
+        yield found
+
+
+@pytest.mark.parametrize("rank", ["best", "price"])
+@pytest.mark.parametrize("score", ["bayes", "wilson", "decayed"])
+def test_a_walk_is_judged_by_the_reviews_with_which_it_began(market, rank, score):
+    """Case 8, with reviews that are written, changed and deleted between any two pages."""
+    made = [market.offer(who=number, skills=["milling", "baking"][: 1 + number % 2]) for number in range(1, 13)]
+    for number, provider in enumerate(made[:9]):
+        market.rate(provider, number % 5 + 0.5, who=50, skill="milling" if number % 3 else None)
+        market.clock.advance(timedelta(days=40 * number))
+    job = JOB | {"rank": rank, "score": score}
+    path = "/service-providers/recommend"
+    whole = [item["id"] for item in market.ask("POST", f"{path}?page_size=50", job).json()["service_providers"]]
+    assert len(whole) == 12
+    seen, cursor = [], ""
+    for turn in itertools.count():
+        answer = market.ask("POST", f"{path}?page_size=2{cursor}", job).json()
+        seen += [item["id"] for item in answer["service_providers"]]
+        if not answer["pagination"]["next"]:
+            break
+        cursor = f"&cursor={answer['pagination']['next']}"
+        market.rate(whole[-1 - turn], 5, who=60 + turn)
+        market.rate(whole[turn], 0, who=50, skill="milling")
+        market.ask("DELETE", f"/service-provider/{made[turn]}/review", who=50)
+    assert seen == whole
+    again = [item["id"] for item in market.ask("POST", f"{path}?page_size=50", job).json()["service_providers"]]
+    assert again != whole, "what was written counts for the next walk"
+
+
+# -- a load below the API -------------------------------------------------------------------------------------------
+
+
+def test_what_is_loaded_is_what_the_api_would_have_written(tmp_path):
+    extent = SIZES["tiny"]
+    loaded = contents(load(tmp_path / "loaded", extent))
+    with marketplace(tmp_path / "written") as market:
+        users = {user_of: number for number, user_of in enumerate(dict.fromkeys(one.user for one in people_of(extent)))}
+        ids = [market.offer(who=users[one.user] + 1, **one.body) for one in offers(extent)]
+        for one in opinions(extent):
+            market.rate(ids[one.provider], one.body.pop("rating"), who=users[one.user] + 1, **one.body)
+        written = contents(market.database, {user(number + 1): name for name, number in users.items()})
+    assert loaded.keys() == written.keys()
+    for table, rows in loaded.items():
+        assert rows == written[table], table
+    assert len(loaded["providers_reviews"]) == extent.reviews
+
+
+def people_of(extent):
+    return [*offers(extent), *opinions(extent)]
+
+
+def contents(database, users=()):
+    """Every row of every table of the app, of its commits and its audit, with ids in the order of their creation."""
+    with closing(sqlite3.connect(database)) as sql:
+        names = [name for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        wanted = [name for name in names if name.startswith("providers_")] + ["_commit", "_audit", "_collection"]
+        found = {name: sql.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(wanted)}
+        places = {}
+        for table in ("providers_providers", "providers_reviews"):
+            for (key,) in sql.execute(f"SELECT _key FROM {table} ORDER BY _revision"):
+                places[key] = f"{table} {len(places)}"
+    places |= dict(users)
+
+    def named(value):
+        if not isinstance(value, str):
+            return value
+        return re.sub(
+            r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", lambda found: places.get(found.group(), found.group()), value
+        )
+
+    def plain(table, row):
+        # The hash is of values with an id in them, and the trace id is of the request that was made.
+        values = tuple(named(value) for value in row if not isinstance(value, bytes))
+        return values[:-1] if table == "_audit" else values
+
+    return {table: sorted((plain(table, row) for row in rows), key=repr) for table, rows in found.items()}
+
+
+def test_a_load_refuses_what_the_api_would_refuse(tmp_path):
+    from catchment.apps.providers import app
+    from catchment.clock import FakeClock
+    from catchment.web import Draft, InvalidRecord, QueryError
+    from catchment.web import load as load_drafts
+
+    offer = next(offers(SIZES["tiny"]))
+    review = {"provider": str(uuid.UUID(int=1)), "rating": 4, "skill": None, "comment": None}
+    for members, error in (({"name": ""}, InvalidRecord), ({"cost_in_pence": 10.5}, InvalidRecord)):
+        drafts = [Draft("providers/providers", offer.user, offer.body | members)]
+        with pytest.raises(error):
+            list(load_drafts(tmp_path / "a.sqlite", app, drafts, FakeClock(NOW)))
+    drafts = [Draft("providers/reviews", offer.user, review)]
+    with pytest.raises(QueryError, match="no such record in providers"):
+        list(load_drafts(tmp_path / "a.sqlite", app, drafts, FakeClock(NOW)))
