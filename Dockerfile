@@ -29,4 +29,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"CATCHMENT_PORT\"]}/health/live', timeout=2)"]
 ENTRYPOINT ["catchment"]
-CMD ["serve", "police", "stocks", "episodes", "providers", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve", "police", "stocks", "incidents", "episodes", "providers", "--host", "0.0.0.0", "--port", "8000"]

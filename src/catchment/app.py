@@ -20,7 +20,7 @@ from .settings import Setting
 
 __all__ = ["App", "RawFiles", "in_order", "load_app"]
 
-SHIPPED = ("police", "stocks", "episodes", "providers")
+SHIPPED = ("police", "stocks", "incidents", "episodes", "providers")
 """The apps that come with catchment, by the names under which a command takes them."""
 
 

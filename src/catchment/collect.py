@@ -65,6 +65,7 @@ class Collector:
         self._planner = Planner(app, store, settings, clock)
         self._passes = Passes(store, settings, clock, on_event)
         self._shut: dict[str, Result] = {}
+        self._told: dict[str, str] = {}
         self._draining = False
         self._under_way: set[asyncio.Task[object]] = set()
 
@@ -218,6 +219,8 @@ class Collector:
         fetched = await self._passes.fetch(feed, lease, anew=anew)
         if fetched.meaning.kind == "auth":
             self._passes.forget(feed.upstream)
+        elif fetched.meaning.kind == "data":
+            self._told.pop(feed.upstream.name, None)
         return fetched
 
     def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, before: PagingError | None, probe: bool) -> Outcome:
@@ -307,7 +310,10 @@ class Collector:
         shut = {"auth": feed.upstream.name, "quota": feed.upstream.name, "stop": self._app.collection(feed)}.get(kind)
         if shut:
             self._shut[shut] = Result("", "", None, "budget" if kind == "quota" else reason, until=fetched.until)
-            log.error("upstream stopped", upstream=feed.upstream.name, feed=feed.name, why=kind, reason=reason)
+            # One alert: whoever lives on and probes now and then says it no louder again.
+            say = log.info if self._told.get(shut) == reason else log.error
+            say("upstream stopped", upstream=feed.upstream.name, feed=feed.name, why=kind, reason=reason)
+            self._told[shut] = reason
         if fetched.pages and kind in ("refused", "pending"):
             raise PagingError("expired", f"page {len(fetched.pages) + 1} was not given: {reason}")
         reason = "quota" if kind == "quota" else reason

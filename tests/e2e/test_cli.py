@@ -199,6 +199,7 @@ def test_the_demo_collects_everything_once(place):
     assert rows.pop("episodes/search").endswith("none expected")
     assert set(rows) == {
         *("police/forces", "police/availability", "police/stops", "stocks/bars"),
+        *("incidents/identities", "incidents/incidents"),
         *("episodes/series", "episodes/seasons", "episodes/episodes"),
     }
     assert all(row.endswith("complete") for row in rows.values())
@@ -206,6 +207,7 @@ def test_the_demo_collects_everything_once(place):
     again = place.run("demo", "--once")
     assert again.code == 0
     assert "9 not due" in again.out
+    assert "7 not due" in again.out
 
 
 def test_a_small_demo_shows_what_is_pending_and_what_waits_for_the_budget(place):

@@ -82,14 +82,16 @@ class Data:
         return state
 
     @contextmanager
-    def open(self) -> Iterator[View]:
+    def open(self, deadline_s: float | None = None) -> Iterator[View]:
         """One moment of the data: everything read inside belongs together.
+
+        deadline_s: how long reading may take, for a question that is long by nature.
 
         Raises:
             StoreUnavailable: the data cannot be read.
             QueryError: 503 when a question takes too long.
         """
-        with self.reader.snapshot() as snapshot:
+        with self.reader.snapshot(deadline_s) as snapshot:
             yield View(self, snapshot)
 
 

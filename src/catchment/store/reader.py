@@ -78,8 +78,10 @@ class Reader:
             return self._states[1]
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self, deadline_s: float | None = None) -> Iterator[Snapshot]:
         """One read transaction: everything asked of it is of one moment, and ends within the deadline.
+
+        deadline_s: in the place of the reader's own.
 
         Raises:
             StoreUnavailable: the file is missing or cannot be read.
@@ -87,7 +89,7 @@ class Reader:
         """
         with _wrapped():
             connection = self._take()
-            end = monotonic() + self._deadline_s
+            end = monotonic() + (deadline_s or self._deadline_s)
             connection.set_progress_handler(lambda: monotonic() > end, _STEPS_BETWEEN_CHECKS)
             try:
                 connection.execute("BEGIN")
