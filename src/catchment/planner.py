@@ -11,7 +11,7 @@ from .clock import Clock
 from .errors import UsageError
 from .feed import Feed
 from .partitions import Expected, Partition, Surroundings
-from .plan import GOOD, Plan, only, plan
+from .plan import GOOD, Plan, State, only, plan
 from .runs import Scope
 from .settings import Settings
 from .store.store import Store
@@ -37,7 +37,7 @@ class Planner:
         secret. UsageError or MissingSecret otherwise, before any request.
         """
         for feed in self.feeds(scope):
-            check_values(feed.partitions, self._around(feed, scope), self._app.collection(feed), before=True)
+            check_values(feed.partitions, self._around(feed, scope, {}), self._app.collection(feed), before=True)
         for feed in self._app.feeds:
             feed.as_set(self._settings)
             feed.upstream.base_url(self._settings)
@@ -57,16 +57,20 @@ class Planner:
 
     def plan(self, feed: Feed, scope: Scope) -> Plan:
         """What a feed has to do now."""
-        around = self._around(feed, scope)
+        states = self._store.ledger.states(self._app.collection(feed))
+        around = self._around(feed, scope, states)
         expected = list(feed.partitions.expand(around))
         named = bool(scope.only) and set(scope.only) <= set(feed.partitions.names)
         if around.named:
             check_values(feed.partitions, around, self._app.collection(feed), before=False)
             expected = self._named(feed, expected, around.named, ask=named)
-        states, now = self._store.ledger.states(self._app.collection(feed)), around.now
-        return plan(feed.as_set(self._settings), expected, states, now, retry=scope.retry, again=scope.again or named)
+        return plan(
+            *(feed.as_set(self._settings), expected, states, around.now),
+            retry=scope.retry,
+            again=scope.again or named,
+        )
 
-    def _around(self, feed: Feed, scope: Scope) -> Surroundings:
+    def _around(self, feed: Feed, scope: Scope, states: Mapping[str, State]) -> Surroundings:
         """What a source may look at; the values that a person named stand in the place of those that are set."""
         now, source = self._clock.now(), feed.partitions
         named = {
@@ -76,7 +80,6 @@ class Planner:
         }
         chosen = {source.settings[name]: ",".join(values) for name, values in named.items() if name in source.settings}
         settings = self._settings.with_values("--only", chosen)
-        states = self._store.ledger.states(self._app.collection(feed))
 
         def collected(partition: Partition) -> bool:
             return partition.key in states and states[partition.key].merged

@@ -225,3 +225,12 @@ def test_an_index_serves_what_is_asked_of_one_force(collected):
             "EXPLAIN QUERY PLAN SELECT type, count(*) FROM police_stops WHERE force = 'kent' GROUP BY type"
         ).fetchall()
     assert any("USING INDEX" in row[-1] for row in plan)
+
+
+def test_coverage_counts_the_records_that_lie_outside_their_month(samples, tmp_path):
+    """A recorded month of Avon and Somerset has four rows of other local months."""
+    then, force = datetime(2023, 3, 20, tzinfo=UTC), "avon-and-somerset"
+    with collecting("police", tmp_path, now=then, samples=samples, FORCES=force) as police:
+        police.run(only={"force": [force], "month": ["2019-04"]})
+        (cell,) = asking(police)(f"{COVERAGE}?force={force}&from=2019-04&to=2019-04").json()["cells"]
+        assert (cell["state"], cell["records"], cell["reason"]) == ("complete", 674, "outside_month: 4")

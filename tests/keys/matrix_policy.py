@@ -90,6 +90,8 @@ POLICY: dict[str, dict[str, Row]] = {
     **collected("police/forces"),
     **collected("police/availability"),
     **collected("police/stops"),
+    "/police/v1/breakdown": READ,
+    "/police/v1/coverage": READ,
     **collected("market/bars"),
     "/v1/market/places": READ | {"post": WRITER},
     "/v1/market/places/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_OR_MODERATOR},

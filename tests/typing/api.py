@@ -31,12 +31,15 @@ from catchment import (
     Upstream,
     by_cursor,
     by_page,
+    changed,
+    counted,
     each,
     first_page,
     grid,
     items,
     listed_by,
     months,
+    older_than,
     read_http,
     rows_of,
 )
@@ -50,6 +53,10 @@ class Bar(Record):
 
 
 def read(answer: Answer, partition: Partition) -> Meaning:
+    if partition.listing == "older" and answer.status == 404:
+        return Meaning.refused("gone", forever=True)
+    if b"later" in answer.body:
+        return Meaning.transient("upstream-data", tries=3, park=timedelta(hours=24))
     if b"Note" in answer.body:
         return Meaning.throttled("note", timedelta(seconds=5))
     return read_http(answer, partition)
@@ -75,7 +82,8 @@ quotes = Upstream(
     "quotes",
     "https://quotes.example",
     auth=QueryKey("apikey", Secret("QUOTES_API_KEY")),
-    budget=Budget("1/second", "25/day", zone="America/New_York"),
+    budget=Budget("1/second", "25/day", zone=Setting("QUOTES_ZONE", "America/New_York")),
+    longest_wait=timedelta(minutes=10),
     read=read,
 )
 
@@ -89,12 +97,22 @@ bars = Feed(
     key=("symbol", "day"),
     refuse=no_future,
     conflict=FIRST,
-    schedule=Cron("30 22 * * mon-fri", zone="America/New_York"),
+    schedule=Cron(Setting("QUOTES_SCHEDULE", "30 22 * * mon-fri"), zone="America/New_York"),
+    aliases={"value": "close"},
     public=True,
 )
 
 other = Upstream("other", "https://other.example", auth=BasicAuth(Secret("ME"), Secret("PASSWORD")))
 lists = Feed("lists", Bar, other, request=Get("/lists"), key=("symbol", "day"), schedule=Every(hours=6))
+volumes = Feed(
+    "volumes",
+    Bar,
+    other,
+    request=Get("/volumes/{symbol}/{volume}"),
+    partitions=counted(rows_of(lists, symbol="symbol"), volume="volumes", most=50),
+    key=("symbol", "day"),
+    due=changed() | older_than(days=(28, 35)),
+)
 grids = Feed(
     "grids",
     Bar,

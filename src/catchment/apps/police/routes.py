@@ -10,7 +10,9 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from catchment.web import (
     Data,
@@ -27,7 +29,7 @@ from catchment.web import (
     respond,
 )
 
-from .records import KNOWN_FORCES
+from .records import KNOWN_FORCES, LONDON
 
 __all__ = ["ROUTES"]
 
@@ -43,6 +45,7 @@ MOST_PENDING = 100
 WINDOW = 36
 MOST_MONTHS = 600
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_ZONE = ZoneInfo(LONDON)
 _TOP = re.compile(r"[1-9][0-9]{0,2}")
 NOT_RECORDED = "(not recorded)"
 
@@ -189,23 +192,37 @@ def _coverage(pairs: Pairs, store: Data) -> dict[str, Any]:
         )
         return {
             "cells": [
-                _cell(force, month, states.get((force, month)), is_listed=(force, month) in listed)
+                _cell(now, force, month, states.get((force, month)), is_listed=(force, month) in listed)
                 for force in span.forces
                 for month in span.months
             ]
         }
 
 
-def _cell(force: str, month: str, state: Mapping[str, Any] | None, *, is_listed: bool) -> dict[str, Any]:
+def _cell(now: View, force: str, month: str, state: Mapping[str, Any] | None, *, is_listed: bool) -> dict[str, Any]:
     collected = state["collected_at"] if state else None
+    reason = state["reason"] if state else "not asked yet" if is_listed else "not listed"
     return {
         "force": force,
         "month": month,
         "state": (state["verdict"] if state else None) or "pending",
         "records": state["records"] if state and collected else None,
         "collected_at": collected,
-        "reason": state["reason"] if state else "not asked yet" if is_listed else "not listed",
+        "reason": reason or (_outside(now, force, month) if collected else ""),
     }
+
+
+def _outside(now: View, force: str, month: str) -> str:
+    """How many records of a force-month lie outside it by the clock of the UK, in words; "" for none."""
+    begin, end = (
+        datetime.strptime(each, "%Y-%m").replace(tzinfo=_ZONE) for each in (month, _shown(_number(month) + 1))
+    )
+    here = [("force", "eq", force), ("month", "eq", month)]
+    # Two ranges of the index by force, month and moment.
+    outside = now.count("stops", [*here, ("datetime", "lt", begin)]) + now.count(
+        "stops", [*here, ("datetime", "gte", end)]
+    )
+    return f"outside_month: {outside}" if outside else ""
 
 
 def _months(given: Mapping[str, str], newest: str) -> list[str]:
@@ -221,11 +238,15 @@ def _months(given: Mapping[str, str], newest: str) -> list[str]:
         raise QueryError(f"from: {given.get('from')} is after {last}", parameter="from")
     if _number(last) - first >= MOST_MONTHS:
         raise QueryError(f"from: more than {MOST_MONTHS} months", parameter="from")
-    return [f"{index // 12:04d}-{index % 12 + 1:02d}" for index in range(_number(last), first - 1, -1)]
+    return [_shown(number) for number in range(_number(last), first - 1, -1)]
 
 
 def _number(month: str) -> int:
     return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+def _shown(number: int) -> str:
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
 # -- parameters ----------------------------------------------------------------------------------------------------
