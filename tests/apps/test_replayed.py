@@ -35,3 +35,33 @@ def test_rows_that_are_derived_again_are_no_changed_rows_but_those_that_changed_
         assert kept == ["id=1-1"]
         assert here.run(feeds=["episodes"]).complete
         assert [entry["query"]["id"] for entry in here.asked("/episode")[6:]] == ["1-1"]
+
+
+class Strict(Record):
+    id: str
+    season: int
+    rating: int
+
+
+def test_an_answer_held_as_drift_is_noted_and_is_read_by_a_replay_once_the_declaration_is_mended(tmp_path):
+    """The upstream is asked once; the mended declaration finds what it said then."""
+    strict = App("shows", feeds=[shows, replace(seasons, record=Strict), episodes])
+    with collecting_shows(tmp_path, told=3) as here:
+        here.app = strict
+        assert not here.run().complete
+        assert here.sql(
+            "SELECT DISTINCT verdict, substr(reason, 1, 5) FROM _partition WHERE feed = 'shows/seasons'"
+        ) == [("failed", "drift")]
+        found = here.sql("SELECT DISTINCT kind, field FROM _drift")
+        assert found == [("rejects", "")]
+        requests = len(here.control.log())
+        mended = App("shows", feeds=[shows, seasons, episodes])
+        (done,) = [item for item in here.replay(mended) if item.collection == "shows/seasons"]
+        assert (done.passes, done.after.records, done.left) == (3, 6, ())
+        assert here.sql("SELECT DISTINCT verdict, reason, failures FROM _partition WHERE feed = 'shows/seasons'") == [
+            ("complete", "", 0)
+        ]
+        assert len(here.control.log()) == requests
+        assert here.run().complete
+        assert len(here.asked("/season")) == 3
+        assert len(here.asked("/episode")) == 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from catchment.fill import refill
 from catchment.partitions import Partition
 from catchment.replay import Replayed, replay
 from catchment.runs import Scope
+from catchment.store.check import check
 from catchment.store.ledger import Lease, Outcome
 from catchment.store.store import Store
-from catchment.store.tables import Collection
+from catchment.store.tables import Collection, collections_of
 
 FIRST = 1_000_000
 """The first revision of the second generation."""
@@ -224,6 +226,25 @@ def test_what_is_filled_from_another_collection_is_filled_as_that_stood_and_as_i
     again(here, replace(things, shape=lambda row, _: {**row, "value": row["value"] * 2}))
     assert refill(priced, run, here.store.records(Collection("shop", priced)), here.now) == 2
     assert here.rows(filled.format("")) == [("a", 22, 1, 3), ("b", 40, 2, 3)]
+
+
+@pytest.mark.parametrize("keep_bodies", [False, True], ids=["bodies gone", "bodies kept"])
+def test_after_retention_a_replay_gives_what_is_kept_and_nothing_is_wrong(here, keep_bodies):
+    a_history(here)
+    cutoff = START + timedelta(minutes=4)
+    while any(here.store.sweep(Collection("shop", things), cutoff, keep_bodies=keep_bodies)):
+        continue
+    before = held(here)
+    (done,) = again(here, things)
+    assert done.complete
+    while any(here.store.sweep(Collection("shop", things), cutoff, keep_bodies=keep_bodies)):
+        continue
+    after = held(here)
+    # Versions are numbered anew from what is left; what is said, and when, is as before.
+    documents = [[(row[0], row[4], row[7]) for row in rows] for rows in (before[0], after[0], before[1], after[1])]
+    assert documents[0] == documents[1]
+    assert set(documents[2]) <= set(documents[3])
+    assert [item for item in check(here.store.path, collections_of(app)) if item.wrong] == []
 
 
 # -- what cannot be derived again ------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class _Sweep:
     def exchanges(self, last: int) -> tuple[int, int | None]:
         with transaction(self._connection, durable=False) as sql:
             seen = self._after(sql, "SELECT id, digest FROM _exchange WHERE feed = :name AND at <= :cutoff", last)
-            gone = [(id_, digest) for id_, digest in seen if sql.execute(self._uncited_exchange, (id_,)).fetchone()]
+            gone = [(id_, digest) for id_, digest in seen if self._is_uncited(sql, id_)]
             sql.executemany("DELETE FROM _exchange WHERE id = ?", [(id_,) for id_, _ in gone])
             sql.executemany(
                 "DELETE FROM _body WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM _exchange e WHERE e.digest = ?)",
@@ -91,19 +91,24 @@ class _Sweep:
             )
         return len(gone), _last(seen)
 
+    def _is_uncited(self, sql: sqlite3.Connection, exchange: int) -> bool:
+        return sql.execute(self._uncited_exchange, {**self._values, "id": exchange}).fetchone() is not None
+
     @property
     def _uncited_exchange(self) -> str:
-        """Open is a pass that has not ended; the last one that was merged is what a replay begins from."""
+        """Open is a pass that has not ended; the last one that was merged before the cutoff is what a replay begins
+        from: what it no longer had was retired by then.
+        """
         current, versions = self._collection.table, self._collection.versions
         return (
-            "SELECT 1 FROM _exchange e WHERE e.id = ?"  # noqa: S608 (declared names)
+            "SELECT 1 FROM _exchange e WHERE e.id = :id"  # noqa: S608 (declared names)
             f' AND NOT EXISTS (SELECT 1 FROM "{current}" WHERE _exchange = e.id)'
             f' AND NOT EXISTS (SELECT 1 FROM "{versions}" WHERE _exchange = e.id)'
             " AND NOT EXISTS (SELECT 1 FROM _reject r JOIN _attempt a ON a.id = r.last_attempt"
             " WHERE r.feed = e.feed AND r.partition = e.partition AND a.pass = e.pass)"
             " AND e.pass < (SELECT p.pass FROM _partition p WHERE p.feed = e.feed AND p.key = e.partition)"
             " AND e.pass < coalesce((SELECT max(a.pass) FROM _attempt a WHERE a.feed = e.feed"
-            " AND a.partition = e.partition AND a.verdict = 'complete'), e.pass + 1)"
+            " AND a.partition = e.partition AND a.verdict = 'complete' AND a.ended_at <= :cutoff), e.pass + 1)"
         )
 
     def attempts(self, last: int) -> tuple[int, int | None]:
