@@ -559,6 +559,19 @@ def test_a_wrong_rating_is_refused(market, number):
 
 
 @pytest.mark.parametrize(
+    ("number", "expected"),
+    [("4.5" + "0" * 300, 201), ("4." + "1" * 300, 422), ("4.50" + "0" * 40 + "1", 422), ("0." + "0" * 300 + "1", 422)],
+    ids=["zeros", "ones", "one at the 43rd place", "one at the 301st place"],
+)
+def test_a_rating_of_very_many_digits_is_judged_by_all_of_them(market, number, expected):
+    """Case 13: arithmetic in 28 digits would round it to one of two."""
+    provider = market.offer()
+    answer = market.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
+    assert status(answer) == expected, answer.text
+    assert market.provider(provider)["review_rating"] == (4.5 if expected == 201 else 0.0)
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"null",
