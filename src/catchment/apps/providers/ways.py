@@ -38,7 +38,7 @@ class Effort:
     those with most reviews are sorted at once, since hardly two of them have as many reviews.
     """
 
-    few: int = 2_000
+    few: int = 10_000
     chunk: int = 64
     heavy: int = 4096
 

@@ -1,0 +1,122 @@
+"""Recommending and searching among very many providers: p50 and p95 of the first page of each kind of question.
+
+The market is made up and loaded below the API. Every question is asked with other days, budgets and skills, so that
+no answer is kept from the one before.
+
+    ./run bench recommend [--providers 100000] [--questions 40] [--data FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from catchment.app import load_app
+from catchment.apps.providers.standin import SKILLS, Extent, fill
+from catchment.clock import SystemClock
+from catchment.serve.app import build
+from catchment.settings import Settings
+
+Question = Callable[[random.Random], dict[str, Any]]
+
+
+def days(chance: random.Random, length: int) -> list[dict[str, str]]:
+    first = date(2024, 2, 1) + timedelta(days=chance.randrange(250))
+    return [{"from_date": first.isoformat(), "to_date": (first + timedelta(days=length - 1)).isoformat()}]
+
+
+def job(*places: int, **more: Any) -> Question:
+    """A job for those skills, by how many have them: 0 is had by most."""
+    fixed = {"skills": [SKILLS[place] for place in places], "rank": "best"} | more
+    return lambda chance: {"job_budget_in_pence": chance.randint(20_000, 90_000)} | fixed
+
+
+def with_days(question: Question, length: int) -> Question:
+    return lambda chance: question(chance) | {"availability": days(chance, length)}
+
+
+RECOMMEND: dict[str, Question] = {
+    "a common skill": job(0),
+    "a common skill, by price": job(0, rank="price"),
+    "a common skill, 3 days": with_days(job(0), 3),
+    "a middling skill, 3 days": with_days(job(12), 3),
+    "any of three, 3 days": with_days(job(0, 3, 12), 3),
+    "any of three, by price, 3 days": with_days(job(0, 3, 12, rank="price"), 3),
+    "all of three": job(0, 1, 2, skills_mode="all"),
+    "well rated": job(3, minimum_review_rating=4.5),
+    "a rare skill, 3 days": with_days(job(180), 3),
+    "a rare skill": job(199),
+    "90 days": with_days(job(0), 90),
+    "90 days, next year": lambda chance: (
+        job(0)(chance) | {"availability": [{"from_date": "2025-03-01", "to_date": f"2025-05-{chance.randint(29, 31)}"}]}
+    ),
+}
+SEARCH: dict[str, Question] = {
+    "all by name": lambda chance: {"cost_gt": chance.randrange(100)},
+    "a common skill": lambda chance: {"skills": [SKILLS[0]], "cost_lt": chance.randint(20_000, 90_000)},
+    "a rare skill, 3 days": lambda chance: {"skills": [SKILLS[180]], "availability": days(chance, 3)},
+    "90 days": lambda chance: {"availability": days(chance, 90)},
+    "well rated": lambda chance: {"reviews_gte": 4.5, "cost_lt": chance.randint(20_000, 90_000)},
+}
+
+
+async def asked(front: Any, path: str, question: Question, times: int) -> tuple[list[float], int]:
+    """Seconds of each answer, and how many were refused for taking too long."""
+    chance, found, refused = random.Random(path), [], 0
+    transport = httpx.ASGITransport(front, client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for _ in range(times):
+            body = json.dumps(question(chance))
+            begin = time.perf_counter()
+            answer = await client.post(path, content=body, headers={"content-type": "application/json"})
+            found.append(time.perf_counter() - begin)
+            refused += answer.status_code != 200
+    return found, refused
+
+
+def measure(folder: Path, times: int) -> None:
+    values = {"CATCHMENT_DATA": str(folder), "CATCHMENT_LIMIT_ANONYMOUS": "off"}
+    front = build([load_app("providers")], Settings().with_values("bench", values), SystemClock())
+    print(f"{'first page of 10, ms':<52}{'p50':>8}{'p95':>8}{'max':>8}{'refused':>9}")
+    for kind, path, questions in (
+        ("recommend", "/v1_1/service-providers/recommend", RECOMMEND),
+        ("search", "/v1_1/service-providers", SEARCH),
+    ):
+        for name, question in questions.items():
+            found, refused = asyncio.run(asked(front, path, question, times))
+            found.sort()
+            p95 = found[min(len(found) - 1, round(0.95 * len(found)))]
+            shown = "".join(f"{value * 1000:8.1f}" for value in (statistics.median(found), p95, found[-1]))
+            print(f"  {kind + ': ' + name:<50}{shown}{refused:>9}", flush=True)
+    front.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--providers", type=int, default=100_000)
+    parser.add_argument("--questions", type=int, default=40)
+    parser.add_argument("--data", type=Path, help="a folder with a market that was loaded before, or for a new one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="catchment-bench-") as temporary:
+        folder = options.data or Path(temporary)
+        if not (folder / "catchment.sqlite").exists():
+            begin = time.monotonic()
+            extent = Extent(options.providers, max(options.providers // 5, 5), 5 * options.providers)
+            fill(folder / "catchment.sqlite", extent, SystemClock())
+            print(f"loaded {extent} in {time.monotonic() - begin:.0f} s")
+        measure(folder, options.questions)
+
+
+if __name__ == "__main__":
+    main()
