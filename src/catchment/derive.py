@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 import structlog
 
@@ -88,8 +89,8 @@ def _once(
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
         found = filler.fresh(found, stage, records) if filler else found
-        elsewhere = records.find(key for key in found if key not in known.hashes)
-        changes = compare(feed, found, {**known.hashes, **elsewhere}, _may_be_gone(known.hashes, rejects))
+        elsewhere = records.find(chain((key for key in found if key not in known.hashes), known.beside))
+        changes = compare(feed, found, known.hashes, _may_be_gone(known.hashes, rejects), elsewhere=elsewhere)
         if len(pages) > 1:
             _check_moved(fold.overlap, changes, settled)
         origins = [Origin(page.id, page.answer.at) for page in pages]
@@ -204,7 +205,7 @@ def _doubt(feed: Feed, lease: Lease, before: int, changes: Changes, said: dateti
     """Why the answer has to be said again before it is believed, where it has to."""
     if feed.doubts is None:
         return None
-    left = before - len(changes.gone) + len(changes.new)
+    left = before - len(changes.gone) - len(changes.left) + len(changes.new) + len(changes.shared)
     return doubt(feed.doubts, before, left, collected=bool(lease.model), first=lease.doubted_at, said=said)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 
@@ -22,11 +23,16 @@ STORED = -1
 
 @dataclass(frozen=True)
 class Known:
-    """What the store has of a partition: key -> content hash; digest of a row's bytes -> key, and -> how many keys."""
+    """What the store has of a partition: key -> content hash; digest of a row's bytes -> key, and -> how many keys.
+
+    beside: of these, the keys whose records belong to another partition, which serves them too; their hash is of what
+    this partition said last.
+    """
 
     hashes: Mapping[str, bytes] = field(default_factory=dict)
     by_raw: Mapping[bytes, str] = field(default_factory=dict)
     times: Mapping[bytes, int] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -39,12 +45,19 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Changes:
-    """What a commit has to do."""
+    """What a commit has to do.
+
+    shared: keys that belong to another partition and are served by this one too. taken: of those that changed, the keys
+    that belong to another one until now. left: keys of another one that this one serves no more.
+    """
 
     new: tuple[Change, ...] = ()
     changed: tuple[Change, ...] = ()
     gone: tuple[Change, ...] = ()
     same: int = 0
+    shared: tuple[Change, ...] = ()
+    taken: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.gone)
@@ -125,23 +138,37 @@ class Fold:
 
 
 def compare(
-    feed: Feed, found: Mapping[str, tuple[bytes, int]], stored: Mapping[str, bytes], here: Iterable[str]
+    feed: Feed,
+    found: Mapping[str, tuple[bytes, int]],
+    stored: Mapping[str, bytes],
+    here: Iterable[str],
+    *,
+    elsewhere: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Changes:
     """The changes that make the store say what the answer says.
 
     Args:
         found: the answer, as `Fold.keys` gives it.
-        stored: key -> content hash of every found key that is stored, and of the partition's own.
+        stored: key -> content hash of the partition's own keys.
         here: the keys stored for this partition: with RETIRE, those the answer lacks are gone.
+        elsewhere: key -> present content hash of the keys that belong to other partitions. Where this one said of such
+            a key what it says now, the other one's word stands: two that differ do not take turns.
     """
-    new, changed, same = [], [], 0
+    new, changed, shared, taken, same = [], [], [], [], 0
     for key, (content, slot) in found.items():
-        before = stored.get(key)
+        before = elsewhere.get(key) or stored.get(key)
         if before is None:
             new.append(Change(key, slot))
+        elif stored.get(key) == content:
+            same += 1
         elif before == content:
             same += 1
+            shared.append(Change(key, slot, before))
         else:
             changed.append(Change(key, slot, before))
-    gone = [Change(key, STORED, stored[key]) for key in here if key not in found] if feed.missing is RETIRE else []
-    return Changes(tuple(new), tuple(changed), tuple(gone), same)
+            if key in elsewhere:
+                taken.append(key)
+    missing = [key for key in here if key not in found] if feed.missing is RETIRE else []
+    gone = [Change(key, STORED, stored[key]) for key in missing if key not in elsewhere]
+    left = tuple(key for key in missing if key in elsewhere)
+    return Changes(tuple(new), tuple(changed), tuple(gone), same, tuple(shared), tuple(taken), left)

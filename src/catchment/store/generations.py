@@ -217,6 +217,9 @@ _SWITCH = (
     f"DELETE FROM _reject WHERE feed = :name AND partition NOT IN {_KEPT}",  # noqa: S608 (our own words)
     f"DELETE FROM _reject WHERE feed = :next AND partition IN {_KEPT}",  # noqa: S608
     "UPDATE _reject SET feed = :name WHERE feed = :next",
+    f"DELETE FROM _shared WHERE collection = :name AND partition NOT IN {_KEPT}",  # noqa: S608
+    f"DELETE FROM _shared WHERE collection = :next AND partition IN {_KEPT}",  # noqa: S608
+    "UPDATE _shared SET collection = :name WHERE collection = :next",
     "UPDATE _attempt SET feed = :name WHERE feed = :next",
     # Rows that were carried over may have been filled from another state: then all are filled again.
     "DELETE FROM _filled WHERE feed = :name",

@@ -16,9 +16,11 @@ from ..clock import render_moment
 from ..decode import Entry, Reject
 from ..errors import MergeOutdated
 from ..failpoints import failpoint
+from ..feed import CONTENT, RETIRE, Feed
 from ..merge import Change, Changes, Known
 from .ledger import Lease, Ledger, Outcome
 from .marks import Mark, check_mark
+from .shared import Shared
 from .sqlite import mapped, transaction
 from .stage import Stage
 from .tables import Collection
@@ -143,6 +145,12 @@ class Records:
         self._compared = 0
 
     @property
+    def _sharing(self) -> bool:
+        """Whether a partition could retire what another one serves too."""
+        feed = self._collection.feed
+        return isinstance(feed, Feed) and feed.missing is RETIRE and feed.key is not CONTENT
+
+    @property
     def of(self) -> tuple[sqlite3.Connection, Collection]:
         """The connection and the collection, for what else is asked of them."""
         return self._connection, self._collection
@@ -153,8 +161,14 @@ class Records:
             # Before the rows: of two generations, those of the later one are then compared again.
             self._compared = self._generation(self._connection)
             rows = self._connection.execute(self._sql.known, (partition,)).fetchall()
+            shared = self._connection.execute(
+                "SELECT key, hash, raw FROM _shared WHERE collection = ? AND partition = ?",
+                (self._collection.name, partition),
+            ).fetchall()
+        rows += shared
         times = Counter(raw for _, _, raw in rows)
-        return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows}, times)
+        beside = frozenset(key for key, _, _ in shared)
+        return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows}, times, beside)
 
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Key -> content hash of those keys that are stored, in whatever partition."""
@@ -210,6 +224,10 @@ class Records:
                 raise MergeOutdated(f"{lease.label}: another generation of the collection took its place")
             if mark:
                 check_mark(sql, mark)
+            if self._sharing:
+                shared = Shared(sql, self._collection.name, self._collection.table, lease)
+                changes = shared.hand_over(changes)
+                shared.note(changes, stage)
             # Read under the lock: a key may come and go by another partition between two transactions.
             versions = self._last_versions([change.key for change in changes.new])
             revision = self._revision(sql, lease, changes, model, now)
@@ -221,7 +239,8 @@ class Records:
             failpoint("versions.written")
             writer.reject(rejects, now)
             failpoint("rejects.written")
-            outcome = replace(outcome, counts=replace(outcome.counts, **_split_new(changes, versions)))
+            counts = replace(outcome.counts, gone=len(changes.gone), **_split_new(changes, versions))
+            outcome = replace(outcome, counts=counts)
             self._book.close(sql, lease, outcome, now, revision=revision, records=self._count(sql, lease), model=model)
             failpoint("ledger.written")
         failpoint("tx.committed")

@@ -100,6 +100,16 @@ _ledger(
 )
 
 _ledger(
+    "_shared",  # records that a partition serves and that belong to another one, which serves them too
+    _text("collection", primary_key=True),
+    _text("key", primary_key=True),
+    _text("partition", primary_key=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False),  # of what this partition said last
+    sa.Column("raw", sa.LargeBinary, nullable=False),  # of the bytes of that
+    sa.Index("_shared_by", "collection", "partition"),
+)
+
+_ledger(
     "_run",
     _integer("id", primary_key=True),
     _text("app", nullable=False),
