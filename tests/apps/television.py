@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,16 @@ LIMITLESS = dict.fromkeys(("CATCHMENT_LIMIT_ANONYMOUS", "CATCHMENT_LIMIT_KEY", "
 
 @dataclass
 class Television:
-    """One machine. collected: its collector; front: its API."""
+    """One machine. collected: its collector."""
 
     collected: Collecting
-    front: Front
     keys: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def front(self) -> Front:
+        """Its API, made when somebody asks."""
+        settings = Settings().with_values("test", {**self.collected.environment, **LIMITLESS})
+        return build([self.collected.app], settings, self.collected.clock)
 
     def collect(self, *, after: timedelta = timedelta(0), **scope: Any) -> Summary:
         """One run, so long after now."""
@@ -109,9 +115,9 @@ def television(
 ) -> Iterator[Television]:
     """The app with nothing collected yet."""
     with collecting("episodes", folder, now=now, size=size, switches=switches, samples=samples, **values) as collected:
-        settings = Settings().with_values("test", {**collected.environment, **LIMITLESS})
-        front = build([collected.app], settings, collected.clock)
+        made = Television(collected)
         try:
-            yield Television(collected, front)
+            yield made
         finally:
-            front.close()
+            if "front" in vars(made):
+                made.front.close()

@@ -172,6 +172,7 @@ def test_the_demo_alone_starts_by_default() -> None:
 
 def test_the_profiles_are_the_documented_ones() -> None:
     assert {profile for service in SERVICES.values() for profile in service.get("profiles", [])} == {
+        "episodes",
         "providers",
         "stocks",
         "tools",
@@ -183,6 +184,16 @@ def test_the_stocks_profile_is_dump_database_and_api() -> None:
     assert set(stocks) == {"stocks-upstream", "stocks-dump", "stocks-api"}
     sharing = [name for name, service in stocks.items() if "stocks:/data" in service.get("volumes", [])]
     assert sharing == ["stocks-dump", "stocks-api"]
+
+
+def test_the_episodes_profile_is_import_database_and_api() -> None:
+    episodes = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["episodes"]}
+    assert set(episodes) == {"episodes-upstream", "episodes-import", "episodes-api"}
+    sharing = [name for name, service in episodes.items() if "episodes:/data" in service.get("volumes", [])]
+    assert sharing == ["episodes-import", "episodes-api"]
+    assert [name for name, service in episodes.items() if "OMDB_API_KEY" in service.get("environment", {})] == [
+        "episodes-import"
+    ]
 
 
 def test_where_people_write_nothing_is_open_without_a_key() -> None:
