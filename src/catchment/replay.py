@@ -175,7 +175,7 @@ class _Again:
         """
         usable = self._usable(item)
         pages = walk(self._feed.pages, self._request(item), most_rows=self._feed.max_partition_records)
-        found, request, base = list[Exchange](), next(pages), self._feed.upstream.base_url(self._settings)
+        found, request = list[Exchange](), next(pages)
         by_request = True
         while True:
             if (answered := next(usable, None)) is None:
@@ -186,6 +186,8 @@ class _Again:
             if not isinstance(request, Again):
                 found.append(answered.bare)
             rows = partial(raw_rows, self._feed, item.partition, answered.answer.body)
+            # Where it was asked then: that is where its links lead, and no address need be set to derive it again.
+            base = answered.url.removesuffix(request.target)
             try:
                 request = pages.send(Page(request, answered.answer, base, rows))
             except StopIteration:
