@@ -125,13 +125,13 @@ async def comments_of_episode(request: Ask, store: Store, episode: FromPath[str]
 async def comments(request: Ask, store: Store) -> Response[bytes]:
     """A page of the comments on an episode, or on all."""
     values = _given(request, asking.COMMENTS)
-    return await asyncio.to_thread(_comments, store, values.get("episode", [""])[0], asking.paging(values))
+    return await asyncio.to_thread(_comments, store, values.get("episode", [None])[0], asking.paging(values))
 
 
-def _comments(store: Data, episode: str, paging: asking.Paging, *, known: bool = False) -> Response[bytes]:
+def _comments(store: Data, episode: str | None, paging: asking.Paging, *, known: bool = False) -> Response[bytes]:
     """known: the episode has to be there."""
     with store.open() as now:
-        if known and not search.is_known(now, episode):
+        if known and not search.is_known(now, str(episode)):
             raise answers.absent("episode")
         found, count = search.comments_of(now, episode, paging)
     return respond(answers.listing([answers.comment(item) for item in found], count, paging))

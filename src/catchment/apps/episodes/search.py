@@ -202,10 +202,10 @@ def _said(view: View, name: str, key: str, *columns: str) -> list[Any]:
 # -- comments -------------------------------------------------------------------------------------------------------
 
 
-def comments_of(view: View, episode: str, paging: Paging) -> tuple[list[Comment], int]:
-    """A page of comments, oldest first, and how many there are. episode: of this one; "": of all."""
+def comments_of(view: View, episode: str | None, paging: Paging) -> tuple[list[Comment], int]:
+    """A page of comments, oldest first, and how many there are. episode: of this one; None: of all."""
     table = view.tables("comments").current
-    conditions = [table.c["episode"] == episode] if episode else []
+    conditions = [] if episode is None else [table.c["episode"] == episode]
     count = view.select(sa.select(sa.func.count()).select_from(table).where(*conditions))[0][0]
     rows = sa.select(table.c["_doc"], table.c["_version"]).where(*conditions)
     page = rows.order_by(table.c["created_at"], table.c["_key"]).limit(paging.page_size).offset(paging.offset)
