@@ -108,7 +108,8 @@ def names(data: bytes) -> int:
 
 def most_names(data: bytes) -> int:
     """The same in little time, or a greater number: a text that begins with a colon is counted too."""
-    if b"\\" in data or b" :" in data or b"\t:" in data or b"\n:" in data or b"\r:" in data:
+    # A byte alone is looked for much faster than two: most texts have none of these.
+    if b"\\" in data or b"\t" in data or b"\n" in data or b"\r" in data or b" :" in data:
         return names(data)
     return data.count(b'":')
 
