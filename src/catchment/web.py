@@ -36,6 +36,7 @@ from litestar.openapi.spec import Parameter as OpenAPIParameter
 from litestar.params import FromPath
 
 from .bodies import Fault, InvalidRecord, unstorable
+from .clock import Clock
 from .errors import DeclarationError, QueryError, StoreUnavailable
 from .principal import Principal, may
 from .record import from_decimal_key, to_stored
@@ -55,6 +56,7 @@ from .store.writes import Done
 
 __all__ = [
     "AsOf",
+    "Clock",
     "Data",
     "Done",
     "Draft",

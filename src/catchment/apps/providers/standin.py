@@ -17,8 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from catchment.clock import Clock
-from catchment.web import Draft, load
+from catchment.web import Clock, Draft, load
 
 __all__ = ["SIZES", "Extent", "Offer", "Opinion", "fill", "offers", "opinions", "user"]
 
