@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"collect": ["--records", "400", "--rounds", "1"], "recommend": ["--providers", "60", "--questions", "1"]}
-SAID = {"collect": "first load", "recommend": "recommend: a rare skill"}
+SMALL = {
+    "collect": ["--records", "400", "--rounds", "1"],
+    "incidents": ["--size", "tiny", "--rounds", "1"],
+    "recommend": ["--providers", "60", "--questions", "1"],
+}
+SAID = {"collect": "first load", "incidents": "page of 100 employees", "recommend": "recommend: a rare skill"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.stem)
