@@ -21,7 +21,7 @@ from ..store.reader import Reader
 from ..store.sqlite import path_of
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
-from ..store.writes import Writer
+from ..store.writes import BATCH, Writer
 from . import collections, desk, docs, problems, resources, status
 from .front import Front
 from .openapi import describe
@@ -33,12 +33,19 @@ __all__ = ["build"]
 MAX_BODY = 2**20
 
 
-def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callable[[], float] = monotonic) -> Front:
+def build(
+    apps: Sequence[App],
+    settings: Settings,
+    clock: Clock,
+    *,
+    tick: Callable[[], float] = monotonic,
+    writes_together: int = BATCH,
+) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
     The database need not be there yet: until it is, what needs it answers 503. What people write needs no collector
     before it: its tables are made here.
-    tick: seconds that never go back, by which limits are counted.
+    tick: seconds that never go back, by which limits are counted. writes_together: in one commit, at most.
 
     Raises:
         DeclarationError: two routes of one path.
@@ -46,7 +53,7 @@ def build(apps: Sequence[App], settings: Settings, clock: Clock, *, tick: Callab
     path, known = path_of(settings.database), [item for app in apps for item in collections_of(app)]
     if writable := [app for app in apps if app.resources]:
         prepare(path, writable)
-    reader, writer = Reader.of(settings, known), Writer(path, known, clock, settings)
+    reader, writer = Reader.of(settings, known), Writer(path, known, clock, settings, batch=writes_together)
 
     def description(visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
         return describe(apps, visible, version=__version__, reader=caller)

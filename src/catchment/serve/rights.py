@@ -64,8 +64,11 @@ def demand(principal: Principal, action: Action) -> None:
     raise QueryError(f"This needs the right to {action}.", kind="forbidden", status=403)
 
 
-def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Lets operators alone to the operating routes: judged by the route found, however its path was written."""
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Lets operators alone to the operating routes: judged by the route found, however its path was written.
+
+    It waits for nothing, and is a coroutine all the same: a plain function would be run in a thread, for each request.
+    """
     if any(path.startswith(_OPERATING) for path in handler.paths):
         demand(connection.scope[PRINCIPAL], "operate")  # type: ignore[literal-required]  # a key of our own beside ASGI's
 

@@ -33,6 +33,7 @@ class Writer:
     """Writes to one database, from any thread. Nothing is opened before the first write.
 
     settings: hold how often people may write. UsageError where one cannot be read.
+    batch: writes in one commit, at most.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Writer:
         settings: Settings = Settings(),  # noqa: B008 (frozen)
         *,
         capacity: int = CAPACITY,
+        batch: int = BATCH,
     ) -> None:
         self._path = path
         self._collections = {item.name: item for item in collections}
         self._clock = clock
         self._rates = allowances.rates(collections, settings)
         self._waiting: queue.Queue[tuple[Write, Future[Done]] | None] = queue.Queue(capacity)
+        self._batch = batch
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -87,7 +90,7 @@ class Writer:
         open_ended = True
         while open_ended:
             taken = [self._waiting.get()]
-            while len(taken) < BATCH and not self._waiting.empty():
+            while len(taken) < self._batch and not self._waiting.empty():
                 taken.append(self._waiting.get_nowait())
             open_ended = None not in taken
             # Somebody who no longer waits for the answer has not been promised anything.
