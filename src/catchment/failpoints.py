@@ -3,6 +3,9 @@
 `CATCHMENT_FAILPOINTS=tx.begun:2:kill` kills the process when it is at `tx.begun` for the second time; several are
 separated by commas. Each that fires is written, a line each, into the file `CATCHMENT_FAILPOINTS_LOG`, so that a test
 knows that it has. Without the variable a point is a call of an empty function.
+
+`CATCHMENT_FAILPOINTS=later` is for a process that is forked when everything is imported: what happens at its points
+is said by `arm`.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from pathlib import Path
 
 from .errors import UsageError
 
-__all__ = ["ACTIONS", "POINTS", "FailPoint", "failpoint", "points_from"]
+__all__ = ["ACTIONS", "LATER", "POINTS", "FailPoint", "arm", "failpoint", "points_from"]
 
+LATER = "later"
 VARIABLE, LOG, GATE = "CATCHMENT_FAILPOINTS", "CATCHMENT_FAILPOINTS_LOG", "CATCHMENT_FAILPOINTS_GATE"
 
 POINTS = (
@@ -89,6 +93,8 @@ ACTIONS: Mapping[str, Callable[[], None]] = {
 
 def points_from(text: str, log: str = "") -> Callable[[str], None]:
     """The function that is called at every point. UsageError for a text that names no point, hit and action."""
+    if text == LATER:
+        return _what_was_armed
     armed = {_read(part) for part in text.split(",") if part}
     if not armed:
         return _nothing
@@ -125,6 +131,18 @@ def _note(log: str, item: _Armed) -> None:
 
 def _nothing(point: str) -> None:
     """No point is set."""
+
+
+_reached: list[Callable[[str], None]] = [_nothing]
+
+
+def _what_was_armed(point: str) -> None:
+    _reached[0](point)
+
+
+def arm(reached: Callable[[str], None]) -> None:
+    """From now on this is called at every point of a process that began with `later`."""
+    _reached[:] = [reached]
 
 
 failpoint = points_from(os.environ.get(VARIABLE, ""), os.environ.get(LOG, ""))

@@ -100,6 +100,14 @@ def test_a_lost_lease_cannot_be_released(here, open_shop):
         here.store.ledger.finish(lost, Outcome("failed"), START)
 
 
+def test_an_attempt_ends_once_whatever_goes_wrong_after_its_commit(here):
+    lease = here.claim()
+    here.store.ledger.finish(lease, Outcome("complete"), here.now)
+    with pytest.raises(LeaseLost):
+        here.store.ledger.finish(lease, Outcome("failed", "too late"), here.now)
+    assert (state(here).verdict, state(here).reason) == ("complete", "")
+
+
 def test_each_try_is_a_pass_of_its_own(here):
     numbers = []
     for _ in range(3):

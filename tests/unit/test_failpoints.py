@@ -15,7 +15,7 @@ import pytest
 
 import catchment
 from catchment.errors import UsageError
-from catchment.failpoints import GATE, POINTS, VARIABLE, FailPoint, failpoint, points_from
+from catchment.failpoints import GATE, LATER, POINTS, VARIABLE, FailPoint, arm, failpoint, points_from
 
 SOURCE = Path(catchment.__file__).parent
 
@@ -78,6 +78,18 @@ def test_a_killed_process_has_noted_why(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], check=False, env=words, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
     assert log.read_text() == "run.closed:1:kill\n"
+
+
+def test_points_may_be_armed_later():
+    reached, came = points_from(LATER), []
+    reached("tx.begun")
+    arm(came.append)
+    try:
+        reached("run.closed")
+    finally:
+        arm(points_from(""))
+    reached("tx.begun")
+    assert came == ["run.closed"]
 
 
 @pytest.mark.parametrize(

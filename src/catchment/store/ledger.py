@@ -272,9 +272,13 @@ class Ledger:
 
     @staticmethod
     def check(sql: sqlite3.Connection, lease: Lease) -> None:
-        """Inside a transaction: is the token still ours? A process that slept past its lease ends here."""
+        """Inside a transaction: is the token still ours? A process that slept past its lease ends here.
+
+        So does one whose lease was given back: an attempt ends once, whatever goes wrong after its commit.
+        """
         row = sql.execute(
-            "SELECT lease_token FROM _partition WHERE feed = ? AND key = ?", (lease.feed, lease.partition.key)
+            "SELECT lease_token FROM _partition WHERE feed = ? AND key = ? AND lease_owner IS NOT NULL",
+            (lease.feed, lease.partition.key),
         ).fetchone()
         if row is None or row[0] != lease.token:
             raise LeaseLost(lease.label)

@@ -1,0 +1,40 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
+
+from forkserver import forks
+from harbour import NOW, Berth, Harbour
+
+from catchment.clock import FakeClock
+from catchment.standin import serve_in_thread
+
+
+@pytest.fixture(scope="package")
+def server():
+    with forks() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def upstream():
+    with serve_in_thread(Harbour(), clock=FakeClock(NOW)) as running:
+        yield running
+
+
+@pytest.fixture
+def berth(server, upstream, tmp_path) -> Berth:
+    """A folder to collect into, and the upstream as at its start."""
+    upstream.control.reset()
+    return Berth(tmp_path, upstream.url, upstream.control, server)
+
+
+@pytest.fixture(scope="package")
+def first_tide(server, upstream, tmp_path_factory) -> Berth:
+    """What the first tide's collection left."""
+    upstream.control.reset()
+    made = Berth(tmp_path_factory.mktemp("first") / "tide", upstream.url, upstream.control, server)
+    assert made.collect() == 0, made.output
+    return made

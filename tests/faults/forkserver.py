@@ -1,0 +1,151 @@
+"""Runs commands of `catchment`, each in a process of its own that is forked where everything is imported already.
+
+As a program it is the server: a JSON line for each order on standard input, a JSON line in answer on standard output.
+`Forks` is the hand on it. A process made this way costs some milliseconds, one that imports costs half a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "CATCHMENT_FAILPOINTS"
+PRELOADED = (
+    "catchment.cli.commands",
+    "catchment.console",
+    "catchment.operate",
+    "catchment.store.store",
+    "pydantic.type_adapter",
+    "typer._adapters",
+    "harbour",
+)
+"""What a collection imports."""
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A command that runs. folder: where it runs, and where its output lies."""
+
+    server: Forks
+    pid: int
+    folder: Path
+
+    def end(self) -> int:
+        """Its exit code, negative for the signal that ended it, once it has ended."""
+        return self.server.ask({"wait": self.pid})
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        os.kill(self.pid, number)
+
+    @property
+    def text(self) -> str:
+        return (self.folder / "output").read_text()
+
+
+class Forks:
+    """A server that forks."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, order: Mapping[str, object]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        return int(json.loads(self._process.stdout.readline()))
+
+    def start(
+        self, folder: Path, arguments: Sequence[str], values: Mapping[str, str], *, points: str = "", hits: str = ""
+    ) -> Fork:
+        """The command, running. points: as in CATCHMENT_FAILPOINTS. hits: a file for how often each point was met."""
+        order = {"folder": str(folder), "arguments": list(arguments), "values": dict(values)}
+        return Fork(self, self.ask({**order, "points": points, "hits": hits}), folder)
+
+
+@contextmanager
+def forks() -> Iterator[Forks]:
+    """A server for as long as the block lasts."""
+    process = subprocess.Popen(
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, VARIABLE: "later"},
+    )
+    try:
+        yield Forks(process)
+    finally:
+        process.communicate()  # no more orders: it ends
+
+
+def _work(order: Mapping[str, object]) -> None:
+    """The command, in the process that was forked for it; it ends with it."""
+    from catchment.cli import main
+    from catchment.failpoints import arm, points_from
+
+    folder = Path(str(order["folder"]))
+    os.chdir(folder)
+    output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.clear()
+    os.environ.update(order["values"])
+    sys.argv = ["catchment", *order["arguments"]]
+    reached = points_from(str(order["points"]), str(folder / "fired"))
+    met: Counter[str] = Counter()
+
+    def counted(point: str) -> None:
+        met[point] += 1
+        reached(point)
+
+    arm(counted if order["hits"] else reached)
+    try:
+        main()
+    finally:
+        if order["hits"]:
+            Path(str(order["hits"])).write_text(json.dumps(met))
+
+
+def _forked(order: Mapping[str, object]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        _work(order)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:  # noqa: BLE001 (as an interpreter does it with what nobody caught)
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _serve() -> None:
+    for module in PRELOADED:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        order = json.loads(line)
+        if pid := order.get("wait"):
+            _, status = os.waitpid(pid, 0)
+            said = os.waitstatus_to_exitcode(status)
+        else:
+            said = _forked(order)
+        print(said, flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,195 @@
+"""An upstream whose collection meets every fail point more than once, and what a collection of it leaves.
+
+Ships are listed; the cargo of each comes in pages, with a row that is no record. From the first tide to the second
+boxes come, go, and change, so that a collection writes new, changed and retired versions and rejects.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from forkserver import Fork, Forks
+
+from catchment import RETIRE, App, Budget, Cron, Feed, Get, Record, Upstream, by_page, items, rows_of
+from catchment.clock import FileClock
+from catchment.standin import Answer, Control, Paged, Request
+from catchment.store.check import check
+from catchment.store.tables import collections_of
+
+NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
+CONCURRENCY = 2
+
+
+class Ship(Record):
+    """A ship that lies here."""
+
+    id: int
+    name: str
+
+
+class Box(Record):
+    """A box on a ship."""
+
+    id: int
+    ship: int
+    weight: int
+
+
+harbour = Upstream("harbour", "https://harbour.example", budget=Budget(concurrency=CONCURRENCY), tries=(1, 1))
+daily = Cron("0 3 * * *")
+ships = Feed("ships", Ship, harbour, request=Get("/ships"), key=("id",), missing=RETIRE, schedule=daily)
+boxes = Feed(
+    "boxes",
+    Box,
+    harbour,
+    request=Get("/ships/{ship}/boxes"),
+    partitions=rows_of(ships, ship="id"),
+    pages=by_page(total="total"),
+    rows=items("items"),
+    key=("ship", "id"),
+    missing=RETIRE,
+    schedule=daily,
+)
+app = App("harbour", feeds=[ships, boxes])
+
+
+@dataclass(frozen=True)
+class Switches:
+    """tide: 1 or 2; what lies here changes with it."""
+
+    tide: int = 1
+
+
+class Harbour:
+    """`/ships` and `/ships/1/boxes?page=1`."""
+
+    name = "harbour"
+
+    def switches(self) -> Switches:
+        return Switches()
+
+    def reset(self) -> None:
+        """It remembers nothing."""
+
+    def answer(self, request: Request, switches: Switches) -> Answer:
+        if request.path == "/ships":
+            return Answer.json([{"id": ship, "name": f"ship {ship}"} for ship in range(1, 4)])
+        ship = int(request.path.split("/")[2])
+        return Paged("page", size=4, total=True).answer(request, cargo(ship, switches.tide))
+
+
+def cargo(ship: int, tide: int) -> list[dict[str, Any]]:
+    """The boxes of a ship, which the second tide changes: two go, two come, some weigh more.
+
+    Ships 1 and 2 have three pages, and a box that is no record. Ship 3 has one page, of records only: what is missing
+    there is known to have gone (where rows may have moved between pages, it would be asked for twice).
+    """
+    first, number = (1 if tide == 1 else 3), (4 if ship == 3 else 10)
+    rows = [{"id": box, "ship": ship, "weight": box * 10 + tide * (box % 3)} for box in range(first, first + number)]
+    if ship != 3:
+        rows[-1]["weight"] = "heavy"
+    return rows
+
+
+STATE = {
+    "records": "SELECT _key, _partition, _hash, _version, _doc FROM {table} ORDER BY _key",
+    "versions": "SELECT _key, _version, _doc, _gone FROM {table}_version ORDER BY _key, _version",
+    "commits": "SELECT partition, count(*) FROM _commit WHERE collection = '{feed}' GROUP BY 1 ORDER BY 1",
+    "partitions": "SELECT key, verdict, records, lease_owner FROM _partition WHERE feed = '{feed}' ORDER BY key",
+    "rejects": "SELECT key, reason, count, raw FROM _reject WHERE feed = '{feed}' ORDER BY key, raw",
+    "revision": "SELECT revision FROM _collection WHERE name = '{feed}'",
+}
+"""All that is to be equal after a fault; the order of commits and their moments are nobody's promise."""
+
+
+@dataclass
+class Berth:
+    """A data folder, the stand-in that is collected into it, and the commands run on it."""
+
+    folder: Path
+    url: str
+    control: Control
+    forks: Forks
+    values: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        FileClock(self.folder / "clock").set(NOW)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Nothing of a person's own settings: they must not decide a test."""
+        return {
+            "PATH": os.environ["PATH"],
+            "CATCHMENT_DATA": str(self.folder / "data"),
+            "CATCHMENT_CLOCK": f"file:{self.folder / 'clock'}",
+            "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
+            "CATCHMENT_UPSTREAM_HARBOUR": self.url,
+            "COLUMNS": "200",
+            **self.values,
+        }
+
+    def start(self, *flags: str, points: str = "", hits: str = "") -> Fork:
+        """A collection, running."""
+        arguments = ["collect", "harbour:app", *flags]
+        return self.forks.start(self.folder, arguments, self.environment, points=points, hits=hits)
+
+    def collect(self, *flags: str, points: str = "", hits: str = "") -> int:
+        """The exit code of a collection."""
+        return self.start(*flags, points=points, hits=hits).end()
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output").read_text()
+
+    @property
+    def fired(self) -> list[str]:
+        """The fail points that fired here, oldest first."""
+        file = self.folder / "fired"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def after(self, other: Berth) -> Berth:
+        """This folder with the data of another one, a day and a tide later."""
+        shutil.copytree(other.folder / "data", self.folder / "data")
+        FileClock(self.folder / "clock").set(NOW + timedelta(days=1))
+        self.control.set(tide=2)
+        return self
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        database = sqlite3.connect(f"file:{self.folder / 'data' / 'catchment.sqlite'}?mode=ro", uri=True)
+        try:
+            return database.execute(statement).fetchall()
+        finally:
+            database.close()
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What is to be the same, whatever happened on the way."""
+        names = {feed.name: f"harbour_{feed.name}" for feed in app.feeds}
+        return {
+            f"{what} of {name}": self.sql(statement.format(table=table, feed=f"harbour/{name}"))
+            for name, table in names.items()
+            for what, statement in STATE.items()
+        }
+
+    def wrong(self) -> list[str]:
+        """What contradicts an invariant of stored data."""
+        found = check(self.folder / "data" / "catchment.sqlite", collections_of(app))
+        return [f"{item.rule} {item.says}: {text}" for item in found for text in item.shown]
+
+    def archived(self) -> set[str]:
+        """The targets that were answered and kept since the first tide."""
+        there = self.sql(f"SELECT url FROM _exchange WHERE at >= '{(NOW + timedelta(days=1)).date()}'")
+        return {url.removeprefix(self.url) for (url,) in there}
+
+
+def asked(log: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """How often each target was asked for."""
+    return Counter(entry["target"] for entry in log)
