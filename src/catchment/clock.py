@@ -120,7 +120,9 @@ def open_clock(where: str) -> Clock:
 @lru_cache(maxsize=64)
 def render_moment(moment: datetime) -> str:
     """RFC 3339 in UTC, always with six decimals, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_moment(text: str) -> datetime:

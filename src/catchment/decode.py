@@ -229,29 +229,27 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
     steady = _steady_positions(feed)
     key_of = _key_maker(feed)
     scope = partition.key
-    fields = _fixed_fields(feed)
+    fields, quotes = _fixed_fields(feed), _fewest_quotes(feed)
 
-    def record_of(raw: bytes, row: Row | None) -> Any:
-        if row is None and feed.shape is None:
-            record = direct.decode(raw)
-            if most_names(raw) != fields and (name := twice(raw)):  # it has more, or fewer, or one of them twice
-                raise DecodeError(f"{name} is named twice in one object")
-            return record
-        row = load_json(raw) if row is None else row
-        shaped = feed.shape(row, partition) if feed.shape else row
-        return msgspec.convert(shaped, feed.record, strict=feed.strict)
+    def shaped(row: Row) -> Any:
+        return msgspec.convert(feed.shape(row, partition) if feed.shape else row, feed.record, strict=feed.strict)
 
     def read(raw: bytes, row: Row | None, digest: bytes) -> Decoded:
-        if b"\\u0000" in raw and _NUL.search(raw):
+        if b"\\" in raw and _NUL.search(raw):  # a byte alone is looked for much faster than a text
             return Reject(raw, "a text holds the NUL character", "", None)
         if len(raw) > MAX_RECORD_BYTES:
             return Reject(raw, f"longer than {MAX_RECORD_BYTES} bytes", "", None)
-        if too_deep(raw):
-            return Reject(raw, f"nested deeper than {DEPTH}", "", None)
         try:
-            record = record_of(raw, row)
-            values = values_of(record)
-            key = key_of(record)
+            if row is None and feed.shape is None:
+                record = direct.decode(raw)
+                values = values_of(record)
+                if raw.count(b'"') != quotes(values):
+                    _check(raw, fields)
+            else:
+                _check_depth(raw)
+                record = shaped(load_json(raw) if row is None else row)
+                values = values_of(record)
+            key = key_of(record, values)
             doc = encode(record)[1:].decode()
             reason = feed.refuse(record) if feed.refuse else ""
         except _WRONG as error:
@@ -292,11 +290,44 @@ _AT = re.compile(r" - at `\$?\.?(.*)`\Z")
 
 def _reject(raw: bytes, error: Exception) -> Reject:
     """Why it was not acceptable, as the validator says it, with the path apart."""
+    if too_deep(raw):
+        return Reject(raw, _TOO_DEEP, "", None)
     reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
     if isinstance(error, ArithmeticError):
         reason = f"no number: {type(error).__name__}"  # decimal's own message names classes
     at = _AT.search(reason)
     return Reject(raw, _AT.sub("", reason), at[1] if at else "", None)
+
+
+_TOO_DEEP = f"nested deeper than {DEPTH}"
+
+
+def _check_depth(raw: bytes) -> None:
+    if too_deep(raw):
+        raise DecodeError(_TOO_DEEP)
+
+
+def _check(raw: bytes, fields: int) -> None:
+    """DecodeError where a row is nested too deeply, or names a member twice. fields: how many names are certain."""
+    _check_depth(raw)
+    if most_names(raw) != fields and (name := twice(raw)):  # it has more, or fewer, or one of them twice
+        raise DecodeError(f"{name} is named twice in one object")
+
+
+def _fewest_quotes(feed: Feed) -> Callable[[tuple[Stored, ...]], int]:
+    """A function from a row's values to how many quotes its bytes have at least; 0 where that is not known.
+
+    Each field was named, and each text was one in the bytes too. So a row that has no quote more has no other name,
+    none twice, and nothing inside another: one count tells that it is as strict as it should be.
+    """
+    kinds = [column.kind for column in columns(feed.record)]
+    fields = 0 if "decimal" in kinds or not feed.strict else _fixed_fields(feed)  # these may be texts, or not
+    texts = [column.kind in ("text", "date", "datetime") for column in columns(feed.record)]
+    most = 2 * (fields + sum(texts))
+    nullable = [place for place, column in enumerate(columns(feed.record)) if texts[place] and column.nullable]
+    if not fields or not nullable:
+        return lambda _: most if fields else 0
+    return lambda values: most - 2 * [values[place] for place in nullable].count(None)
 
 
 def _fixed_fields(feed: Feed) -> int:
@@ -315,6 +346,7 @@ def _steady_positions(feed: Feed) -> tuple[int, ...] | None:
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~:-]*").fullmatch
+_PLAIN_PARTS = re.compile(r"[A-Za-z0-9_.~:,-]*").fullmatch
 
 
 def render_key(parts: Iterable[Any]) -> str:
@@ -333,8 +365,20 @@ def _key_text(part: Any) -> str:
     return render_moment(part) if isinstance(part, datetime) else str(part)
 
 
-def _key_maker(feed: Feed) -> Callable[[Record], str]:
+def _key_maker(feed: Feed) -> Callable[[Record, tuple[Stored, ...]], str]:
+    """A function from a record and its values to its key, as `render_key` gives it."""
     if not isinstance(feed.key, tuple):
-        return lambda _: ""
-    names = feed.key
-    return lambda record: render_key([getattr(record, name) for name in names])
+        return lambda *_: ""
+    names, kinds = feed.key, {column.name: column.kind for column in feed.columns}
+    if any(kinds[name] not in ("text", "integer", "date", "datetime") for name in names):
+        return lambda record, _: render_key([getattr(record, name) for name in names])
+    places = [list(kinds).index(name) for name in names]
+    commas = len(places) - 1
+
+    def key_of(_: Record, values: tuple[Stored, ...]) -> str:
+        # As they are stored they are texts, or become ones, as a key has them. Mostly nothing is to be encoded.
+        parts = [str(values[place]) for place in places]
+        key = ",".join(parts)
+        return key if _PLAIN_PARTS(key) and key.count(",") == commas else render_key(parts)
+
+    return key_of

@@ -164,6 +164,7 @@ def from_decimal_key(key: str) -> Decimal:
 
 LEAST, MOST = -(2**63), 2**63 - 1
 BEYOND_64_BITS = "integer beyond 64 bits"
+NOT_FINITE = "number not finite"
 
 
 def _int64(value: int) -> int:
@@ -174,7 +175,7 @@ def _int64(value: int) -> int:
 
 def _finite(value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError("number not finite")
+        raise ValueError(NOT_FINITE)
     return float(value) + 0.0  # -0.0 is 0.0
 
 
@@ -217,13 +218,22 @@ def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]
     # Most fields are stored as they are: only the others are looked at one by one.
     kinds = [(place, column.kind) for place, column in enumerate(columns(record))]
     whole = [place for place, kind in kinds if kind == "integer"]
-    others = [(place, _TO_STORED[kind]) for place, kind in kinds if kind not in ("text", "integer", "boolean")]
+    numbers = [place for place, kind in kinds if kind == "number"]
+    plain = ("text", "integer", "number", "boolean")
+    others = [(place, _TO_STORED[kind]) for place, kind in kinds if kind not in plain]
+
+    isfinite = math.isfinite
 
     def values(item: Record) -> tuple[Stored, ...]:
         found = list(msgspec.structs.astuple(item))
         for place in whole:
             if (number := found[place]) is not None and not LEAST <= number <= MOST:
                 raise ValueError(BEYOND_64_BITS)
+        for place in numbers:
+            if (number := found[place]) is not None:
+                if not isfinite(number):
+                    raise ValueError(NOT_FINITE)
+                found[place] = number + 0.0  # -0.0 is 0.0
         for place, store in others:
             if (value := found[place]) is not None:
                 found[place] = store(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -125,6 +127,39 @@ def test_a_row_with_a_member_named_twice_is_a_reject_and_the_others_are_read(opt
     assert isinstance(first, Reject)
     assert (first.raw, first.reason) == (bad, "size is named twice in one object")
     assert isinstance(second, Entry)
+
+
+class Note(Record):
+    id: str
+    text: str | None
+    at: datetime | None
+    price: Decimal
+
+
+@pytest.mark.parametrize(
+    ("options", "bad"),
+    [
+        pytest.param(
+            {}, b'"text":null,"text":null,"at":null,"price":1', id="a text is absent, its name is there twice"
+        ),
+        pytest.param({}, b'"text":"x","at":null,"at":null,"price":1', id="a moment is absent"),
+        pytest.param({}, b'"text":"x","at":null,"price":1,"price":1', id="a number that might have been a text"),
+        pytest.param({"strict": False}, b'"text":"x","at":1,"at":1,"price":"1"', id="a moment given as a number"),
+        pytest.param({}, b'"text":"x","at":null,"price":1,"other":{"a":1,"a":1}', id="inside what is not read"),
+    ],
+)
+def test_a_name_that_is_there_twice_is_found_however_few_texts_the_row_has(options, bad):
+    """Rows are judged by how many quotes they have: a text less must not make room for a name more."""
+    found = decoded(feed(record=Note, **options), b'[{"id":"a",' + bad + b'},{"id":"b","text":"","at":null,"price":1}]')
+    assert [type(row) for row in found] == [Reject, Entry]
+    assert found[0].reason.endswith("is named twice in one object")
+
+
+@pytest.mark.parametrize("raw", [b'"size":"x"', b'"size":1'], ids=["unreadable too", "else readable"])
+def test_a_row_that_is_nested_too_deeply_is_told_so_first(raw):
+    (found,) = decoded(feed(), b'[{"id":"a",' + raw + b',"other":' + nested(DEPTH) + b"}]")
+    assert isinstance(found, Reject)
+    assert found.reason == f"nested deeper than {DEPTH}"
 
 
 def test_a_row_that_is_nested_too_deeply_is_a_reject_and_the_others_are_read():
