@@ -23,6 +23,7 @@ from .replay import Left, Replayed
 from .runs import Event, Forecast, Result, Summary
 from .store.check import Checked
 from .store.desk import Noted, Reason, Rejected
+from .store.erase import Gone
 from .upstream import NEVER
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "check_table",
     "drift_lines",
     "dry_lines",
+    "gone_lines",
     "left_lines",
     "plan_table",
     "rejects_tables",
@@ -277,6 +279,16 @@ def left_lines(done: Iterable[Replayed]) -> list[str]:
         _group(name, said, None, [Result(name, item.partition, None) for item in members])
         for (name, said), members in groups.items()
     ]
+
+
+def gone_lines(gone: Gone, verb: str) -> list[str]:
+    """What an erasure removed, or would, and what it leaves."""
+    bodies = f"{gone.rewritten:,} archived bodies lose their rows, {gone.removed:,} go whole"
+    rows = f"{gone.records:,} records, {gone.versions:,} older versions and {gone.rejects:,} rejects {verb}"
+    lines = [f"{gone.collection}: {rows}; {bodies}", *(f"left: {line}" for line in gone.left)]
+    if verb == "are gone" and not gone.done:
+        lines.append("left: somebody reads the database file, which may still hold the text; erase once more later")
+    return lines
 
 
 def drift_lines(standings: Iterable[Standing]) -> list[str]:

@@ -18,6 +18,7 @@ import xxhash
 
 from .clock import render_moment
 from .drift import SAMPLED
+from .erased import MARK, NOTHING, Erased
 from .errors import DecodeError
 from .feed import CONTENT, Feed, Row, items
 from .model import model_digest
@@ -27,16 +28,19 @@ from .strict import DEPTH, doubled, load_json, most_names, too_deep, twice
 
 __all__ = [
     "Decoded",
+    "Dropped",
     "Entry",
     "Reject",
     "Seen",
     "decode",
     "from_document",
+    "key_reader",
     "load_json",
     "model_digest",
     "raw_rows",
     "render_key",
     "row_digest",
+    "scrubbed",
 ]
 
 # PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing that a person can use.
@@ -69,7 +73,13 @@ class Reject(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: str | None
 
 
-Decoded = Entry | Seen | Reject
+class Dropped(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A row of a record that was erased: it becomes nothing. marked: only its place is left of it."""
+
+    marked: bool
+
+
+Decoded = Entry | Seen | Reject | Dropped
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -85,6 +95,7 @@ def decode(
     known: MutableMapping[bytes, int],
     model: str,
     sample: list[bytes] | None = None,
+    erased: Erased = NOTHING,
 ) -> Iterator[Decoded]:
     """What each row of a body is, in the body's order.
 
@@ -93,21 +104,95 @@ def decode(
             answers of a pass. One time more is decoded: where equal records are counted, it is a record not stored.
         model: the digest of the declaration (`model_digest`); rows of another model are never known.
         sample: takes the first rows that are decoded, `SAMPLED` at most.
+        erased: the keys whose rows are dropped.
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
     body = body.removeprefix(_BOM)
     seed = int(model[:16], 16)
-    read = _reader(feed, partition)
+    read, key_of = _reader(feed, partition), key_reader(feed, partition) if erased else _no_key
     for raw, row in _rows(feed, partition, body):
         digest = xxhash.xxh3_128_digest(raw, seed)
         if times := known.get(digest, 0):
             known[digest] = times - 1
             yield Seen(digest)
-        else:
-            if sample is not None and len(sample) < SAMPLED:
-                sample.append(raw)
-            yield read(raw, row, digest)
+            continue
+        found = Dropped(marked=True) if erased and raw == MARK else read(raw, row, digest)
+        if erased and not isinstance(found, Dropped) and erased.holds(_said_key(found, raw, key_of)):
+            found = Dropped(marked=False)
+        if sample is not None and len(sample) < SAMPLED and not isinstance(found, Dropped):
+            sample.append(raw)
+        yield found
+
+
+def _no_key(_: bytes) -> None:
+    """Nothing was erased: nobody asks."""
+
+
+def _said_key(found: Entry | Seen | Reject, raw: bytes, key_of: Callable[[bytes], str | None]) -> str | None:
+    """The key by which a row can be erased: also of one that became no record, where its bytes have it."""
+    if isinstance(found, Entry):
+        return found.key or found.hash.hex()
+    return (found.key if isinstance(found, Reject) else None) or key_of(raw)
+
+
+def key_reader(feed: Feed, partition: Partition) -> Callable[[bytes], str | None]:
+    """A function from a row's bytes to its key, also where the rest of the row is no acceptable record; of a feed whose
+    key is the content, to the content's hash. None where there is none to be read.
+    """
+    read, wanted = _reader(feed, partition), _key_fields(feed)
+
+    def key_of(raw: bytes) -> str | None:
+        found = read(raw, None, b"")
+        if isinstance(found, Entry):
+            return found.key or found.hash.hex()
+        try:
+            row = _leniently(raw)
+            shaped = feed.shape(row, partition) if feed.shape else row
+            parts = [msgspec.convert(shaped[name], kind, strict=feed.strict) for name, kind in wanted]
+            return render_key(parts) if parts else None
+        except _WRONG:
+            return None
+
+    return key_of
+
+
+def _leniently(raw: bytes) -> Any:
+    """A row also where JSON forbids something in it, or where it names a member twice."""
+    mended = _mended(raw)
+    try:
+        return load_json(mended)
+    except DecodeError:
+        return msgspec.json.decode(mended)
+
+
+def _key_fields(feed: Feed) -> list[tuple[str, Any]]:
+    """The names that the key's fields have in a row, with their types."""
+    names = feed.key if isinstance(feed.key, tuple) else ()
+    known = {field.name: (field.encode_name, field.type) for field in msgspec.structs.fields(feed.record)}
+    return [known[name] for name in names]
+
+
+def scrubbed(feed: Feed, partition: Partition, body: bytes, erased: Erased) -> bytes | None:
+    """The body with a mark in the place of each row that was erased; as it is where there is none. None where it has
+    one that cannot be cut out: the feed's own function makes rows of the whole body.
+
+    Raises:
+        DecodeError: the body is no answer of this feed.
+    """
+    key_of = key_reader(feed, partition)
+    rows = [raw for raw in raw_rows(feed, partition, body) if raw != MARK]
+    gone = {raw for raw in rows if erased.holds(key_of(raw))}
+    if not gone:
+        return body
+    if not isinstance(feed.rows, items) or any(not raw.startswith(b"{") for raw in gone):
+        return None
+    left = body
+    for raw in gone:
+        left = left.replace(raw, MARK)
+    # A row's text may also stand in another row: then more than the erased ones would be other rows by now.
+    others = [raw for raw in raw_rows(feed, partition, left) if raw != MARK]
+    return left if others == [raw for raw in rows if raw not in gone] else None
 
 
 def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:

@@ -10,7 +10,8 @@ from itertools import chain
 
 import structlog
 
-from .decode import Reject, Seen, decode, from_document, model_digest, raw_rows, row_digest
+from .decode import Dropped, Reject, Seen, decode, from_document, model_digest, raw_rows, row_digest
+from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
 from .feed import Feed
@@ -18,6 +19,7 @@ from .fill import Filler
 from .merge import STORED, Changes, Fold, compare
 from .rules import Doubt, Met, doubt
 from .store.archive import Exchange
+from .store.erasing import Burn
 from .store.ledger import Counts, Lease, Outcome
 from .store.records import Origin, Records, batches
 from .store.stage import Stage
@@ -76,15 +78,15 @@ def _once(
     settled: frozenset[str],
 ) -> Outcome:
     model = model_digest(feed)
-    known = records.known(lease.partition.key)
+    known, erased = records.known(lease.partition.key), records.erased()
     filler = Filler(feed, records, now) if feed.derived else None
     # Where fields are derived every row is looked at: what is filled may be other though its bytes are known.
     seen = dict(known.times) if lease.model == model and filler is None else {}
     with Stage() as stage:
-        fold, rejects, sample = _read(
-            feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model
+        fold, rejects, read = _read(
+            feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model, erased=erased
         )
-        outcome = replace(outcome, sample=tuple(sample))
+        outcome = replace(outcome, sample=tuple(read.sample))
         unread, found = len(rejects), fold.keys()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
@@ -98,8 +100,23 @@ def _once(
             return records.doubt(lease, _doubted(outcome, doubtful), now)
         outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, unread))
         mark = filler.mark if filler else None
+        burn = Burn(erased, tuple(pages[number].digest for number in sorted(read.holding)))
+        if burn.digests:  # its answer is derived anew each time, and each time its body goes
+            outcome = replace(outcome, digest="", etag="", last_modified="")
         failpoint("page.validated")
-        return records.commit(lease, outcome, changes, stage, origins, rejects, model=model, now=now, mark=mark)
+        return records.commit(
+            lease, outcome, changes, stage, origins, rejects, model=model, now=now, mark=mark, burn=burn
+        )
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What is noted while rows are read. sample: the first that were decoded. holding: the pages, from 0, that have a
+    row of a record that was erased.
+    """
+
+    sample: list[bytes]
+    holding: set[int]
 
 
 def _read(
@@ -111,16 +128,17 @@ def _read(
     *,
     seen: MutableMapping[bytes, int],
     model: str,
-) -> tuple[Fold, list[Reject], list[bytes]]:
-    """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and a sample of
-    the rows that were decoded.
-    """
-    rejects, sample = list[Reject](), list[bytes]()
+    erased: Erased,
+) -> tuple[Fold, list[Reject], _Beside]:
+    """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and more."""
+    rejects, beside = list[Reject](), _Beside([], set())
     for number, body in enumerate(bodies):
         if number:
             fold.next_page()
-        for row in decode(feed, lease.partition, body, known=seen, model=model, sample=sample):
-            if isinstance(row, Reject):
+        for row in decode(feed, lease.partition, body, known=seen, model=model, sample=beside.sample, erased=erased):
+            if isinstance(row, Dropped):
+                beside.holding.update(() if row.marked else (number,))
+            elif isinstance(row, Reject):
                 rejects.append(row)
             elif isinstance(row, Seen):
                 fold.add(row)
@@ -128,8 +146,8 @@ def _read(
                 fold.add(row, stage.add(row, number))
             _check_size(feed, fold.received + len(rejects))
         failpoint("page.parsed")
-    _check_drift(fold.received, rejects, sample)
-    return fold, rejects, sample
+    _check_drift(fold.received, rejects, beside.sample)
+    return fold, rejects, beside
 
 
 def _check_size(feed: Feed, received: int) -> None:

@@ -42,8 +42,10 @@ POINTS = (
     "tx.committed",
     "partition.completed",
     "run.closed",
+    "erase.marked",
+    "erase.body",
 )
-"""In the order in which a partition comes by them."""
+"""In the order in which a partition comes by them; then those of an erasure."""
 
 
 class FailPoint(Exception):

@@ -28,6 +28,7 @@ from .settings import Secret, Settings
 from .store.archive import Exchange, Place
 from .store.ledger import Lease, Outcome
 from .store.store import Store
+from .store.tables import Collection
 from .upstream import NEVER, Budget, Meaning, Upstream
 
 __all__ = ["Fetched", "Passes"]
@@ -269,7 +270,6 @@ class Passes:
 
     async def _ask(self, feed: Feed, lease: Lease, request: Request, url: str) -> _Answered:
         """The upstream's answer, archived."""
-        place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)
 
         async def waiting(until: datetime, reason: str) -> None:
             self._tell(Event("waiting", lease.feed, lease.partition.key, until=until, reason=reason))
@@ -277,13 +277,16 @@ class Passes:
         asked = await self._asker(feed.upstream).ask(
             request,
             read=lambda answer: _meaning(feed, lease, request, answer),
-            keep=lambda answer: self._keep(place, request, url, answer),
+            keep=lambda answer: self._keep(feed, lease, request, url, answer),
             waiting=waiting,
         )
         return _Answered(asked.meaning, asked.kept, asked.until, asked.requests, asked.bytes)
 
-    async def _keep(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
+    async def _keep(self, feed: Feed, lease: Lease, request: Request, url: str, answer: Answer) -> Exchange:
         """Archives an answer. It was paid for: a store that is locked just now is waited for."""
+        place = Place(lease.feed, lease.partition.key, lease.number, lease.attempt)
+        collection = Collection(lease.feed.partition("/")[0], feed)
+        answer = await self._store.paid(self._store.without_erased, collection, lease.partition, answer)
         for _ in range(KEEP_TRIES):
             with suppress(StoreUnavailable):
                 return await self._store.paid(self._store.archive.put, place, request, url, answer)

@@ -15,7 +15,7 @@ from ..clock import parse_moment, render_moment
 from ..exchange import Answer, Request
 from .sqlite import mapped, transaction
 
-__all__ = ["Archive", "Exchange"]
+__all__ = ["Archive", "Exchange", "store_body"]
 
 CHUNK = 2**20
 
@@ -116,6 +116,16 @@ class Archive:
             ).fetchall()
         unpack = zstandard.ZstdDecompressor().decompress
         return b"".join(unpack(data) for (data,) in rows)
+
+
+def store_body(sql: sqlite3.Connection, body: bytes) -> str:
+    """Inside a transaction: keeps a body, and gives its digest."""
+    digest = hashlib.sha256(body).hexdigest()
+    sql.executemany(
+        "INSERT OR IGNORE INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?)",
+        [(digest, number, size, data) for number, (size, data) in enumerate(_chunks(body))],
+    )
+    return digest
 
 
 def _bare(row: Sequence[Any]) -> Exchange:

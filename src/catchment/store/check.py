@@ -19,6 +19,7 @@ from ..decode import from_document
 from ..errors import StoreUnavailable
 from ..record import stored_values, to_stored
 from ..resource import Resource
+from .erasing import erased_of
 from .reader import connect
 from .rollups import kept, recomputed
 from .sqlite import mapped
@@ -211,6 +212,15 @@ def _rejects(sql: sqlite3.Connection, _: Collection | None) -> Iterator[str]:
             yield f"{feed} reject {number}: {'its bytes are others' if reason else 'has no reason'}"
 
 
+def _brought_back(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]:
+    if not (erased := erased_of(sql, collection)):
+        return
+    table, versions = collection.table, collection.versions
+    for (key,) in sql.execute(f'SELECT _key FROM "{table}" UNION SELECT _key FROM "{versions}"'):  # noqa: S608
+        if erased.holds(key):
+            yield f"{key}: was erased"
+
+
 # -- the rules ------------------------------------------------------------------------------------------------------
 
 _COUNT = "SELECT (SELECT count(*) FROM @rows) + (SELECT count(*) FROM @versions)"
@@ -285,6 +295,7 @@ RULES = (
         "SELECT count(*) FROM @rows",
         _owners,
     ),
+    Rule("I7", "nothing that was erased is stored", _COUNT, _brought_back),
     Rule("I17", "columns are what documents say", "SELECT count(*) FROM @rows", _documents),
     Rule("I17", "elements of lists are what documents say", "SELECT count(*) FROM @rows", _lists),
     Rule("I17", "counts and sums are those that counting anew gives", "SELECT count(*) FROM @rows", _rollups),
@@ -298,6 +309,15 @@ LEDGER_RULES = (
         "bodies are what their digests say",
         "SELECT count(DISTINCT digest) FROM _body",
         _bodies,
+    ),
+    Rule(
+        "I7",
+        "what was erased is gone from the archive and from the file",
+        "SELECT count(*) FROM _erased",
+        _by_sql(
+            "SELECT collection || ' #' || substr(lower(hex(hash)), 1, 16) || ': was not erased to the end;"
+            " run the same catchment erase again' FROM _erased WHERE done_at IS NULL"
+        ),
     ),
     Rule(
         "I8",

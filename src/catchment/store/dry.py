@@ -15,6 +15,7 @@ from ..merge import Changes
 from ..partitions import STAMP
 from ..settings import Settings
 from .archive import Archive, Exchange
+from .erasing import NO_BURN, Burn
 from .ledger import Lease, Ledger, Outcome
 from .marks import Mark
 from .records import Origin, Records
@@ -115,6 +116,7 @@ class _Unkept(Records):
         model: str,
         now: datetime,
         mark: Mark | None = None,  # noqa: ARG002
+        burn: Burn = NO_BURN,  # noqa: ARG002
     ) -> Outcome:
         back = len(self._last_versions([change.key for change in changes.new]))
         counts = replace(outcome.counts, new=len(changes.new) - back, back=back)

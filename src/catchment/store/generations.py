@@ -22,7 +22,7 @@ from .sqlite import create, transaction
 from .tables import Collection, own_names, tables_of
 from .workers import Workers
 
-__all__ = ["Next"]
+__all__ = ["Next", "forget_next"]
 
 APART = 1_000_000
 """A generation's revisions begin at a multiple of this above the last: whatever is committed to the present one
@@ -40,7 +40,7 @@ class Next:
     def __init__(self, connection: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
         self._connection = connection
         self._me = workers.me
-        self._meta = f"replay {collection.name}"
+        self._meta = _meta(collection)
         with transaction(connection, durable=False) as sql:
             self._take(sql, collection, workers)
             generation, revision = sql.execute(
@@ -62,17 +62,12 @@ class Next:
         return Records(self._connection, self.collection, self)
 
     def _take(self, sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
-        row = sql.execute("SELECT value FROM _meta WHERE name = ?", (self._meta,)).fetchone()
-        if row and row[0] != self._me and workers.alive(row[0]):
-            raise UsageError(f"{collection.name} is being replayed already", hint="wait for that replay to end")
+        _check_alone(sql, collection, workers)
         sql.execute("INSERT OR REPLACE INTO _meta VALUES (?, ?)", (self._meta, self._me))
 
     def _discard(self, sql: sqlite3.Connection) -> None:
         """Removes what stands under the name of the next generation, and what a switch left of an old one."""
-        for table in (*_pair(self.collection.table), *_pair(self._old)):
-            sql.execute(f'DROP TABLE IF EXISTS "{table}"')
-        for statement in _FORGET:
-            sql.execute(statement, (self.collection.name,))
+        _discard(sql, self.collection, self._old)
 
     def abandon(self) -> None:
         """Removes what was derived; nobody but who began it may."""
@@ -83,7 +78,7 @@ class Next:
 
     @property
     def _old(self) -> str:
-        return f"{self.present.table}__old"
+        return _old(self.present)
 
     # -- the book of its records -----------------------------------------------------------------------------------
 
@@ -195,6 +190,34 @@ class Next:
             for table in (self.present.table, self.collection.table)
         )
         return stored == declared
+
+
+def forget_next(sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+    """Inside a transaction: removes what a replay left that did not end. UsageError while one is at it."""
+    _check_alone(sql, collection, workers)
+    _discard(sql, replace(collection, staged=True), _old(collection))
+    sql.execute("DELETE FROM _meta WHERE name = ?", (_meta(collection),))
+
+
+def _check_alone(sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+    row = sql.execute("SELECT value FROM _meta WHERE name = ?", (_meta(collection),)).fetchone()
+    if row and row[0] != workers.me and workers.alive(row[0]):
+        raise UsageError(f"{collection.name} is being replayed already", hint="wait for that replay to end")
+
+
+def _meta(collection: Collection) -> str:
+    return f"replay {collection.name}"
+
+
+def _old(present: Collection) -> str:
+    return f"{present.table}__old"
+
+
+def _discard(sql: sqlite3.Connection, staged: Collection, old: str) -> None:
+    for table in (*_pair(staged.table), *_pair(old)):
+        sql.execute(f'DROP TABLE IF EXISTS "{table}"')
+    for statement in _FORGET:
+        sql.execute(statement, (staged.name,))
 
 
 def _pair(table: str) -> tuple[str, str]:

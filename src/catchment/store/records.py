@@ -14,10 +14,12 @@ from typing import Any, Protocol
 
 from ..clock import render_moment
 from ..decode import Entry, Reject
+from ..erased import Erased
 from ..errors import MergeOutdated
 from ..failpoints import failpoint
 from ..feed import CONTENT, RETIRE, Feed
 from ..merge import Change, Changes, Known
+from .erasing import NO_BURN, Burn, erased_of
 from .ledger import Lease, Ledger, Outcome
 from .marks import Mark, check_mark
 from .shared import Shared
@@ -170,6 +172,11 @@ class Records:
         beside = frozenset(key for key, _, _ in shared)
         return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows}, times, beside)
 
+    def erased(self) -> Erased:
+        """The keys that were erased here: no answer brings them back."""
+        with mapped():
+            return erased_of(self._connection, self._collection)
+
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Key -> content hash of those keys that are stored, in whatever partition."""
         with mapped():
@@ -209,10 +216,11 @@ class Records:
         model: str,
         now: datetime,
         mark: Mark | None = None,
+        burn: Burn = NO_BURN,
     ) -> Outcome:
         """Applies everything of one partition at once, and gives the outcome with records that came back told apart.
 
-        mark: where the collection stood that the records were filled from.
+        mark: where the collection stood that the records were filled from. burn: what erasures ask of this commit.
         Raises:
             LeaseLost: the partition is somebody else's by now.
             MergeOutdated: a row, or what it was filled from, is not what it was when it was compared.
@@ -224,6 +232,7 @@ class Records:
                 raise MergeOutdated(f"{lease.label}: another generation of the collection took its place")
             if mark:
                 check_mark(sql, mark)
+            burn.apply(sql, self._collection)
             if self._sharing:
                 shared = Shared(sql, self._collection.name, self._collection.table, lease)
                 changes = shared.hand_over(changes)

@@ -18,14 +18,19 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateColumn
 
 from ..app import App
-from ..errors import FieldsDiffer, SchemaTooNew
+from ..decode import scrubbed
+from ..errors import DecodeError, FieldsDiffer, SchemaTooNew
+from ..exchange import Answer
 from ..feed import Feed
+from ..partitions import Partition
 from ..resource import Resource
 from ..settings import Settings
 from . import audit
 from .archive import Archive, Exchange
 from .budgets import Budgets
 from .desk import Desk
+from .erase import Erasure
+from .erasing import erased_of
 from .generations import Next
 from .ledger import Ledger
 from .records import Records
@@ -92,6 +97,25 @@ class Store:
     def next_generation(self, collection: Collection) -> Next:
         """The collection's next generation, begun afresh. UsageError while another process is at it."""
         return Next(self._derived, collection, self.workers)
+
+    def erasure(self, collection: Collection, app: App, keys: Sequence[str]) -> Erasure:
+        """The erasure of these keys of a collection of this app. UsageError where nothing is known of one."""
+        every = {item.name: item for item in collections_of(app)}
+        return Erasure(self._derived, every[collection.name], every, keys, self.workers)
+
+    def without_erased(self, collection: Collection, partition: Partition, answer: Answer) -> Answer:
+        """The answer as it may be archived: without the rows of erased records, where they can be cut out. Not to be
+        called from the ledger's thread.
+        """
+        assert isinstance(collection.feed, Feed)
+        erased = erased_of(self._paid, collection)
+        if not erased:
+            return answer
+        try:
+            body = scrubbed(collection.feed, partition, answer.body, erased)
+        except DecodeError:
+            return answer
+        return answer if body is None else replace(answer, body=body)
 
     def sweep(self, collection: Collection, cutoff: datetime, *, keep_bodies: bool) -> Iterator[int]:
         """Removes what ended before the cutoff: each step a transaction (`sweep`)."""
@@ -182,7 +206,8 @@ def _add_columns(sql: sqlite3.Connection, table: sa.Table) -> None:
 
 def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     sql.execute("INSERT OR IGNORE INTO _meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-    sql.execute("INSERT OR IGNORE INTO _meta VALUES ('cursor-key', ?)", (secrets.token_hex(32),))
+    for name in ("cursor-key", "erased-key"):
+        sql.execute("INSERT OR IGNORE INTO _meta VALUES (?, ?)", (name, secrets.token_hex(32)))
     found = int(sql.execute("SELECT value FROM _meta WHERE name = 'schema'").fetchone()[0])
     if found > SCHEMA_VERSION:
         raise SchemaTooNew(

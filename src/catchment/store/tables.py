@@ -186,6 +186,14 @@ _ledger(
 )
 
 _ledger(
+    "_erased",  # keys that a person had erased: nothing brings their records back
+    _text("collection", primary_key=True),
+    sa.Column("hash", sa.LargeBinary, primary_key=True),  # of the key (`erased`)
+    _text("at", nullable=False),
+    _text("done_at"),  # null while the archive may still hold what was erased
+)
+
+_ledger(
     "_drift",
     _integer("id", primary_key=True),
     _text("feed", nullable=False),

@@ -1,0 +1,299 @@
+"""Erasing what a collection knows of some keys: rows, versions, rejects and archived bodies.
+
+One commit takes the records away and notes the keys' hashes: from then on nobody reads them and nothing brings them
+back. Then the archive is gone through, a body a transaction. Last the file is written anew, so that freed pages do not
+keep the text. Whatever ends it in the middle, the same call again goes on; `check` tells until that is done.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+
+import msgspec
+
+from ..clock import render_moment
+from ..decode import key_reader, scrubbed
+from ..errors import DecodeError, StoreUnavailable, UsageError
+from ..failpoints import failpoint
+from ..feed import Feed
+from ..principal import LOOPBACK
+from . import audit
+from .archive import Archive, store_body
+from .change import apply
+from .erasing import drop_body, erased_of, forget_answers
+from .generations import forget_next
+from .ledger import Ledger
+from .present import Present
+from .sqlite import mapped, transaction
+from .tables import Collection
+from .workers import Workers
+from .write import Done, Write
+
+__all__ = ["Erasure", "Gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What went, or would go. records, versions, rejects: rows. rewritten, removed: archived bodies.
+
+    left: what is not removed here, a line each. done: False while the database file may still hold the text.
+    """
+
+    collection: str
+    records: int = 0
+    versions: int = 0
+    rejects: int = 0
+    rewritten: int = 0
+    removed: int = 0
+    left: tuple[str, ...] = ()
+    done: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.records or self.versions or self.rejects or self.rewritten or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """An archived body of a partition that has a row of an erased record. without: it without that; None: it goes."""
+
+    digest: str
+    partition: str
+    without: bytes | None
+
+
+class Erasure:
+    """The erasure of some keys of one collection. collections: all of its app.
+
+    Raises:
+        UsageError: nothing is known of one of the keys, and it was not erased before.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        collection: Collection,
+        collections: Mapping[str, Collection],
+        keys: Sequence[str],
+        workers: Workers,
+    ) -> None:
+        self._connection = connection
+        self._collection = collection
+        self._collections = collections
+        self._workers = workers
+        with mapped():
+            before = erased_of(connection, collection)
+            self._erased = replace(before, hashes=frozenset(map(before.hash, keys)))
+            self._keys = self._stored(keys)
+            self._partitions = {
+                state.partition.key: state.partition
+                for state in Ledger(connection, workers).states(collection.name).values()
+            }
+            self._key_of = cache(lambda partition: key_reader(self._feed, self._partitions[partition]))
+        if not self._keys and not any(map(before.holds, keys)) and self.look().nothing:
+            said = " nor under ".join(keys)
+            raise UsageError(f"nothing of {collection.name} is stored under {said}", hint="the key is its `_key`")
+
+    @property
+    def _feed(self) -> Feed:
+        assert isinstance(self._collection.feed, Feed)
+        return self._collection.feed
+
+    def _stored(self, keys: Sequence[str]) -> list[str]:
+        """The keys as rows have them: of equal records that are numbered, all numbers."""
+        both = (
+            f'SELECT _key FROM "{self._collection.table}" WHERE {{0}} UNION'  # noqa: S608 (declared names)
+            f' SELECT _key FROM "{self._collection.versions}" WHERE {{0}}'
+        )
+        if self._erased.numbered:
+            wanted = [f"{key.partition('-')[0]}-" for key in keys]
+            found = [
+                self._connection.execute(both.format("substr(_key, 1, ?1) = ?2"), (len(key), key)) for key in wanted
+            ]
+        else:
+            found = [self._connection.execute(both.format("_key = ?1"), (key,)) for key in keys]
+        return [key for rows in found for (key,) in rows]
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    def look(self) -> Gone:
+        """What would go. Nothing changes."""
+        with mapped():
+            bodies = list(self._bodies())
+            return Gone(
+                self._collection.name,
+                self._count(self._collection.table),
+                self._count(self._collection.versions),
+                len(self._rejects()),
+                sum(body.without is not None for body in bodies),
+                sum(body.without is None for body in bodies),
+                tuple(self._what_is_left(bodies)),
+            )
+
+    def _count(self, table: str) -> int:
+        count = f'SELECT count(*) FROM "{table}" WHERE _key = ?'  # noqa: S608 (declared names)
+        return sum(self._connection.execute(count, (key,)).fetchone()[0] for key in self._keys)
+
+    def _rejects(self) -> list[int]:
+        """The rejects that say one of the keys, or whose bytes do."""
+        rows = self._connection.execute(
+            "SELECT id, partition, key, raw FROM _reject WHERE feed = ?", (self._collection.name,)
+        ).fetchall()
+        return [id_ for id_, partition, key, raw in rows if self._erased.holds(key or self._key_of(partition)(raw))]
+
+    def _bodies(self) -> Iterator[_Body]:
+        """The archived bodies that have a row of one of the keys, newest answers first."""
+        if self._collection.written:
+            return
+        archive = Archive(self._connection)
+        pairs = self._connection.execute(
+            "SELECT DISTINCT digest, partition FROM _exchange WHERE feed = ? AND digest <> '' ORDER BY id DESC",
+            (self._collection.name,),
+        ).fetchall()
+        for digest, partition in pairs:
+            if not (body := archive.body(digest)):
+                continue
+            try:
+                without = scrubbed(self._feed, self._partitions[partition], body, self._erased)
+            except DecodeError:
+                continue  # no answer of this feed: its rows are nobody's
+            if without != body:
+                yield _Body(digest, partition, without)
+
+    def _what_is_left(self, bodies: Sequence[_Body]) -> Iterator[str]:
+        for body in bodies:
+            if body.without is None:
+                yield f"{body.partition or 'its partition'}: a replay cannot derive its answer {body.digest[:16]} again"
+            for (feed,) in self._connection.execute(
+                "SELECT DISTINCT feed FROM _exchange WHERE digest = ? AND feed <> ?",
+                (body.digest, self._collection.name),
+            ):
+                yield f"{feed} has the same answer {body.digest[:16]}: erase it there too"
+
+    # -- what is done --------------------------------------------------------------------------------------------------
+
+    def run(self, now: datetime) -> Gone:
+        """Erases. Each step is a transaction on the disk, and may be the last one.
+
+        Raises:
+            UsageError: a living process derives the collection again.
+        """
+        gone = self.look()
+        self._take_away(now)
+        failpoint("erase.marked")
+        for body in list(self._bodies()):
+            self._rewrite(body)
+            failpoint("erase.body")
+        if not self._write_file_anew():
+            return gone
+        with transaction(self._connection, durable=True) as sql:
+            marks = [(render_moment(now), self._name, digest) for digest in self._erased.hashes]
+            sql.executemany("UPDATE _erased SET done_at = ? WHERE collection = ? AND hash = ?", marks)
+        return replace(gone, done=True)
+
+    @property
+    def _name(self) -> str:
+        return self._collection.name
+
+    def _take_away(self, now: datetime) -> None:
+        """From this commit on nobody reads the records, and no answer brings them back."""
+        with transaction(self._connection, durable=True) as sql:
+            sql.execute("PRAGMA secure_delete = ON")
+            if not self._collection.written:
+                forget_next(sql, self._collection, self._workers)
+            at = render_moment(now)
+            marks = [(self._name, digest, at) for digest in sorted(self._erased.hashes)]
+            sql.executemany(
+                "INSERT INTO _erased (collection, hash, at) VALUES (?, ?, ?)"
+                " ON CONFLICT (collection, hash) DO UPDATE SET done_at = NULL",
+                marks,
+            )
+            for _, digest, _ in marks:
+                audit.note(sql, audit.Entry("erase", f"{self._name}/#{digest.hex()[:16]}"), now)
+            (self._remove_written if self._collection.written else self._remove_collected)(sql, now)
+            for key in self._keys:
+                for table in (self._collection.table, self._collection.versions):
+                    sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608 (declared names)
+
+    def _remove_written(self, sql: sqlite3.Connection, now: datetime) -> None:
+        """Deletes the records as a person would, so that lists and roll-ups follow; then what else holds them."""
+        present = Present(sql, self._collections, self._collection.app)
+        there = [key for key in self._keys if present.row(self._collection, key)]
+        for key in there:
+            apply(present, self._deletion(key), now, {})
+        if not there and self._keys:
+            _raise_revision(sql, self._name, render_moment(now))
+        answers = sql.execute("SELECT principal, key, answer FROM _idempotency").fetchall()
+        remembered = [(who, once) for who, once, answer in answers if _done(answer).key in self._keys]
+        sql.executemany("DELETE FROM _idempotency WHERE principal = ? AND key = ?", remembered)
+
+    def _deletion(self, key: str) -> Write:
+        return Write(collection=self._collection, action="delete", principal=LOOPBACK, key=key, as_owner=False)
+
+    def _remove_collected(self, sql: sqlite3.Connection, now: datetime) -> None:
+        """Removes what beside the rows says a key, and has readers see that something changed."""
+        sql.executemany("DELETE FROM _reject WHERE id = ?", [(id_,) for id_ in self._rejects()])
+        own = f'SELECT _partition FROM "{self._collection.table}" WHERE _key = ?'  # noqa: S608 (declared names)
+        partitions = {found for key in self._keys for (found,) in sql.execute(own, (key,))}
+        for key in self._keys:
+            sql.execute("DELETE FROM _shared WHERE collection = ? AND key = ?", (self._name, key))
+        for partition in partitions:
+            forget_answers(sql, self._name, partition)
+        sql.executemany(
+            "UPDATE _partition SET records = records - (SELECT count(*) FROM"  # noqa: S608 (declared names)
+            f' "{self._collection.table}" WHERE _key = ? AND _partition = _partition.key) WHERE feed = ?',
+            [(key, self._name) for key in self._keys],
+        )
+        if self._keys:
+            _raise_revision(sql, self._name, render_moment(now))
+
+    def _rewrite(self, body: _Body) -> None:
+        """Puts the body without the rows in its place, or removes it."""
+        with transaction(self._connection, durable=True) as sql:
+            forget_answers(sql, self._name, body.partition)
+            here = (self._name, body.partition, body.digest)
+            where = "WHERE feed = ? AND partition = ? AND digest = ?"
+            if body.without is None:
+                # A pass that has not ended begins anew: it could not be read to its end.
+                sql.execute(f"DELETE FROM _exchange {where} AND pass >= {_OPEN}", here)  # noqa: S608 (our own words)
+                drop_body(sql, body.digest, self._name)
+                return
+            digest = store_body(sql, body.without)
+            sql.execute(f"UPDATE _exchange SET digest = ?, size = ? {where}", (digest, len(body.without), *here))  # noqa: S608
+            sql.execute(
+                "DELETE FROM _body WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM _exchange e WHERE e.digest = ?)",
+                (body.digest, body.digest),
+            )
+
+    def _write_file_anew(self) -> bool:
+        """Whether no freed page of the file, and nothing beside it, holds what was removed any more."""
+        try:
+            with mapped():
+                self._connection.execute("VACUUM")
+                busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except StoreUnavailable:
+            return False
+        return not busy
+
+
+_OPEN = "(SELECT p.pass FROM _partition p WHERE p.feed = _exchange.feed AND p.key = _exchange.partition)"
+
+
+def _done(answer: bytes) -> Done:
+    return msgspec.msgpack.decode(answer, type=Done)
+
+
+def _raise_revision(sql: sqlite3.Connection, name: str, at: str) -> None:
+    """The next revision, which no attempt brought."""
+    generation, revision = sql.execute(
+        "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ? RETURNING generation, revision",
+        (at, name),
+    ).fetchone()
+    sql.execute(
+        "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)",
+        (name, generation, revision, at),
+    )

@@ -1,0 +1,67 @@
+"""What was erased, as it is stored; and the bodies that hold it again, each time an upstream says it once more."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..erased import NOTHING, Erased
+from ..errors import MergeOutdated
+from ..feed import CONTENT, Feed
+from .tables import Collection
+
+__all__ = ["NO_BURN", "Burn", "drop_body", "erased_of", "forget_answers"]
+
+
+def erased_of(sql: sqlite3.Connection, collection: Collection) -> Erased:
+    """The erased keys of a collection, whichever of its generations it is."""
+    numbered = isinstance(collection.feed, Feed) and collection.feed.key is CONTENT
+    row = sql.execute("SELECT value FROM _meta WHERE name = 'erased-key'").fetchone()
+    hashes = frozenset(found for (found,) in sql.execute(_HASHES, (_name(collection),)))
+    return Erased(bytes.fromhex(row[0]) if row else b"", hashes, numbered)
+
+
+_HASHES = "SELECT hash FROM _erased WHERE collection = ?"
+
+
+def _name(collection: Collection) -> str:
+    return f"{collection.app}/{collection.feed.name}"
+
+
+def drop_body(sql: sqlite3.Connection, digest: str, feed: str) -> None:
+    """Inside a transaction: removes a body; not one that another feed's answer has too."""
+    sql.execute("PRAGMA secure_delete = ON")
+    sql.execute(
+        "DELETE FROM _body WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM _exchange WHERE digest = ? AND feed <> ?)",
+        (digest, digest, feed),
+    )
+
+
+def forget_answers(sql: sqlite3.Connection, feed: str, partition: str) -> None:
+    """Inside a transaction: the partition's next answer is merged, whatever was said before."""
+    sql.execute(
+        "UPDATE _partition SET digest = '', etag = '', last_modified = '', doubted_digest = ''"
+        " WHERE feed = ? AND key = ?",
+        (feed, partition),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """What a commit looks at and removes. erased: what its rows were held against. digests: of bodies that have rows of
+    erased records that could not be cut out before they were archived.
+    """
+
+    erased: Erased = NOTHING
+    digests: Sequence[str] = ()
+
+    def apply(self, sql: sqlite3.Connection, collection: Collection) -> None:
+        """Inside a transaction. MergeOutdated where something was erased while the rows were read."""
+        if erased_of(sql, collection).hashes != self.erased.hashes:
+            raise MergeOutdated(f"{collection.name}: a record was erased meanwhile")
+        for digest in self.digests:
+            drop_body(sql, digest, _name(collection))
+
+
+NO_BURN = Burn()
