@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +16,12 @@ from typing import NoReturn, Self
 
 from .errors import CatchmentError
 
-__all__ = ["Children", "Stopped", "on_stop", "stop_when_asked"]
+__all__ = ["Children", "Stopped", "end_after_parent", "end_with_parent", "on_stop", "stop_when_asked"]
 
 STOP_S = 9.0
+
+_WATCHING = "CATCHMENT_ENDS_WITH_STDIN"
+"""Set for a child alone: its standard input is a pipe that ends when its parent does, however that comes."""
 
 
 class Children:
@@ -41,8 +45,9 @@ class Children:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-            if child.stdout:
-                child.stdout.close()
+            for pipe in (child.stdin, child.stdout):
+                if pipe:
+                    pipe.close()
 
     def start(
         self,
@@ -59,7 +64,8 @@ class Children:
         found = {name: text for name, text in {**self._environment, **environment}.items() if name not in without}
         child = subprocess.Popen(  # noqa: S603 (our own command)
             [sys.executable, "-m", "catchment", *arguments],
-            env=found,
+            env={**found, _WATCHING: "yes"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if piped else None,
             text=True,
             # Ctrl+C reaches the parent alone, which then ends its children in order.
@@ -97,6 +103,29 @@ def stop_when_asked() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+
+
+def end_with_parent() -> None:
+    """From now on a child of `Children` asks itself to end once its parent is gone, killed ones included.
+
+    Does nothing in a process that somebody else started.
+    """
+    if os.environ.pop(_WATCHING, None):
+        # Nobody writes: what is waited for is the end.
+        threading.Thread(target=_end_after, args=(lambda: os.read(0, 1),), daemon=True).start()
+
+
+def end_after_parent() -> None:
+    """From now on a process of `multiprocessing` asks itself to end once its parent is gone, killed ones included."""
+    from multiprocessing import parent_process  # whoever has such a process has it loaded
+
+    if parent := parent_process():
+        threading.Thread(target=_end_after, args=(parent.join,), daemon=True).start()
+
+
+def _end_after(wait: Callable[[], object]) -> None:
+    wait()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

@@ -2,16 +2,25 @@
 
 import json
 import signal
+import socket
 from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
-from commands import WAIT_S, ended, killed
+from commands import NOW, WAIT_S, ended, killed
+from numbers_upstream import Numbers, write_feeds
+
+from catchment.clock import FakeClock
+from catchment.standin import serve_in_thread
+
+
+@pytest.fixture
+def numbers():
+    with serve_in_thread(Numbers(), clock=FakeClock(NOW)) as running:
+        yield running
 
 
 def free_port() -> int:
-    import socket
-
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -67,3 +76,20 @@ def test_asked_to_end_before_it_collects_for_good_it_ends_in_a_line(place, words
     assert done.err in ("", "catchment: stopped\n")
     ends = [line for line in done.text.splitlines() if line in ("stopped collecting", "catchment: stopped")]
     assert len(ends) == (done.code != 3)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("up", "serving on"), ("serve", "serving on"), ("demo", "Stand-in upstreams are up")],
+    ids=["up", "serve", "demo"],
+)
+def test_killed_it_leaves_nobody_behind(place, numbers, command, words):
+    """Its children have its standard error too: that ends with the last of them."""
+    place.values.update(write_feeds(place.folder, numbers.url))
+    port = free_port()
+    process = place.start(command, *([] if command == "demo" else ["feeds:app"]), "--port", str(port))
+    said(process, words)
+    process.kill()
+    process.communicate(timeout=WAIT_S)
+    with closing(socket.socket()) as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
-from ..processes import stop_when_asked
+from ..processes import end_with_parent, stop_when_asked
 from .commands import INCOMPLETE, commands
 from .desk import desk
 from .keys import keys
@@ -87,6 +87,7 @@ def _guarded(command: Callable[[], Any]) -> int:
 def main() -> NoReturn:
     """The command `catchment`."""
     stop_when_asked()
+    end_with_parent()
     _configure_log()
     sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="catchment")))
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..app import App, load_app
 from ..clock import SystemClock, open_clock
 from ..errors import CatchmentError, UsageError
+from ..processes import end_after_parent
 from ..settings import Settings
 from ..store.keys import any_usable
 from ..store.sqlite import path_of
@@ -141,6 +142,7 @@ class _Loader:
     def __call__(self, *_: Any) -> Any:
         from .app import build
 
+        end_after_parent()
         if self._folder not in sys.path:
             sys.path.insert(0, self._folder)
         clock = self._settings.get("CATCHMENT_CLOCK")
