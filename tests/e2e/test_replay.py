@@ -1,6 +1,7 @@
 """`catchment replay` as a person runs it, on feeds of one's own, and what readers see of it."""
 
 import json
+import shutil
 import signal
 import sqlite3
 import sys
@@ -27,20 +28,35 @@ WITH_LENGTH = FEEDS.replace("    text: str\n", "    text: str\n    length: int =
 EVEN = FEEDS.replace("    sort=(", '    refuse=lambda number: "odd" if number.id == 5 else "",\n    sort=(')
 
 
-@pytest.fixture
-def numbers():
+@pytest.fixture(scope="module")
+def upstream():
     with serve_in_thread(Numbers(), clock=FakeClock(NOW)) as running:
         yield running
 
 
 @pytest.fixture
-def mine(numbers, place):
-    """A folder with feeds of one's own, collected twice, with a change between."""
-    place.values.update(write_feeds(place.folder, numbers.url))
+def numbers(upstream):
+    """The upstream, as it stands after its change."""
+    upstream.control.reset()
+    upstream.control.set(generation=2, each=8)
+    return upstream
+
+
+@pytest.fixture(scope="module")
+def collected(upstream, tmp_path_factory):
+    """A folder with feeds of one's own, collected twice, with a change between. Tests work on copies."""
+    place = Place(tmp_path_factory.mktemp("collected"))
+    place.values.update(write_feeds(place.folder, upstream.url))
     assert place.run("collect", "feeds:app").code == 0
-    numbers.control.set(generation=2, each=8)
+    upstream.control.set(generation=2, each=8)
     assert place.run("collect", "feeds:app", "--again").code == 0
     return place
+
+
+@pytest.fixture
+def mine(collected, numbers, tmp_path):
+    shutil.copytree(collected.folder, tmp_path, dirs_exist_ok=True)
+    return Place(tmp_path, collected.values)
 
 
 def declare(place: Place, text: str) -> None:
@@ -94,7 +110,7 @@ def test_a_changed_declaration_is_said_until_it_is_replayed(mine):
     assert numbers["after"] == {"records": 42, "rejects": 6}
     shown = mine.run("rejects", "feeds:app").out
     assert "count/numbers" in shown
-    assert '{"id":5,"text":"f of generation 2"}' in shown
+    assert '{"id": 5, "text": "f of generation 2"}' in shown  # byte for byte as it came
     listed = json.loads(mine.run("rejects", "--json", "--limit", "2").out)
     assert [(item["reason"], item["count"], item["partitions"]) for item in listed["reasons"]] == [("odd", 6, 6)]
     assert len(listed["rejects"]) == 2
