@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
 
 from forkserver import forks
-from harbour import NOW, Berth, Harbour
+from harbour import NOW, REQUESTS, Berth, Harbour
 
 from catchment.clock import FakeClock
 from catchment.standin import serve_in_thread
@@ -38,3 +39,16 @@ def first_tide(server, upstream, tmp_path_factory) -> Berth:
     made = Berth(tmp_path_factory.mktemp("first") / "tide", upstream.url, upstream.control, server)
     assert made.collect() == 0, made.output
     return made
+
+
+@pytest.fixture(scope="package")
+def undisturbed(server, upstream, first_tide, tmp_path_factory):
+    """What the second tide's collection leaves, and how often it comes by each point."""
+    upstream.control.reset()
+    made = Berth(tmp_path_factory.mktemp("second") / "tide", upstream.url, upstream.control, server).after(first_tide)
+    hits = made.folder / "hits"
+    assert made.collect(hits=str(hits)) == 0, made.output
+    assert made.wrong() == []
+    assert made.fired == []
+    assert len(upstream.control.log()) == REQUESTS
+    return made.state(), json.loads(hits.read_text())

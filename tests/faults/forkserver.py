@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -64,10 +65,20 @@ class Forks:
         return int(json.loads(self._process.stdout.readline()))
 
     def start(
-        self, folder: Path, arguments: Sequence[str], values: Mapping[str, str], *, points: str = "", hits: str = ""
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        values: Mapping[str, str],
+        *,
+        points: str = "",
+        hits: str = "",
+        files: int = 0,
     ) -> Fork:
-        """The command, running. points: as in CATCHMENT_FAILPOINTS. hits: a file for how often each point was met."""
-        order = {"folder": str(folder), "arguments": list(arguments), "values": dict(values)}
+        """The command, running.
+
+        points: as in CATCHMENT_FAILPOINTS. hits: a file for how often each point was met. files: how many may be open.
+        """
+        order = {"folder": str(folder), "arguments": list(arguments), "values": dict(values), "files": files}
         return Fork(self, self.ask({**order, "points": points, "hits": hits}), folder)
 
 
@@ -100,6 +111,8 @@ def _work(order: Mapping[str, object]) -> None:
     os.dup2(output, 2)
     os.environ.clear()
     os.environ.update(order["values"])
+    if order["files"]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(order["files"]),) * 2)
     sys.argv = ["catchment", *order["arguments"]]
     reached = points_from(str(order["points"]), str(folder / "fired"))
     met: Counter[str] = Counter()

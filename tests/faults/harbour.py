@@ -6,6 +6,7 @@ boxes come, go, and change, so that a collection writes new, changed and retired
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -19,13 +20,19 @@ from typing import Any
 from forkserver import Fork, Forks
 
 from catchment import RETIRE, App, Budget, Cron, Feed, Get, Record, Upstream, by_page, items, rows_of
-from catchment.clock import FileClock
+from catchment.clock import Clock, FakeClock, FileClock
+from catchment.collect import Collector
+from catchment.runs import Result, Scope
+from catchment.settings import load_settings
 from catchment.standin import Answer, Control, Paged, Request
 from catchment.store.check import check
+from catchment.store.store import Store
 from catchment.store.tables import collections_of
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 CONCURRENCY = 2
+REQUESTS = 8
+"""Of a collection that nobody disturbs: the ships, and seven pages of boxes."""
 
 
 class Ship(Record):
@@ -137,10 +144,10 @@ class Berth:
             **self.values,
         }
 
-    def start(self, *flags: str, points: str = "", hits: str = "") -> Fork:
+    def start(self, *flags: str, points: str = "", hits: str = "", files: int = 0) -> Fork:
         """A collection, running."""
         arguments = ["collect", "harbour:app", *flags]
-        return self.forks.start(self.folder, arguments, self.environment, points=points, hits=hits)
+        return self.forks.start(self.folder, arguments, self.environment, points=points, hits=hits, files=files)
 
     def collect(self, *flags: str, points: str = "", hits: str = "") -> int:
         """The exit code of a collection."""
@@ -162,6 +169,31 @@ class Berth:
         FileClock(self.folder / "clock").set(NOW + timedelta(days=1))
         self.control.set(tide=2)
         return self
+
+    def here(
+        self, *, retry: bool = True, again: bool = False, only: Sequence[str] = (), clock: Clock | None = None
+    ) -> dict[str, Result]:
+        """Partition -> its result, of a collection in this process. retry: as where a person asks."""
+        scope = Scope(retry=retry, again=again, only={"ship": only} if only else {})
+        return asyncio.run(self._here(clock or FakeClock(self.now), scope))
+
+    async def _here(self, clock: Clock, scope: Scope) -> dict[str, Result]:
+        settings = load_settings(self.environment, folder=self.folder, environ={})
+        with Store(settings, [app]) as store:
+            async with Collector(app, store, settings, clock) as collector:
+                return {result.partition: result for result in (await collector.run(scope)).results}
+
+    @property
+    def now(self) -> datetime:
+        return FileClock(self.folder / "clock").now()
+
+    def later(self, by: timedelta) -> None:
+        """Time passes."""
+        FileClock(self.folder / "clock").set(self.now + by)
+
+    def boxes(self, ship: int) -> list[tuple[Any, ...]]:
+        """What is stored of a ship."""
+        return self.sql(f"SELECT id, weight, _version FROM harbour_boxes WHERE ship = {ship} ORDER BY id")
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         database = sqlite3.connect(f"file:{self.folder / 'data' / 'catchment.sqlite'}?mode=ro", uri=True)

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 
 import pytest
-from harbour import CONCURRENCY, Berth, asked
+from harbour import CONCURRENCY, REQUESTS, Berth, asked
 
 from catchment.failpoints import POINTS
 
 HITS = ("first", "second", "last")
-REQUESTS = 8
-"""Of a collection that nobody disturbs: the ships, and seven pages of boxes."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(server, upstream, first_tide, tmp_path_factory):
-    """What the second tide's collection leaves, and how often it comes by each point."""
-    upstream.control.reset()
-    made = Berth(tmp_path_factory.mktemp("second") / "tide", upstream.url, upstream.control, server).after(first_tide)
-    hits = made.folder / "hits"
-    assert made.collect(hits=str(hits)) == 0, made.output
-    assert made.wrong() == []
-    assert made.fired == []
-    assert len(upstream.control.log()) == REQUESTS
-    return made.state(), json.loads(hits.read_text())
 
 
 def test_an_undisturbed_collection_comes_by_every_point_and_writes_everything(undisturbed):

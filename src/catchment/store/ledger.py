@@ -14,12 +14,15 @@ from ..clock import parse_moment, render_moment
 from ..drift import Drift
 from ..errors import LeaseLost
 from ..partitions import Partition
-from ..plan import GOOD, State, Verdict, retry_at
+from ..plan import GOOD, PARKED, State, Verdict, retry_at
 from .desk import note_drift
 from .sqlite import mapped, transaction
 from .workers import Workers
 
 __all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
+
+DEATHS = 3
+"""So many workers may die at one partition, one after the other, before it is left alone."""
 
 LEASE = timedelta(seconds=30)
 
@@ -156,7 +159,8 @@ class Ledger:
     def _close_runs_of_the_dead(self, sql: sqlite3.Connection, now: datetime) -> None:
         """Ends what killed workers left open, so that nothing looks as if it still ran."""
         owners = sql.execute("SELECT DISTINCT owner FROM _run WHERE ended_at IS NULL").fetchall()
-        for owner in [owner for (owner,) in owners if not self._workers.alive(owner)]:
+        dead = [owner for (owner,) in owners if not self._workers.alive(owner)]
+        for owner in dead:
             sql.execute(
                 "UPDATE _attempt SET ended_at = ?, reason = 'interrupted' WHERE ended_at IS NULL AND reason = ''"
                 " AND run IN (SELECT id FROM _run WHERE owner = ? AND ended_at IS NULL)",
@@ -165,6 +169,26 @@ class Ledger:
             sql.execute(
                 "UPDATE _run SET ended_at = ? WHERE owner = ? AND ended_at IS NULL", (render_moment(now), owner)
             )
+        if dead:
+            self._park_what_kills(sql, now)
+
+    @staticmethod
+    def _park_what_kills(sql: sqlite3.Connection, now: datetime) -> None:
+        """A partition at which the last `DEATHS` attempts broke off in death is left alone for a while.
+
+        It need not be the culprit: a person may ask for it at once, and its pass goes on where it was.
+        """
+        at, until = render_moment(now), render_moment(now + PARKED)
+        sql.execute(
+            "UPDATE _partition SET verdict = 'failed', reason = ?, checked_at = ?, retry_at = ?,"
+            " failures = failures + 1, lease_owner = NULL, lease_until = NULL WHERE (feed, key) IN"
+            " (SELECT feed, partition FROM (SELECT feed, partition, verdict, reason,"
+            " row_number() OVER (PARTITION BY feed, partition ORDER BY id DESC) AS place FROM _attempt"
+            " WHERE (feed, partition) IN (SELECT feed, key FROM _partition WHERE lease_owner IS NOT NULL))"
+            " WHERE place <= ? GROUP BY feed, partition"
+            " HAVING sum(verdict IS NULL AND reason = 'interrupted') = ?)",
+            (f"its worker died {DEATHS} times in a row", at, until, DEATHS, DEATHS),
+        )
 
     def end_run(self, run: int, now: datetime) -> None:
         with transaction(self._connection, durable=False) as sql:

@@ -1,0 +1,79 @@
+"""What the machine does to a collector: no room, no files, a lock, a second collector, sleep, a death that repeats."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+
+import pytest
+from harbour import REQUESTS, asked
+
+from catchment.clock import FakeClock
+
+
+@pytest.mark.parametrize("point", ["exchange.kept", "tx.begun", "versions.written", "ledger.written"])
+def test_a_failing_disk_is_survived(berth, first_tide, undisturbed, point):
+    fault = f"{point}:1:io_error"
+    assert berth.after(first_tide).collect(points=fault) == 3, berth.output
+    assert berth.fired == [fault]
+    assert berth.wrong() == []
+    assert berth.collect() == 0, berth.output
+    assert berth.state() == undisturbed[0]
+    assert berth.wrong() == []
+
+
+@pytest.mark.parametrize("point", ["tx.begun", "rejects.written"])
+def test_a_locked_database_is_survived(berth, first_tide, undisturbed, point):
+    """What was answered before is not asked for again."""
+    fault = f"{point}:1:locked"
+    assert berth.after(first_tide).collect(points=fault) == 3, berth.output
+    assert berth.fired == [fault]
+    assert berth.wrong() == []
+    assert berth.collect() == 0, berth.output
+    assert berth.state() == undisturbed[0]
+    assert set(asked(berth.control.log()).values()) == {1}
+
+
+def test_two_collectors_ask_everything_once(berth, first_tide, undisturbed):
+    berth.after(first_tide)
+    one, other = berth.start(), berth.start()
+    assert (one.end(), other.end()) == (0, 0), berth.output
+    assert berth.state() == undisturbed[0]
+    assert berth.wrong() == []
+    assert len(asked(berth.control.log())) == REQUESTS
+    assert set(asked(berth.control.log()).values()) == {1}
+
+
+def test_slots_that_were_slept_through_are_one_run(berth, first_tide):
+    berth.after(first_tide).later(timedelta(days=12))
+    clock = FakeClock(berth.now)
+    assert {result.verdict for result in berth.here(retry=False, clock=clock).values()} == {"complete", "unchanged"}
+    assert len(berth.control.log()) == REQUESTS
+    assert berth.here(retry=False, clock=clock) == {}
+    assert len(berth.control.log()) == REQUESTS
+
+
+def test_too_few_open_files_are_survived(berth, first_tide, undisturbed):
+    """Twelve are enough to begin, and too few for what comes."""
+    process = berth.after(first_tide).start(files=12)
+    assert process.end() in {1, 2, 3}
+    assert "Too many open files" in process.text or "unable to open" in process.text
+    assert berth.collect() == 0, berth.output
+    assert berth.state() == undisturbed[0]
+    assert berth.wrong() == []
+
+
+def test_a_partition_that_kills_its_worker_is_parked(berth, first_tide, undisturbed):
+    """After three deaths in a row the others go on without it; a person may ask for it at any time."""
+    berth.after(first_tide).here(only=["3"])
+    for _ in range(3):
+        assert berth.collect("--only", "ship=2", points="page.parsed:1:kill") == -signal.SIGKILL
+    assert berth.fired == ["page.parsed:1:kill"] * 3
+    found = berth.here(retry=False)
+    assert (found["ship=2"].verdict, found["ship=2"].reason) == ("failed", "its worker died 3 times in a row")
+    assert found["ship=1"].verdict == "complete"
+    assert berth.wrong() == []
+    asked_before = asked(berth.control.log())
+    assert berth.here()["ship=2"].verdict == "complete"
+    assert asked(berth.control.log()) == asked_before, "an archived answer was asked for again"
+    assert berth.state() == undisturbed[0]
