@@ -1,0 +1,88 @@
+"""What a plan says that the work will take is what it takes, and no window of a budget ever holds more than it may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from collecting import Collecting, collecting
+
+from catchment.apps.police.standin import PUBLISHERS
+from catchment.clock import parse_moment
+from catchment.operate import forecasts
+from catchment.runs import Forecast, Scope
+from catchment.settings import load_settings
+from catchment.store.store import Store
+
+NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
+NEW_YORK = ZoneInfo("America/New_York")
+SATURDAY = datetime(2026, 1, 31, 17, 0, tzinfo=UTC)
+SYMBOLS = [f"S{number:03}" for number in range(500)]
+
+
+def forecast_of(there: Collecting, feed: str) -> Forecast:
+    """What `catchment plan` says of a feed."""
+    settings = load_settings(there.environment, folder=there.folder, environ={})
+    with Store(settings, [there.app]) as store:
+        found = asyncio.run(forecasts([(there.app, Scope())], store, settings, there.clock))
+    return next(item for item in found[there.app.name] if item.plan.feed.name == feed)
+
+
+def moments(there: Collecting, path: str) -> list[datetime]:
+    """When each request for a path came, by the clock that both sides have."""
+    return sorted(parse_moment(entry["at"]) for entry in there.asked(path))
+
+
+def most_within(times: list[datetime], span: timedelta) -> int:
+    """The most moments that any span of this length holds."""
+    return max(sum(begin <= moment < begin + span for moment in times) for begin in times)
+
+
+def test_36_months_of_44_forces_at_15_a_second_take_105_seconds(tmp_path):
+    switches = {"window": 36, "late": 0, "records": 1}
+    with collecting("police", tmp_path, now=NOW, size="medium", switches=switches, FORCES="all") as police:
+        police.run(feeds=["forces", "availability"])
+        police.clock.advance(timedelta(minutes=1))  # the burst is whole again
+        said, start = forecast_of(police, "stops"), police.clock.now()
+    assert len(said.plan.due) == 36 * len(PUBLISHERS) == 36 * 44
+    assert said.left is None
+    assert abs((said.done - start).total_seconds() - (36 * 44 - 15) / 15) < 1
+
+
+def test_a_run_of_176_months_ends_when_it_was_said_and_keeps_to_15_a_second(tmp_path):
+    switches = {"window": 4, "late": 0, "records": 1}
+    with collecting("police", tmp_path, now=NOW, size="medium", switches=switches, FORCES="all") as police:
+        police.run(feeds=["forces", "availability"])
+        police.clock.advance(timedelta(minutes=1))
+        said = forecast_of(police, "stops")
+        assert police.run(feeds=["stops"]).complete
+        times = moments(police, "/api/stops-force")
+    assert len(times) == len(said.plan.due) == 4 * 44
+    assert abs(times[-1] - said.done) < timedelta(seconds=1)
+    assert most_within(times, timedelta(seconds=1)) <= 15 + 15
+    assert most_within(times, timedelta(seconds=10)) <= 10 * 15 + 15
+
+
+def test_500_symbols_at_25_a_day_are_done_on_the_20th_day(tmp_path):
+    with collecting("stocks", tmp_path, now=SATURDAY, STOCK_SYMBOLS=",".join(SYMBOLS)) as stocks:
+        said = forecast_of(stocks, "bars")
+    assert (len(said.plan.due), said.left) == (500, 25)
+    days = (said.done.astimezone(NEW_YORK).date() - SATURDAY.astimezone(NEW_YORK).date()).days
+    assert days + 1 == 500 / 25
+
+
+def test_a_run_over_three_days_of_quota_ends_when_it_was_said_and_never_exceeds_a_day(tmp_path):
+    with collecting("stocks", tmp_path, now=SATURDAY, STOCK_SYMBOLS=",".join(SYMBOLS[:60])) as stocks:
+        said = forecast_of(stocks, "bars")
+        for _ in range(3):
+            stocks.run(retry=False)
+            midnight = (stocks.clock.now().astimezone(NEW_YORK) + timedelta(days=1)).replace(hour=0, minute=0, second=0)
+            stocks.clock.advance(midnight.replace(microsecond=0) - stocks.clock.now())
+        times = moments(stocks, "/query")
+    assert len(times) == len(said.plan.due) == 60
+    per_day = Counter(moment.astimezone(NEW_YORK).date() for moment in times)
+    assert sorted(per_day.values()) == [10, 25, 25]
+    assert most_within(times, timedelta(seconds=1)) == 1
+    assert abs(times[-1] - said.done) < timedelta(seconds=2)
