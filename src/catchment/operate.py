@@ -20,6 +20,7 @@ from .errors import StoreUnavailable
 from .feed import Feed
 from .partitions import Surroundings
 from .plan import GOOD
+from .planner import Planner
 from .principal import LOOPBACK
 from .processes import on_stop
 from .runs import Forecast, OnEvent, Scope, Summary
@@ -29,7 +30,7 @@ from .store.reader import Reader
 from .store.store import Store
 from .store.tables import collections_of
 
-__all__ = ["Standing", "collect_once", "forecasts", "keep_collecting", "outdated", "standings"]
+__all__ = ["Standing", "check_all", "collect_once", "forecasts", "keep_collecting", "outdated", "standings"]
 
 log = structlog.get_logger("catchment.operate")
 
@@ -112,6 +113,12 @@ def _drain(collectors: Sequence[Collector]) -> None:
     for collector in collectors:
         collector.drain()
         asyncio.get_running_loop().call_later(DRAIN_S, collector.cut)
+
+
+def check_all(apps: Sequence[App], store: Store, settings: Settings, clock: Clock) -> None:
+    """Makes sure that everything can be asked that becomes due. UsageError or MissingSecret otherwise."""
+    for app in apps:
+        Planner(app, store, settings, clock).check(Scope())
 
 
 async def keep_collecting(

@@ -2,13 +2,15 @@
 
 import json
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 
+import httpx
 import pytest
-from commands import NOW, Ended, Place
+from commands import NOW, Ended, Place, ended
 from numbers_upstream import FEEDS, LETTERS, Numbers, write_feeds
 
 from catchment.apps.police.standin import service as police_service
@@ -115,6 +117,21 @@ def test_a_port_in_use_is_said(place, upstream, command):
     assert done.code == 2, done.text
     assert "is in use" in one_line(done)
     assert upstream.control.log() == []
+
+
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_a_free_port_is_chosen_and_said(place, upstream, command):
+    process = place.start(command, "police", "--port", "0")
+    try:
+        assert process.stdout is not None
+        said, _, address = process.stdout.readline().strip().rpartition(" ")
+        assert said == "serving on"
+        assert not address.endswith(":0")
+        assert httpx.get(f"{address}/health/live", timeout=10).status_code == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        done = ended(process)
+    assert done.code == 0, done.text
 
 
 @pytest.mark.parametrize("command", [["collect", "police"], ["status", "police"], ["serve", "police"]])

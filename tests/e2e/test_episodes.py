@@ -90,6 +90,7 @@ def test_without_a_key_nobody_is_asked(upstream, tmp_path, command):
     done = place.run(command, "episodes")
     assert done.code == 2
     assert "OMDB_API_KEY" in done.err
+    assert "serving" not in done.out
     assert "Traceback" not in done.text
     assert upstream.control.log() == []
 

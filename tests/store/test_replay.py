@@ -470,3 +470,22 @@ def test_a_switch_that_fails_leaves_everything_as_it_was(here):
     here.store._derived.execute("DROP VIEW watcher")
     assert again(here, things)[0].generation == 2
     assert held(here) == before
+
+
+def test_a_sweep_beside_it_keeps_the_answers_that_only_the_next_generation_cites(here):
+    for colour in ("red", "blue", "blue", "blue"):
+        here.collect(_json({"id": "a", "value": 1, "colour": colour}))
+    # The present generation saw no difference: all but the first and the last answer may go.
+    (blue,) = here.rows("SELECT id FROM _exchange ORDER BY id LIMIT 1 OFFSET 1")[0]
+    ended: list[int] = []
+
+    def sweep_in_the_middle(event: Any) -> None:
+        ended.extend([1] * (event.kind == "ended"))
+        if event.kind == "ended" and len(ended) == 2:
+            assert sum(here.store.sweep(Collection("shop", things), here.now, keep_bodies=False)) > 0
+
+    again(here, coloured, tell=sweep_in_the_middle)
+    assert len(ended) == 4
+    assert here.rows("SELECT colour, _exchange FROM shop_things") == [("blue", blue)]
+    assert here.rows("SELECT id FROM _exchange WHERE id = ?", blue), "the answer that a record came from is gone"
+    assert [text for rule in check(here.store.path, [Collection("shop", coloured)]) for text in rule.shown] == []

@@ -353,10 +353,11 @@ def _serve_and_collect(
     console: Console,
     written: Callable[[Sequence[App], Store, str], Iterator[str]],
 ) -> None:
-    from ..operate import keep_collecting
+    from ..operate import check_all, keep_collecting
 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     with _open_store(settings, apps) as store:
+        check_all(apps, store, settings, clock)  # before anybody is served by what ends at once
         given = {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
         server, line = children.ready(["serve", *targets], given, without=_secret_names(apps))
         console.print(line, highlight=False)

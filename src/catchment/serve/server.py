@@ -52,8 +52,8 @@ def _is_own(host: str) -> bool:
         return host == "localhost"
 
 
-def check_port(host: str, port: int) -> None:
-    """Returns if somebody may listen there. UsageError, naming the port, if not."""
+def check_port(host: str, port: int) -> int:
+    """The port, if somebody may listen there; for 0 a free one. UsageError, naming the port, if not."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,6 +62,7 @@ def check_port(host: str, port: int) -> None:
         except OSError as error:
             reason = "is in use" if error.errno == 98 else f"cannot be used on {host}: {error.strerror}"
             raise UsageError(f"port {port} {reason}", hint="choose another with --port") from error
+        return int(probe.getsockname()[1])
 
 
 def _say(line: str) -> None:
@@ -89,7 +90,8 @@ def run(
 
     build(_apps(targets, only), settings, SystemClock())  # what is wrong is told before the start
     check_address(settings)
-    check_port(settings.host, settings.port)
+    # What listens does not tell where: a free port is chosen before, to be announced.
+    settings = settings.with_values("flag", {"CATCHMENT_PORT": str(check_port(settings.host, settings.port))})
     server = Granian(
         "catchment",
         address=settings.host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from ..clock import render_moment
@@ -83,7 +84,10 @@ class _Sweep:
     def exchanges(self, last: int) -> tuple[int, int | None]:
         with transaction(self._connection, durable=False) as sql:
             seen = self._after(sql, "SELECT id, digest FROM _exchange WHERE feed = :name AND at <= :cutoff", last)
-            gone = [(id_, digest) for id_, digest in seen if self._is_uncited(sql, id_)]
+            uncited = self._uncited_exchange + self._also_uncited(sql, "_exchange", "e")
+            gone = [
+                (id_, digest) for id_, digest in seen if sql.execute(uncited, {**self._values, "id": id_}).fetchone()
+            ]
             sql.executemany("DELETE FROM _exchange WHERE id = ?", [(id_,) for id_, _ in gone])
             sql.executemany(
                 "DELETE FROM _body WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM _exchange e WHERE e.digest = ?)",
@@ -91,8 +95,14 @@ class _Sweep:
             )
         return len(gone), _last(seen)
 
-    def _is_uncited(self, sql: sqlite3.Connection, exchange: int) -> bool:
-        return sql.execute(self._uncited_exchange, {**self._values, "id": exchange}).fetchone() is not None
+    def _also_uncited(self, sql: sqlite3.Connection, column: str, name: str) -> str:
+        """A generation that is derived just now cites too: what only its rows came from is needed after its switch."""
+        staged = replace(self._collection, staged=True)
+        there = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (?, ?)"
+        tables = [table for (table,) in sql.execute(there, (staged.table, staged.versions))]
+        terms = [f'AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE {column} = {name}.id)' for table in tables]  # noqa: S608
+        terms += [_NO_STAGED_REJECT] if tables and name == "e" else []
+        return " ".join(["", *terms])
 
     @property
     def _uncited_exchange(self) -> str:
@@ -114,7 +124,8 @@ class _Sweep:
     def attempts(self, last: int) -> tuple[int, int | None]:
         with transaction(self._connection, durable=False) as sql:
             seen = self._after(sql, "SELECT id FROM _attempt WHERE feed = :name AND ended_at <= :cutoff", last)
-            gone = [row for row in seen if sql.execute(self._uncited_attempt, row).fetchone()]
+            uncited = self._uncited_attempt + self._also_uncited(sql, "_attempt", "a")
+            gone = [row for row in seen if sql.execute(uncited, row).fetchone()]
             sql.executemany("DELETE FROM _attempt WHERE id = ?", gone)
         return len(gone), _last(seen)
 
@@ -166,6 +177,12 @@ class _Sweep:
             f"{select} AND id > :last ORDER BY id LIMIT :most", {**self._values, "last": last}
         ).fetchall()
         return found
+
+
+_NO_STAGED_REJECT = (
+    "AND NOT EXISTS (SELECT 1 FROM _reject r JOIN _attempt a ON a.id = r.last_attempt"
+    " WHERE r.feed = e.feed || '@next' AND r.partition = e.partition AND a.pass = e.pass)"
+)
 
 
 def _last(seen: list[tuple[int, ...]]) -> int | None:
