@@ -106,7 +106,7 @@ def cargo(ship: int, tide: int) -> list[dict[str, Any]]:
     return rows
 
 
-STATE = {
+STATEMENTS = {
     "records": "SELECT _key, _partition, _hash, _version, _doc FROM {table} ORDER BY _key",
     "versions": "SELECT _key, _version, _doc, _gone FROM {table}_version ORDER BY _key, _version",
     "commits": "SELECT partition, count(*) FROM _commit WHERE collection = '{feed}' GROUP BY 1 ORDER BY 1",
@@ -115,6 +115,10 @@ STATE = {
     "revision": "SELECT revision FROM _collection WHERE name = '{feed}'",
 }
 """All that is to be equal after a fault; the order of commits and their moments are nobody's promise."""
+
+
+State = dict[str, list[tuple[Any, ...]]]
+"""What -> its rows."""
 
 
 @dataclass
@@ -202,13 +206,13 @@ class Berth:
         finally:
             database.close()
 
-    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+    def state(self) -> State:
         """What is to be the same, whatever happened on the way."""
         names = {feed.name: f"harbour_{feed.name}" for feed in app.feeds}
         return {
             f"{what} of {name}": self.sql(statement.format(table=table, feed=f"harbour/{name}"))
             for name, table in names.items()
-            for what, statement in STATE.items()
+            for what, statement in STATEMENTS.items()
         }
 
     def wrong(self) -> list[str]:

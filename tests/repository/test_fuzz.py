@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"writes": ["--operations", "300", "--kills", "1"], "corpora": ["--requests", "1500"]}
+SMALL = {
+    "writes": ["--operations", "300", "--kills", "1"],
+    "corpora": ["--requests", "1500"],
+    "kills": ["--kills", "8", "--real", "2"],
+}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "fuzz").glob("*.py")), ids=lambda path: path.stem)
