@@ -6,7 +6,7 @@ A row whose bytes are known already is passed on by its digest alone, undecoded.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -92,17 +92,19 @@ def decode(
     partition: Partition,
     body: bytes,
     *,
-    known: MutableMapping[bytes, int],
+    known: Container[bytes],
     model: str,
+    times: MutableMapping[bytes, int] | None = None,
     sample: list[bytes] | None = None,
     erased: Erased = NOTHING,
 ) -> Iterator[Decoded]:
     """What each row of a body is, in the body's order.
 
     Args:
-        known: digest of a row that the store has for this partition -> how many times; counted down, over all the
-            answers of a pass. One time more is decoded: where equal records are counted, it is a record not stored.
+        known: the digests of the rows that the store has for this partition.
         model: the digest of the declaration (`model_digest`); rows of another model are never known.
+        times: how many times it has each, where equal records are counted; counted down, over all the answers of a
+            pass. One time more is decoded: it is a record not stored.
         sample: takes the first rows that are decoded, `SAMPLED` at most.
         erased: the keys whose rows are dropped.
     Raises:
@@ -113,8 +115,9 @@ def decode(
     read, key_of = _reader(feed, partition), key_reader(feed, partition) if erased else _no_key
     for raw, row in _rows(feed, partition, body):
         digest = xxhash.xxh3_128_digest(raw, seed)
-        if times := known.get(digest, 0):
-            known[digest] = times - 1
+        if digest in known and (times is None or times[digest]):
+            if times is not None:
+                times[digest] -= 1
             yield Seen(digest)
             continue
         found = Dropped(marked=True) if erased and raw == MARK else read(raw, row, digest)

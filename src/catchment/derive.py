@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 
 import structlog
@@ -14,9 +15,9 @@ from .decode import Dropped, Reject, Seen, decode, from_document, model_digest, 
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
-from .feed import Feed
+from .feed import CONTENT, Feed
 from .fill import Filler
-from .merge import STORED, Changes, Fold, compare
+from .merge import STORED, Changes, Fold, Found, Known, compare
 from .rules import Doubt, Met, doubt
 from .store.archive import Exchange
 from .store.erasing import Burn
@@ -81,17 +82,17 @@ def _once(
     known, erased = records.known(lease.partition.key), records.erased()
     filler = Filler(feed, records, now) if feed.derived else None
     # Where fields are derived every row is looked at: what is filled may be other though its bytes are known.
-    seen = dict(known.times) if lease.model == model and filler is None else {}
+    seen = known if lease.model == model and filler is None else Known()
     with Stage() as stage:
         fold, rejects, read = _read(
             feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model, erased=erased
         )
         outcome = replace(outcome, sample=tuple(read.sample))
-        unread, found = len(rejects), fold.keys()
+        unread, found = len(rejects), fold.found()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
         found = filler.fresh(found, stage, records) if filler else found
-        elsewhere = records.find(chain((key for key in found if key not in known.hashes), known.beside))
+        elsewhere = records.find(chain((key for key in found.slots if key not in known.hashes), known.beside))
         changes = compare(feed, found, known.hashes, _may_be_gone(known.hashes, rejects), elsewhere=elsewhere)
         if len(pages) > 1:
             _check_moved(fold.overlap, changes, settled)
@@ -126,16 +127,20 @@ def _read(
     fold: Fold,
     stage: Stage,
     *,
-    seen: MutableMapping[bytes, int],
+    seen: Known,
     model: str,
     erased: Erased,
 ) -> tuple[Fold, list[Reject], _Beside]:
     """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and more."""
     rejects, beside = list[Reject](), _Beside([], set())
+    known, times = seen.by_raw, seen.times if feed.key is CONTENT else None
+    make = partial(
+        decode, feed, lease.partition, known=known, times=times, model=model, sample=beside.sample, erased=erased
+    )
     for number, body in enumerate(bodies):
         if number:
             fold.next_page()
-        for row in decode(feed, lease.partition, body, known=seen, model=model, sample=beside.sample, erased=erased):
+        for row in make(body):
             if isinstance(row, Dropped):
                 beside.holding.update(() if row.marked else (number,))
             elif isinstance(row, Reject):
@@ -194,7 +199,7 @@ def _refused(feed: Feed, lease: Lease, bodies: Iterable[bytes], fold: Fold, mode
                 yield Reject(raw, "another record with this key came first", "", key)
 
 
-def _check_guard(feed: Feed, found: Mapping[str, tuple[bytes, int]], stage: Stage, records: Records) -> None:
+def _check_guard(feed: Feed, found: Found, stage: Stage, records: Records) -> None:
     """DecodeError where the feed's own rule says that nothing of this answer may be stored."""
     if feed.guard and (reason := feed.guard(_Answer(feed, found, stage, records))):
         raise DecodeError(reason, reason="guard")
@@ -205,18 +210,19 @@ class _Answer:
     """The records of an answer beside the stored ones; they are read from where they wait, as often as asked for."""
 
     feed: Feed
-    found: Mapping[str, tuple[bytes, int]]
+    found: Found
     stage: Stage
     records: Records
 
     def __iter__(self) -> Iterator[Met]:
         read = from_document(self.feed.record)
-        for some in batches(self.found):
+        slots = self.found.slots
+        for some in batches(slots):
             stored = {key: read(doc) for key, doc in self.records.documents(some)}
-            fresh = self.stage.read([slot for key in some if (slot := self.found[key][1]) != STORED])
+            fresh = self.stage.read([slot for key in some if (slot := slots[key]) != STORED])
             for key in some:
                 before = stored.get(key)
-                yield Met(before if self.found[key][1] == STORED else read(next(fresh)[0].doc), before)
+                yield Met(before if slots[key] == STORED else read(next(fresh)[0].doc), before)
 
 
 def _doubt(feed: Feed, lease: Lease, before: int, changes: Changes, said: datetime) -> Doubt | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ import structlog
 from .decode import Entry, from_document, model_digest, render_key
 from .errors import DecodeError, MergeOutdated, StoreUnavailable
 from .feed import Derived, Feed
-from .merge import Change
+from .merge import Change, Found
 from .record import content_hash, stored_values
 from .store.filled import Filled, Source
 from .store.marks import Mark
@@ -103,18 +103,16 @@ class Filler:
         volatile = self.feed.volatile
         return tuple(place for place, column in enumerate(self.feed.columns) if column.name not in volatile)
 
-    def fresh(
-        self, found: Mapping[str, tuple[bytes, int]], stage: Stage, records: Records
-    ) -> dict[str, tuple[bytes, int]]:
-        """What an answer has (key -> hash, slot), filled; every record of it waits in the stage."""
-        filled: dict[str, tuple[bytes, int]] = {}
-        for some in batches(found):
+    def fresh(self, found: Found, stage: Stage, records: Records) -> Found:
+        """What an answer has, filled; every record of it waits in the stage."""
+        filled = Found()
+        for some in batches(found.slots):
             stored = {key: self.read(doc) for key, doc in records.documents(some)}
-            waiting = stage.read([found[key][1] for key in some])
+            waiting = stage.read([found.slots[key] for key in some])
             for key, (entry, origin) in zip(some, waiting, strict=True):
                 record = self(self.read(entry.doc), stored.get(key))
                 ready = self.entry(entry.key, record, entry.raw)
-                filled[key] = (ready.hash, stage.add(ready, origin))
+                filled.put(key, ready.hash, stage.add(ready, origin))
         return filled
 
 

@@ -6,16 +6,17 @@ beside what is stored. Neither holds the records themselves, only where they wai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from .decode import Entry, Seen
 from .feed import CONTENT, FIRST, RETIRE, Feed
 
-__all__ = ["STORED", "Changes", "Fold", "Known", "compare"]
+__all__ = ["STORED", "Change", "Changes", "Fold", "Found", "Known", "compare"]
 
 STORED = -1
 """The slot of a row that is stored already: nothing waits anywhere."""
@@ -25,13 +26,13 @@ STORED = -1
 class Known:
     """What the store has of a partition: key -> content hash; digest of a row's bytes -> key, and -> how many keys.
 
-    beside: of these, the keys whose records belong to another partition, which serves them too; their hash is of what
-    this partition said last.
+    times: kept where equal records are counted. beside: of these, the keys whose records belong to another partition,
+    which serves them too; their hash is of what this partition said last.
     """
 
-    hashes: Mapping[str, bytes] = field(default_factory=dict)
-    by_raw: Mapping[bytes, str] = field(default_factory=dict)
-    times: Mapping[bytes, int] = field(default_factory=dict)
+    hashes: dict[str, bytes] = field(default_factory=dict)
+    by_raw: dict[bytes, str] = field(default_factory=dict)
+    times: dict[bytes, int] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
 
 
@@ -51,7 +52,7 @@ class Changes:
     that belong to another one until now. left: keys of another one that this one serves no more.
     """
 
-    new: tuple[Change, ...] = ()
+    new: Sequence[Change] = ()
     changed: tuple[Change, ...] = ()
     gone: tuple[Change, ...] = ()
     same: int = 0
@@ -61,6 +62,56 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.gone)
+
+
+class Found:
+    """The keys of an answer in their order, each once, and by what their records are told from others.
+
+    There may be very many: beside its key, a record takes 16 bytes, and nothing but its key where it is stored already.
+    slots: key -> where its record waits.
+    """
+
+    def __init__(self) -> None:
+        self.slots: dict[str, int] = {}
+        self._hashes = bytearray()
+
+    def put(self, key: str, content: bytes, slot: int) -> None:
+        """Takes a key, or another record for it. content: the hash of 16 bytes, known anyway of a stored one."""
+        self.slots[key] = slot
+        if slot != STORED:
+            at, end = slot * HASH, len(self._hashes)
+            if at == end:  # mostly: slots are given in their order
+                self._hashes += content
+                return
+            self._hashes.extend(bytes(max(at - end, 0)))  # others wait there that are nobody's record
+            self._hashes[at : at + HASH] = content
+
+    def content(self, slot: int) -> bytes:
+        """The content hash of what waits in a slot."""
+        return bytes(self._hashes[slot * HASH : (slot + 1) * HASH])
+
+
+HASH = 16
+"""Bytes of a content hash."""
+
+
+class _New(Sequence[Change]):
+    """Changes of keys that are not stored, made when they are asked for: of a first answer it is every record."""
+
+    def __init__(self, keys: Sequence[str], slots: Mapping[str, int]) -> None:
+        self._keys = keys
+        self._slots = slots
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Change]:
+        return (Change(key, self._slots[key]) for key in self._keys)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return _New(self._keys[place], self._slots)
+        return Change(self._keys[place], self._slots[self._keys[place]])
 
 
 class Fold:
@@ -76,7 +127,7 @@ class Fold:
         self._by_content = feed.key is CONTENT
         self._collapse = feed.equal == "collapse"
         self._known = known
-        self._found: dict[str, tuple[bytes, int]] = {}
+        self._found = Found()
         self._counts: dict[bytes, tuple[int, int]] = {}
         self.received = 0
         self.duplicate = 0
@@ -110,36 +161,33 @@ class Fold:
         self._counts[content] = (number + 1, slot if waiting == STORED else waiting)
 
     def _put(self, key: str, content: bytes, slot: int, raw: bytes) -> None:
-        before = self._found.get(key)
+        before = self._found.slots.get(key)
         if self._on_page is not None:
             if before is not None and key not in self._on_page:
                 self.overlap.add(key)
             self._on_page.add(key)
         if before is None:
-            self._found[key] = (content, slot)
-        elif before[0] == content:
+            self._found.put(key, content, slot)
+        elif content == (self._known.hashes[key] if before == STORED else self._found.content(before)):
             self.duplicate += 1
         else:
             self.conflict += 1
             if self._first_wins:
                 self.refused[raw] = key
             else:
-                self._found[key] = (content, slot)
+                self._found.put(key, content, slot)
 
-    def keys(self) -> dict[str, tuple[bytes, int]]:
-        """Key -> (content hash, slot). Equal records without an identity are numbered from 1."""
-        if not self._by_content:
-            return self._found
-        return {
-            f"{content.hex()}-{number}": (content, slot)
-            for content, (count, slot) in self._counts.items()
-            for number in range(1, count + 1)
-        }
+    def found(self) -> Found:
+        """What the answer has. Equal records without an identity are numbered from 1."""
+        for content, (count, slot) in self._counts.items():
+            for number in range(1, count + 1):
+                self._found.put(f"{content.hex()}-{number}", content, slot)
+        return self._found
 
 
 def compare(
     feed: Feed,
-    found: Mapping[str, tuple[bytes, int]],
+    found: Found,
     stored: Mapping[str, bytes],
     here: Iterable[str],
     *,
@@ -148,18 +196,24 @@ def compare(
     """The changes that make the store say what the answer says.
 
     Args:
-        found: the answer, as `Fold.keys` gives it.
+        found: the answer, as `Fold.found` gives it.
         stored: key -> content hash of the partition's own keys.
         here: the keys stored for this partition: with RETIRE, those the answer lacks are gone.
         elsewhere: key -> present content hash of the keys that belong to other partitions. Where this one said of such
             a key what it says now, the other one's word stands: two that differ do not take turns.
     """
     new, changed, shared, taken, same = [], [], [], [], 0
-    for key, (content, slot) in found.items():
-        before = elsewhere.get(key) or stored.get(key)
+    for key, slot in found.slots.items():
+        if slot == STORED:
+            same += 1
+            continue
+        was = stored.get(key)
+        before = elsewhere.get(key) or was
         if before is None:
-            new.append(Change(key, slot))
-        elif stored.get(key) == content:
+            new.append(key)
+            continue
+        content = found.content(slot)
+        if was == content:
             same += 1
         elif before == content:
             same += 1
@@ -168,7 +222,8 @@ def compare(
             changed.append(Change(key, slot, before))
             if key in elsewhere:
                 taken.append(key)
-    missing = [key for key in here if key not in found] if feed.missing is RETIRE else []
+    missing = [key for key in here if key not in found.slots] if feed.missing is RETIRE else []
     gone = [Change(key, STORED, stored[key]) for key in missing if key not in elsewhere]
     left = tuple(key for key in missing if key in elsewhere)
-    return Changes(tuple(new), tuple(changed), tuple(gone), same, tuple(shared), tuple(taken), left)
+    fresh = _New(new, found.slots)
+    return Changes(fresh, tuple(changed), tuple(gone), same, tuple(shared), tuple(taken), left)

@@ -43,9 +43,9 @@ def feed(record: type[Record] = Thing, **options) -> Feed:
     return Feed("things", record, upstream, request=Get("/"), **({"key": ("id",)} | options))
 
 
-def read(body: bytes, of: Feed | None = None, known=None) -> list[Entry | Seen | Reject]:
+def read(body: bytes, of: Feed | None = None, known=None, times=None) -> list[Entry | Seen | Reject]:
     of = of or feed()
-    return list(decode(of, Partition(), body, known=known or {}, model=model_digest(of)))
+    return list(decode(of, Partition(), body, known=known or {}, times=times, model=model_digest(of)))
 
 
 def one(row: bytes, of: Feed | None = None) -> Entry | Reject:
@@ -365,15 +365,20 @@ def test_different_texts_have_different_keys(one_pair, other):
 
 def test_known_bytes_are_passed_on_as_often_as_they_are_stored():
     (entry,) = read(b"[" + GOOD + b"]")
-    known = {entry.raw: 2}
-    found = read(b"[" + b",".join([GOOD] * 3) + b"]", known=known)
+    known, times = {entry.raw}, {entry.raw: 2}
+    found = read(b"[" + b",".join([GOOD] * 3) + b"]", known=known, times=times)
     assert [type(row) for row in found] == [Seen, Seen, Entry]
-    assert [type(row) for row in read(b"[" + GOOD + b"]", known=known)] == [Entry]
+    assert [type(row) for row in read(b"[" + GOOD + b"]", known=known, times=times)] == [Entry]
+
+
+def test_known_bytes_are_passed_on_each_time_where_records_are_not_counted():
+    (entry,) = read(b"[" + GOOD + b"]")
+    assert [type(row) for row in read(b"[" + b",".join([GOOD] * 3) + b"]", known={entry.raw})] == [Seen] * 3
 
 
 def test_bytes_that_another_declaration_read_are_not_known():
     (entry,) = read(b"[" + GOOD + b"]")
-    (found,) = read(b"[" + GOOD + b"]", feed(volatile=("size",)), known={entry.raw: 1})
+    (found,) = read(b"[" + GOOD + b"]", feed(volatile=("size",)), known={entry.raw})
     assert isinstance(found, Entry)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from catchment import CONTENT, FIRST, KEEP, LAST, RETIRE, Feed, Get, Partition, Record, Upstream
 from catchment.decode import Entry, Seen, decode, model_digest
-from catchment.merge import Changes, Fold, Known, compare
+from catchment.merge import Change, Changes, Fold, Known, compare
 
 
 class Thing(Record):
@@ -38,18 +38,19 @@ class Shelf:
         self.rows: dict[str, tuple[bytes, bytes]] = {}
 
     def merge(self, body: bytes) -> tuple[Changes, Fold]:
-        times = Counter(raw for _, raw in self.rows.values())
+        times = dict(Counter(raw for _, raw in self.rows.values()))
         hashes = {key: content for key, (content, _) in self.rows.items()}
         known = Known(hashes, {raw: key for key, (_, raw) in self.rows.items()}, times)
         fold, waiting = Fold(self.feed, known), list[Entry]()
-        for row in decode(self.feed, Partition(), body, known=dict(times), model=model_digest(self.feed)):
+        left = dict(times) if self.feed.key is CONTENT else None
+        for row in decode(self.feed, Partition(), body, known=times, times=left, model=model_digest(self.feed)):
             assert isinstance(row, Entry | Seen)
             if isinstance(row, Seen):
                 fold.add(row)
             else:
                 waiting.append(row)
                 fold.add(row, len(waiting) - 1)
-        changes = compare(self.feed, fold.keys(), hashes, list(hashes))
+        changes = compare(self.feed, fold.found(), hashes, list(hashes))
         for change in (*changes.new, *changes.changed):
             row = waiting[change.slot] if change.slot >= 0 else None
             assert row is not None, f"nothing waits for {change.key}"
@@ -184,3 +185,18 @@ def test_with_retire_equal_records_are_as_many_as_in_the_answer(history, last):
     for body in (*history, last):
         shelf.merge(answer(*body))
     assert sorted(Counter(content for content, _ in shelf.rows.values()).values()) == sorted(Counter(last).values())
+
+
+def test_new_keys_are_a_sequence_of_changes_by_where_they_wait():
+    of, fold = feed(), Fold(feed(), Known())
+    for slot, row in enumerate(decode(of, Partition(), answer(("a",), ("a",), ("b",)), known={}, model="0" * 16)):
+        assert isinstance(row, Entry)
+        fold.add(row, slot)
+    new = compare(of, fold.found(), {}, []).new
+    assert (len(new), list(new), new[-1], list(new[:1])) == (
+        2,
+        [Change("a", 0), Change("b", 2)],
+        Change("b", 2),
+        [Change("a", 0)],
+    )
+    assert fold.found().content(2) != fold.found().content(0)

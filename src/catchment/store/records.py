@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -162,15 +161,19 @@ class Records:
         with mapped():
             # Before the rows: of two generations, those of the later one are then compared again.
             self._compared = self._generation(self._connection)
-            rows = self._connection.execute(self._sql.known, (partition,)).fetchall()
+            rows = self._connection.execute(self._sql.known, (partition,))
             shared = self._connection.execute(
                 "SELECT key, hash, raw FROM _shared WHERE collection = ? AND partition = ?",
                 (self._collection.name, partition),
             ).fetchall()
-        rows += shared
-        times = Counter(raw for _, _, raw in rows)
-        beside = frozenset(key for key, _, _ in shared)
-        return Known({key: digest for key, digest, _ in rows}, {raw: key for key, _, raw in rows}, times, beside)
+            known = Known({}, {}, {}, frozenset(key for key, _, _ in shared))
+            counted = self._collection.feed.key is CONTENT
+            for key, digest, raw in itertools.chain(rows, shared):  # one by one: there may be very many
+                known.hashes[key] = digest
+                known.by_raw[raw] = key
+                if counted:
+                    known.times[raw] = known.times.get(raw, 0) + 1
+        return known
 
     def erased(self) -> Erased:
         """The keys that were erased here: no answer brings them back."""

@@ -14,14 +14,14 @@ from .sqlite import scratch
 
 __all__ = ["Stage"]
 
-BATCH = 2_000
+BATCH = 1_000
 """Records of about 2 kB each that are kept, written and read together."""
 
 
 class Stage:
     """Records by slot, in the order in which they came. A context manager."""
 
-    def __init__(self, in_memory: int = 2 * BATCH) -> None:
+    def __init__(self, in_memory: int = 4 * BATCH) -> None:
         self._in_memory = in_memory
         self._memory: list[tuple[Entry, int]] = []
         self._batch: list[tuple[Entry, int]] = []
