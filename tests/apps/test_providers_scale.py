@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import re
 import sqlite3
 import uuid
@@ -16,9 +17,9 @@ from marketplace import NOW, marketplace, user
 from catchment.apps.providers import search
 from catchment.apps.providers.asking import Filters
 from catchment.apps.providers.ranges import Days, day_number
-from catchment.apps.providers.ranking import Prior
+from catchment.apps.providers.ranking import Prior, Rated, bayesian
 from catchment.apps.providers.standin import SIZES, SKILLS, Extent, offers, opinions
-from catchment.apps.providers.walking import Asked, page
+from catchment.apps.providers.walking import Asked, page, together
 from catchment.apps.providers.ways import Effort
 
 TODAY, PRIOR = day_number(NOW.date()), Prior(4_145_000, 10)
@@ -116,6 +117,27 @@ def test_the_test_of_plans_finds_a_scan(database):
     with closing(sqlite3.connect(database)) as sql:
         assert scans(sql, "SELECT * FROM providers_reviews WHERE rating = 'x'")
         assert scans(sql, "SELECT _key FROM providers_providers ORDER BY cost_in_pence + 1 LIMIT 3")
+
+
+@pytest.mark.parametrize("prior", [PRIOR, Prior(5_000_000, 10), Prior(0, 3), Prior(4_145_000, 0)], ids=str)
+def test_reviews_of_several_skills_score_no_better_together_than_the_bound_of_their_scores(prior):
+    chance = random.Random(str(prior))
+    for _ in range(2000):
+        rated = [Rated(number := chance.randint(1, 60), chance.randint(0, 500 * number)) for _ in range(3)]
+        rated += [Rated(number := chance.randint(1, 60), 500 * number)] * chance.randrange(3)
+        scores = [exact_score(one, prior) for one in rated]
+        best = together(scores, prior)
+        assert exact_score(Rated(sum(one.count for one in rated), sum(one.hundredths for one in rated)), prior) <= best
+
+
+def test_the_bound_is_reached_by_the_best_ratings():
+    rated = [Rated(3, 1500), Rated(8, 4000), Rated(20, 10_000)]
+    bound = together([exact_score(one, PRIOR) for one in rated], PRIOR)
+    assert bound == pytest.approx(float(bayesian(Rated(31, 15_500), PRIOR)), abs=1e-4)
+
+
+def exact_score(rated, prior):
+    return (rated.hundredths * 10**4 + prior.weight * prior.millionths) / ((rated.count + prior.weight) * 1e6)
 
 
 # -- a walk while people write --------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ __all__ = [
     "bayesian",
     "by_day",
     "decayed",
+    "group_of",
     "is_one_of",
     "judged",
     "listed",
@@ -40,12 +41,15 @@ Expression = sa.ColumnElement[Any]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the reviews of each provider add up to, with the tables that say so.
+    """What the reviews of each provider add up to, with the tables that say so. cost: null for one that is gone.
 
     The `skill_…` are of the wanted skills alone; `aged` and `aged_number` of those that count, by their age.
     """
 
     source: Any
+    group: Expression
+    key: Expression
+    cost: Expression
     number: Expression
     hundredths: Expression
     skill_number: Expression
@@ -69,7 +73,7 @@ def is_one_of(column: Expression, values: Sequence[str]) -> Expression:
     return column.in_(listed(values))
 
 
-def _group(provider: Expression) -> Expression:
+def group_of(provider: Expression) -> Expression:
     """The key of a provider's group in a roll-up."""
     return sa.literal('["') + provider + sa.literal('"]')
 
@@ -83,12 +87,12 @@ def weight(reviews: Any, today: int) -> Expression:
 def judged(view: View, skills: Sequence[str], pinned: int | None, today: int | None) -> Judged:
     """The reviews of each provider: as they are, or as they were at an earlier revision. today: to age them."""
     tables = view.tables("reviews")
-    current, (total, by_skill, _) = view.tables("providers").current, tables.rollups
-    key = current.c["_key"]
+    total, by_skill, _ = tables.rollups
+    key = total.c["provider"]
     skilled = sa.and_(by_skill.c["provider"] == key, is_one_of(by_skill.c["skill_key"], skills))
     number, whole = (_scalar(sa.func.sum(by_skill.c[name]), skilled, skills) for name in ("_count", "_whole"))
-    source = current.outerjoin(total, total.c["_group"] == _group(key))
-    sums = [sa.func.coalesce(total.c["_count"], 0), sa.func.coalesce(total.c["_whole"], 0), number, whole]
+    source: Any = total
+    sums: list[Expression] = [total.c["_count"], total.c["_whole"], number, whole]
     if pinned is not None:
         for wanted, place in ((None, 0), (skills, 2)):
             undone = _undone(view, pinned, wanted)
@@ -96,7 +100,7 @@ def judged(view: View, skills: Sequence[str], pinned: int | None, today: int | N
             for step, name in enumerate(_UNDONE):
                 sums[place + step] = sums[place + step] + sa.func.coalesce(undone.c[name], 0)
     aged = _aged(view, key, skills, sums[2], pinned, today) if today is not None else (sa.literal(0), sa.literal(0))
-    return Judged(source, *sums, *aged)
+    return Judged(source, total.c["_group"], key, total.c["cost_in_pence"], *sums, *aged)
 
 
 def _scalar(what: Expression, condition: Expression, skills: Sequence[str]) -> Expression:

@@ -12,28 +12,63 @@ import sqlalchemy as sa
 from catchment.web import View
 
 from .asking import Filters
-from .judging import Expression, Judged, any_of, bayesian, decayed, is_one_of, judged, mean, wilson
+from .judging import (
+    Expression,
+    Judged,
+    any_of,
+    bayesian,
+    decayed,
+    group_of,
+    is_one_of,
+    judged,
+    listed,
+    mean,
+    wilson,
+)
 from .ranges import Days, spans
 from .ranking import Prior, Rated, Score
 from .rules import folded
 
-__all__ = ["Found", "Order", "by_name", "by_price", "by_rank", "count", "find", "free_within", "having"]
+__all__ = [
+    "Found",
+    "Order",
+    "Placed",
+    "by_name",
+    "by_price",
+    "by_rank",
+    "count",
+    "find",
+    "free_within",
+    "having",
+    "how_many",
+    "shown",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A provider as it is stored, with its reviews and its place in the order. matched: how many skills are."""
+class Placed:
+    """A provider's reviews and its place in the order. matched: how many of the skills it has."""
 
-    document: dict[str, Any]
     rated: Rated
     by_skills: Rated
     matched: int
     place: tuple[Any, ...]
 
     @property
+    def key(self) -> str:
+        return str(self.place[-1])
+
+    @property
     def judged(self) -> Rated:
         """The reviews that count for a recommendation: of the wanted skills, where there are some."""
         return self.by_skills if self.by_skills.count else self.rated
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Placed):
+    """The same with the provider as it is stored."""
+
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +101,59 @@ def after(steps: Sequence[tuple[Expression, bool]], place: Sequence[Any]) -> Exp
 # -- candidates -----------------------------------------------------------------------------------------------------
 
 
-def _candidates(view: View, filters: Filters, keys: Any, pinned: int | None, today: int | None) -> sa.Subquery:
-    """The providers that are meant, with what they are sorted and judged by. keys: a SELECT of those looked at."""
-    tables, sums = view.tables("providers"), judged(view, filters.skills, pinned, today)
-    current, matching = tables.current, tables.lists["skill_keys"]
-    one_of = sa.and_(matching.c["_key"] == current.c["_key"], is_one_of(matching.c["value"], filters.skills))
-    matched = sa.select(sa.func.count()).select_from(matching).where(one_of).scalar_subquery()
+def _candidates(
+    view: View, filters: Filters, keys: Any, pinned: int | None, today: int | None, *, tested: bool
+) -> sa.Subquery:
+    """The providers that are meant, with what they are sorted and judged by; who is no longer there has no cost.
+
+    keys: a SELECT of those looked at. tested: they have been found to meet what is kept apart.
+    """
+    sums = judged(view, filters.skills, pinned, today)
+    named = view.tables("providers").current.alias("named")
+    name_key = sa.select(named.c["name_key"]).where(named.c["_key"] == sums.key).scalar_subquery()
+    conditions = [sums.cost.is_not(None), *_conditions(view, filters, sums)]
+    if keys is not None:
+        looked_at = keys.subquery()
+        conditions.append(sums.group.in_(sa.select(group_of(looked_at.c[0]))))
     return (
         sa.select(
-            current.c["_key"].label("key"),
-            current.c["_doc"].label("doc"),
-            current.c["name_key"],
-            current.c["cost_in_pence"].label("cost"),
+            sums.key.label("key"),
+            name_key.label("name_key"),
+            sums.cost.label("cost"),
             sums.number.label("count"),
             sums.hundredths.label("hundredths"),
             sums.skill_number.label("skill_count"),
             sums.skill_hundredths.label("skill_hundredths"),
             sums.aged_number.label("aged_number"),
             sums.aged.label("aged"),
-            (matched if filters.skills else sa.literal(0)).label("matched"),
+            (how_many(view, filters, sums.key) if filters.skills else sa.literal(0)).label("matched"),
         )
         .select_from(sums.source)
-        .where(*([] if keys is None else [current.c["_key"].in_(keys)]), *_conditions(view, filters, sums))
+        .where(*conditions, *([] if tested else apart(view, filters, sums.key)))
         .subquery("candidate")
     )
 
 
+def how_many(view: View, filters: Filters, key: Expression) -> Expression:
+    """How many of the skills a provider has."""
+    skills = view.tables("providers").lists["skill_keys"].c
+    one_of = sa.and_(skills["_key"] == key, is_one_of(skills["value"], filters.skills))
+    return sa.select(sa.func.count()).where(one_of).scalar_subquery()
+
+
 def _conditions(view: View, filters: Filters, sums: Judged) -> list[Expression]:
-    current = view.tables("providers").current
     found: list[Expression] = []
     if filters.name is not None:
+        current = view.tables("providers").current.c
         # The folded name has the index.
-        found += [current.c["name_key"] == folded(filters.name), current.c["name"] == filters.name]
+        named = [current["name_key"] == folded(filters.name), current["name"] == filters.name]
+        found.append(sa.exists().where(current["_key"] == sums.key, *named))
     if filters.cost_gt is not None:
-        found.append(current.c["cost_in_pence"] > filters.cost_gt)
+        found.append(sums.cost > filters.cost_gt)
     if filters.cost_lt is not None:
-        found.append(current.c["cost_in_pence"] < filters.cost_lt)
+        found.append(sums.cost < filters.cost_lt)
     found += [_OPERATORS[name](mean(sums.number, sums.hundredths), float(bound)) for name, bound in filters.rating]
-    return found + apart(view, filters, current.c["_key"])
+    return found
 
 
 def apart(view: View, filters: Filters, key: Expression) -> list[Expression]:
@@ -134,10 +184,17 @@ def _meets(free: sa.Table, asked: Days, need: int) -> Expression:
     return sa.and_(end - first >= run, first <= asked.end - run, end >= asked.first + run)
 
 
-def having(view: View, skill: str) -> sa.Select[Any]:
-    """The keys of the providers that have a skill."""
-    table = view.tables("providers").lists["skill_keys"].c
-    return sa.select(table["_key"]).where(table["value"] == skill)
+def having(view: View, skill: str, *others: str, among: int | None = None) -> sa.Select[Any]:
+    """The keys of the providers that have a skill, and the others too. among: only of the first so many."""
+    table = view.tables("providers").lists["skill_keys"]
+    first = sa.select(table.c["_key"]).where(table.c["value"] == skill)
+    if not others:
+        return first.limit(among) if among else first
+    named = (first.limit(among) if among else first).subquery("first")
+    also = table.alias("also")
+    key = named.c["_key"]
+    has = [sa.exists().where(also.c["value"] == other, also.c["_key"] == key) for other in others]
+    return sa.select(key).where(*has)
 
 
 def free_within(view: View, asked: Days, need: int) -> sa.CompoundSelect[Any]:
@@ -211,42 +268,46 @@ def find(  # noqa: PLR0913 (a list, where it goes on, and how it is judged)
     matched: int = 0,
     pinned: int | None = None,
     today: int | None = None,
-) -> list[Found]:
+    tested: bool = False,
+) -> list[Placed]:
     """The providers that are meant, among those of the keys, in their order.
 
+    No provider's document is read for this: there may be many candidates, and few are shown.
+
     Args:
-        keys: a SELECT of them.
+        keys: a SELECT of them; None: all.
         after: the `place` of the last one before them. matched: at least so many of the skills.
         pinned: a revision of the reviews, to judge as of then. today: the number of the day, where reviews age.
+        tested: the keys are known to have the skills and the free days.
     """
-    candidates = _candidates(view, filters, keys, pinned, today)
+    candidates = _candidates(view, filters, keys, pinned, today, tested=tested)
     key, sorting = candidates.c["key"], order(candidates)
-    names = ("doc", "count", "hundredths", "skill_count", "skill_hundredths", "matched", "key")
+    names = ("count", "hundredths", "skill_count", "skill_hundredths", "matched", "key")
     question = sa.select(*(candidates.c[name] for name in names), *sorting.columns)
     if after:
         question = question.where(sorting.after(key, after))
     if matched:
         question = question.where(candidates.c["matched"] >= matched)
     rows = view.select(question.order_by(*sorting.sorting(key)).limit(-1 if limit is None else limit))
-    return [_found(*row) for row in rows]
+    return [
+        Placed(Rated(number, hundredths), Rated(skill_number, skill_hundredths), matched_now, (*place, key_of))
+        for number, hundredths, skill_number, skill_hundredths, matched_now, key_of, *place in rows
+    ]
 
 
-def _found(
-    doc: str,
-    number: int,
-    hundredths: int,
-    skill_number: int,
-    skill_hundredths: int,
-    matched: int,
-    key: str,
-    *place: Any,
-) -> Found:
-    ratings = Rated(number, hundredths), Rated(skill_number, skill_hundredths)
-    return Found(msgspec.json.decode(doc), *ratings, matched, (*place, key))
+def shown(view: View, placed: Sequence[Placed]) -> list[Found]:
+    """The same with their documents."""
+    current = view.tables("providers").current.c
+    keys = listed([one.key for one in placed])
+    documents = dict(view.select(sa.select(current["_key"], current["_doc"]).where(current["_key"].in_(keys))))
+    return [
+        Found(one.rated, one.by_skills, one.matched, one.place, msgspec.json.decode(documents[one.key]))
+        for one in placed
+    ]
 
 
 def count(view: View, filters: Filters, keys: Any, cap: int | None) -> int:
     """How many providers are meant. keys: a SELECT of those looked at, None for all; cap: no further than that."""
-    found = sa.select(_candidates(view, filters, keys, None, None).c["key"])
+    found = sa.select(_candidates(view, filters, keys, None, None, tested=False).c["key"])
     rows = found if cap is None else found.limit(cap)
     return int(view.select(sa.select(sa.func.count()).select_from(rows.subquery("found")))[0][0])

@@ -7,8 +7,8 @@ is cheaper is decided by counts: a walk gives up when it has tested as many as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -20,13 +20,13 @@ from .asking import Filters
 from .judging import listed, touched_since
 from .ranking import Prior, Score
 from .rules import folded
-from .search import Found
+from .search import Found, Placed
 from .ways import Effort, Rank, Way
 
-__all__ = ["Asked", "count", "page"]
+__all__ = ["Asked", "count", "page", "together"]
 
-MANY = 50_000
-"""Further than so many nothing is counted."""
+MANY, SOME = 100_000, 500
+"""Further than so many nothing is counted; and of so many it is looked at how many have the other skills too."""
 ORDINARY = Effort()
 
 
@@ -74,9 +74,15 @@ class Asked:
 
 def page(view: View, asked: Asked, limit: int, effort: Effort = ORDINARY) -> list[Found]:
     """The first of the list from where it goes on."""
-    found: list[Found] = []
+    return search.shown(view, _placed(view, asked, limit, effort))
+
+
+def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed]:
+    found: list[Placed] = []
+    sizes = _sizes(view, asked.filters)
+    asked = replace(asked, filters=replace(asked.filters, skills=tuple(sizes)))
     for level in asked.levels:
-        narrow = _narrowest(view, asked.filters, level)
+        narrow = _narrowest(view, asked.filters, sizes, level)
         if asked.can_be_walked and (narrow is None or narrow.size > effort.few):
             more = _walk(view, asked, level, limit - len(found), narrow.size if narrow else None, effort)
             if more is not None:
@@ -90,7 +96,9 @@ def page(view: View, asked: Asked, limit: int, effort: Effort = ORDINARY) -> lis
     return found
 
 
-def _find(view: View, asked: Asked, keys: Any, *, limit: int | None, matched: int) -> list[Found]:
+def _find(
+    view: View, asked: Asked, keys: Any, *, limit: int | None, matched: int, tested: bool = False
+) -> list[Placed]:
     return search.find(
         view,
         asked.filters,
@@ -101,6 +109,7 @@ def _find(view: View, asked: Asked, keys: Any, *, limit: int | None, matched: in
         matched=matched,
         pinned=asked.pinned,
         today=asked.today if asked.rank == "best" and asked.score == "decayed" else None,
+        tested=tested,
     )
 
 
@@ -115,9 +124,18 @@ class _Narrow:
     size: int
 
 
-def _narrowest(view: View, filters: Filters, level: int = 0) -> _Narrow | None:
-    """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it."""
-    found = [*_by_skills(view, filters, level), *_by_days(view, filters)]
+def _sizes(view: View, filters: Filters) -> dict[str, int]:
+    """How many have each of the skills, the rarest first: whoever lacks one of them most likely lacks that."""
+    found = {skill: _counted(view, search.having(view, skill)).size for skill in filters.skills}
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _narrowest(view: View, filters: Filters, sizes: Mapping[str, int], level: int = 0) -> _Narrow | None:
+    """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it.
+
+    sizes: of the skills.
+    """
+    found = [*_by_skills(view, filters, sizes, level), *_by_days(view, filters)]
     if filters.name is not None:
         found.append(_of_name(view, filters))
     return min(found, key=lambda item: item.size, default=None)
@@ -129,20 +147,34 @@ def _of_name(view: View, filters: Filters) -> _Narrow:
     return _counted(view, sa.select(table["_key"]).where(table["name_key"] == folded(filters.name)))
 
 
-def _by_skills(view: View, filters: Filters, level: int) -> list[_Narrow]:
-    """Who has `level` of n skills has one of the n - level + 1 rarest."""
-    if not filters.skills:
+def _by_skills(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[_Narrow]:
+    """Who has `level` of n skills has one of the n - level + 1 rarest; who has all has the rarest and the others."""
+    if not sizes:
         return []
-    least = len(filters.skills) if filters.skills_mode == "all" else max(level, 1)
-    lists = sorted((_counted(view, search.having(view, skill)) for skill in filters.skills), key=lambda one: one.size)
-    return [_together(lists[: len(lists) - least + 1])]
+    least = len(sizes) if filters.skills_mode == "all" else max(level, 1)
+    if least == len(sizes) > 1:
+        return [_crossed(view, tuple(sizes), next(iter(sizes.values())))]
+    rarest = list(sizes.items())[: len(sizes) - least + 1]
+    return [_joined([_Narrow(search.having(view, skill), size) for skill, size in rarest])]
+
+
+def _crossed(view: View, skills: Sequence[str], size: int) -> _Narrow:
+    """Who has all the skills. size: how many have the first one.
+
+    How many of these have the others is judged by the first few, who are there by the chance of their keys.
+    """
+    found = _Narrow(search.having(view, *skills), size)
+    if size > MANY:
+        return found
+    some = view.select(sa.select(sa.func.count()).select_from(search.having(view, *skills, among=SOME).subquery()))
+    return replace(found, size=-(-size * some[0][0] // min(size, SOME)) if size else 0)
 
 
 def _by_days(view: View, filters: Filters) -> list[_Narrow]:
     lists = [_counted(view, search.free_within(view, asked, filters.need)) for asked in filters.availability]
     if not lists:
         return []
-    return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_together(lists)]
+    return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_joined(lists)]
 
 
 def _counted(view: View, keys: Any) -> _Narrow:
@@ -150,7 +182,7 @@ def _counted(view: View, keys: Any) -> _Narrow:
     return _Narrow(keys, view.select(sa.select(sa.func.count()).select_from(some))[0][0])
 
 
-def _together(lists: Sequence[_Narrow]) -> _Narrow:
+def _joined(lists: Sequence[_Narrow]) -> _Narrow:
     if len(lists) == 1:
         return lists[0]
     rows = [sa.select(one.keys.subquery().c["_key"]) for one in lists]
@@ -159,20 +191,20 @@ def _together(lists: Sequence[_Narrow]) -> _Narrow:
 
 def count(view: View, filters: Filters, cap: int | None) -> int:
     """How many providers are meant; cap: no further than that."""
-    narrow = _narrowest(view, filters)
+    narrow = _narrowest(view, filters, _sizes(view, filters))
     return search.count(view, filters, narrow.keys if narrow else None, cap)
 
 
 # -- in the order of the list ---------------------------------------------------------------------------------------
 
 
-def _walk(view: View, asked: Asked, level: int, limit: int, budget: int | None, effort: Effort) -> list[Found] | None:
+def _walk(view: View, asked: Asked, level: int, limit: int, budget: int | None, effort: Effort) -> list[Placed] | None:
     """The first of those with so many of the skills; None when more were tested than the budget allows.
 
     Several ways may be needed to see everybody. Whoever ranks before all that is unseen has a settled place.
     """
     course = _course(view, asked, level, effort)
-    found, seen = list[Found](), set[str]()
+    found, seen = list[Placed](), set[str]()
     for keys in course.chunks():
         fresh = [key for key in keys if key not in seen]
         seen.update(fresh)
@@ -186,18 +218,23 @@ def _walk(view: View, asked: Asked, level: int, limit: int, budget: int | None, 
     return _sorted(asked, found)[:limit]
 
 
-def _sorted(asked: Asked, found: list[Found]) -> list[Found]:
+def _sorted(asked: Asked, found: list[Placed]) -> list[Placed]:
     return sorted(found, key=lambda one: asked.rank_of(one.place))
 
 
-def _tested(view: View, asked: Asked, keys: Sequence[str], level: int) -> list[Found]:
-    """Those of the keys that are meant. What is kept apart is tested first: it reads no provider's row."""
+def _tested(view: View, asked: Asked, keys: Sequence[str], level: int) -> list[Placed]:
+    """Those of the keys that are meant. What is kept apart is tested first: few pass, and only these are judged."""
     named = listed(keys).subquery().c["value"]
-    conditions = search.apart(view, asked.filters, named)
+    wanted = asked.filters
+    if level == len(wanted.skills):
+        wanted = replace(wanted, skills_mode="all")
+    conditions = search.apart(view, wanted, named)
+    if 1 < level < len(wanted.skills):
+        conditions.append(search.how_many(view, wanted, named) == level)
     passing = [key for (key,) in view.select(sa.select(named).where(*conditions))] if conditions else keys
     if not passing:
         return []
-    found = _find(view, asked, listed(passing), limit=None, matched=level)
+    found = _find(view, asked, listed(passing), limit=None, matched=level, tested=True)
     return [one for one in found if asked.rank != "best" or one.matched == level]
 
 
@@ -248,23 +285,18 @@ def _course(view: View, asked: Asked, level: int, effort: Effort) -> _Course:
     # A way of several skills begins at its first: together they may rank behind where each alone ranks before.
     found = [ways.by_score(view, None, prior, below, behind, effort)]
     found += [ways.by_score(view, skill, prior, below, behind if len(skills) == 1 else (), effort) for skill in skills]
-    return _Course(found, _best_bound(level, float(asked.prior.mean)), touched)
+    return _Course(found, _best_bound(level, asked.prior), touched)
 
 
 def _only(gone: list[Rank | None]) -> tuple[int, Rank | None]:
     return 0, gone[0]
 
 
-_ROUNDING = 1e-9
+_ROUNDING, _MOST = 1e-9, 5.0
 
 
-def _best_bound(level: int, mean: float) -> Callable[[list[Rank | None]], tuple[int, Rank | None]]:
-    """How far ways by score have gone: the first by all reviews, each other by those of a skill.
-
-    Of several skills the score is that of their reviews together. What it is above the general mean C is no more than
-    what each skill's is above C, added: (Σx) / (Σn + m) ≤ Σ max(0, x) / (n + m), where x is what a skill's ratings
-    sum up to above C.
-    """
+def _best_bound(level: int, prior: Prior) -> Callable[[list[Rank | None]], tuple[int, Rank | None]]:
+    """How far ways by score have gone: the first by all reviews, each other by those of a skill."""
 
     def bound(gone: list[Rank | None]) -> tuple[int, Rank | None]:
         if gone[0] is None:
@@ -273,9 +305,26 @@ def _best_bound(level: int, mean: float) -> Callable[[list[Rank | None]], tuple[
         skilled = {number: rank for number, rank in enumerate(gone) if number and rank is not None}
         if skilled:
             leading = min(skilled, key=lambda number: skilled[number])
-            together = mean + sum(max(0.0, -rank[0] - mean) for rank in skilled.values()) + _ROUNDING
-            edges[leading] = skilled[leading] if len(gone) == 2 else (-together, -1, "")
+            best = together([-rank[0] for rank in skilled.values()], prior)
+            edges[leading] = skilled[leading] if len(gone) == 2 else (-best, -1, "")
         holding = min(edges, key=lambda number: edges[number])
         return holding, (-level, *edges[holding])
 
     return bound
+
+
+def together(scores: Sequence[float], prior: Prior) -> float:
+    """The best Bayesian score that the reviews of several skills have together, where each skill's has at most these.
+
+    n reviews whose ratings are x above the general mean C on average score C + nx / (n + m). For one skill that is at
+    most C + e, and x is at most D, the best rating above C: so nx is no more than the less of e(n + m) and nD. Added
+    up and divided by all n + m, this is largest where the two are equal for each skill, at n = em / (D - e).
+    """
+    mean, best = float(prior.mean), max(scores)
+    room, above = _MOST - mean, [score - mean + _ROUNDING for score in scores if score > mean]
+    if not above or not prior.weight:
+        return max(mean, best) + _ROUNDING
+    if max(above) >= room:
+        return _MOST + _ROUNDING
+    number = sum(more * prior.weight / (room - more) for more in above)
+    return mean + room * number / (number + prior.weight) + _ROUNDING

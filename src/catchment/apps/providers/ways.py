@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -140,6 +141,7 @@ class _Scored:
     def _score(self, number: Expression, hundredths: Expression) -> Expression:
         return wilson(number, hundredths) if self.prior is None else bayesian(number, hundredths, self.prior)
 
+    @cached_property
     def _question(self) -> sa.Select[Any]:
         row = self.table.c
         score, cost = self._score(row["_count"], row["_whole"]), row["cost_in_pence"]
@@ -156,9 +158,9 @@ class _Scored:
         numbers = sa.select(number).where(*self._mine(self.table)).order_by(number.desc())
         edge = self.view.select(numbers.offset(self.effort.heavy).limit(1))
         if not edge:
-            rows = self.view.select(self._question())
+            rows = self.view.select(self._question)
             return sorted((score, cost, key) for score, _, cost, key in rows), -1
-        rows = self.view.select(self._question().where(number > edge[0][0]))
+        rows = self.view.select(self._question.where(number > edge[0][0]))
         return sorted((score, cost, key) for score, _, cost, key in rows), edge[0][0]
 
     def merged(self, most: int) -> Iterator[Rank]:
@@ -197,6 +199,6 @@ class _Scored:
     def _stream(self, number: int) -> Iterator[Rank]:
         row = self.table.c
         steps = [(row["_whole"], True), (row["cost_in_pence"], False), (row["provider"], False)]
-        question = self._question().where(row["_count"] == number)
+        question = self._question.where(row["_count"] == number)
         for rows in _chunks(self.view, question, steps, (), self.effort.chunk):
             yield from ((score, cost, key) for score, _, cost, key in rows)

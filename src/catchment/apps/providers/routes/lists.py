@@ -22,6 +22,9 @@ SEARCH = {"skills": ["SEO Optimisation"], "cost_lt": 30000}
 JOB = {"job_budget_in_pence": 100000, "expected_job_duration_in_days": 3, "skills": ["SEO Optimisation"]}
 _LIST = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["list"], *asking.PAGING)}
 PAGES = {name: asking.MEANINGS[name] for name in asking.PAGING}
+DEADLINE_S = 3.0
+"""How long a list may be looked for. Most take a tenth; who asks for several common skills asks for more."""
+
 _JOB = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["recommend"], *asking.PAGING)}
 
 
@@ -50,7 +53,7 @@ async def _listed(request: Ask, store: Data, version: tuple[int, int], values: J
 
 
 def _list(store: Data, desk: Desk, version: tuple[int, int], filters: Filters, paging: Paging) -> Response[bytes]:
-    with store.open() as now:
+    with store.open(DEADLINE_S) as now:
         walk = Walk.of(now, store, desk, paging, f"list {version} {filters!r}")
         found, following = walk.page(filters)
         items = [answers.provider_of(item.document, item.rated, walk.prior) for item in found]
@@ -91,7 +94,7 @@ async def _recommended(
 
 
 def _recommend(store: Data, desk: Desk, version: tuple[int, int], wanted: Wanted, paging: Paging) -> Response[bytes]:
-    with store.open() as now:
+    with store.open(DEADLINE_S) as now:
         walk = Walk.of(now, store, desk, paging, f"recommend {version} {wanted!r}")
         found, following = walk.page(wanted.filters, wanted.rank, wanted.score)
         items = [_recommendation(item, wanted, walk) for item in found]
