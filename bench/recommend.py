@@ -1,5 +1,7 @@
 """Recommending and searching among very many providers: p50 and p95 of the first page of each kind of question.
 
+Then the steps of the plans by which the database finds these pages, each with how many kinds of questions need it.
+
 The market is made up and loaded below the API. Every question is asked with other days, budgets and skills, so that
 no answer is kept from the one before.
 
@@ -12,21 +14,36 @@ import argparse
 import asyncio
 import json
 import random
+import sqlite3
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from catchment.app import load_app
+from catchment.apps.providers import asking
+from catchment.apps.providers.ranking import Prior
 from catchment.apps.providers.standin import SKILLS, Extent, fill
+from catchment.apps.providers.walking import Asked, page
 from catchment.clock import SystemClock
+from catchment.principal import ANONYMOUS
 from catchment.serve.app import build
+from catchment.serve.data import Data, View
 from catchment.settings import Settings
+from catchment.store.questions import written
+from catchment.store.reader import Reader
+from catchment.store.tables import collections_of
+
+PRIOR = Prior(4_150_000, 10)
 
 Question = Callable[[random.Random], dict[str, Any]]
 
@@ -102,6 +119,56 @@ def measure(folder: Path, times: int) -> None:
     front.close()
 
 
+# -- plans ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Watched:
+    """A view that notes the plan of every question that it is asked."""
+
+    view: View
+    sql: sqlite3.Connection
+    steps: set[str] = field(default_factory=set)
+
+    def tables(self, name: str) -> Any:
+        return self.view.tables(name)
+
+    def state(self, name: str) -> Any:
+        return self.view.state(name)
+
+    def select(self, statement: Any) -> list[Any]:
+        asked = written(statement)
+        plan = self.sql.execute(f"EXPLAIN QUERY PLAN {asked.sql}", asked.values)
+        self.steps |= {step for *_, step in plan if "providers_" in step}
+        return self.view.select(statement)
+
+
+def wanted(kind: str, said: Any) -> Asked:
+    """What a request asks for whose body says that."""
+    body = json.loads(json.dumps(said), parse_float=Decimal)
+    if kind == "search":
+        return Asked(asking.filters(asking.read_body(body, asking.LIST), (1, 1)), "name", PRIOR, "bayes", 0)
+    job = asking.wanted(asking.read_body(body, asking.RECOMMEND), (1, 1))
+    return Asked(job.filters, job.rank, PRIOR, job.score, 0)
+
+
+def show_plans(folder: Path) -> None:
+    known = collections_of(load_app("providers"))
+    reader = Reader(folder / "catchment.sqlite", known, deadline_s=60)
+    data = Data(reader, Settings(), SystemClock().now(), ANONYMOUS, app="providers")
+    used: Counter[str] = Counter()
+    with data.open() as view, closing(sqlite3.connect(folder / "catchment.sqlite")) as sql:
+        for kind, questions in (("recommend", RECOMMEND), ("search", SEARCH)):
+            for question in questions.values():
+                watched = Watched(view, sql)
+                page(watched, wanted(kind, question(random.Random(kind))), 11)
+                used.update(watched.steps)
+    reader.close()
+    print("\nsteps of their plans, and how many kinds of questions need each")
+    for step, times in sorted(used.items()):
+        print(f"  {times:>3}  {step}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--providers", type=int, default=100_000)
@@ -116,6 +183,7 @@ def main() -> None:
             fill(folder / "catchment.sqlite", extent, SystemClock())
             print(f"loaded {extent} in {time.monotonic() - begin:.0f} s")
         measure(folder, options.questions)
+        show_plans(folder)
 
 
 if __name__ == "__main__":
