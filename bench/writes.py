@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,8 @@ def main() -> None:
     if options.serve:
         serve(options.serve, options.port, options.data)
         return
+    if find_spec("fastapi") is None:
+        parser.error("fastapi is not installed: ./run bench writes installs it")
     with tempfile.TemporaryDirectory(prefix="catchment-bench-") as temporary:
         measure(Path(temporary), options.clients, options.seconds, options.rounds)
 

@@ -25,8 +25,9 @@ from .ways import Effort, Rank, Way
 
 __all__ = ["Asked", "count", "page", "together"]
 
-MANY, SOME = 100_000, 500
-"""Further than so many nothing is counted; and of so many it is looked at how many have the other skills too."""
+MANY, SOME, CROSSED = 100_000, 500, 4
+"""Further than so many nothing is counted. Of so many it is looked at how many have the other skills too. So many of
+the rarest skills are looked up together: more of them hardly make fewer candidates."""
 ORDINARY = Effort()
 
 
@@ -135,7 +136,9 @@ def _narrowest(view: View, filters: Filters, sizes: Mapping[str, int], level: in
 
     sizes: of the skills.
     """
-    found = [*_by_skills(view, filters, sizes, level), *_by_days(view, filters)]
+    found = _by_skills(view, filters, sizes, level)
+    if not found or found[0].size > SOME:  # else there is nothing to win
+        found += _by_days(view, filters)
     if filters.name is not None:
         found.append(_of_name(view, filters))
     return min(found, key=lambda item: item.size, default=None)
@@ -153,7 +156,7 @@ def _by_skills(view: View, filters: Filters, sizes: Mapping[str, int], level: in
         return []
     least = len(sizes) if filters.skills_mode == "all" else max(level, 1)
     if least == len(sizes) > 1:
-        return [_crossed(view, tuple(sizes), next(iter(sizes.values())))]
+        return [_crossed(view, tuple(sizes)[:CROSSED], next(iter(sizes.values())))]
     rarest = list(sizes.items())[: len(sizes) - least + 1]
     return [_joined([_Narrow(search.having(view, skill), size) for skill, size in rarest])]
 
@@ -163,15 +166,19 @@ def _crossed(view: View, skills: Sequence[str], size: int) -> _Narrow:
 
     How many of these have the others is judged by the first few, who are there by the chance of their keys.
     """
+    if size <= SOME:
+        return _Narrow(search.having(view, skills[0]), size)
     found = _Narrow(search.having(view, *skills), size)
     if size > MANY:
         return found
     some = view.select(sa.select(sa.func.count()).select_from(search.having(view, *skills, among=SOME).subquery()))
-    return replace(found, size=-(-size * some[0][0] // min(size, SOME)) if size else 0)
+    return replace(found, size=-(-size * some[0][0] // SOME))
 
 
 def _by_days(view: View, filters: Filters) -> list[_Narrow]:
-    lists = [_counted(view, search.free_within(view, asked, filters.need)) for asked in filters.availability]
+    lists = [
+        _counted(view, search.free_within(view, asked, filters.need)) for asked in dict.fromkeys(filters.availability)
+    ]
     if not lists:
         return []
     return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_joined(lists)]
