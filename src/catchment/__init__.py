@@ -14,7 +14,7 @@ from .exchange import Answer, Request
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Derived, Feed, Get, items
 from .page import Page
 from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
-from .partitions import Partition, days, each, grid, months
+from .partitions import Partition, days, each, grid, months, when
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
 from .rules import Confirm, Lookup, Met
@@ -81,6 +81,7 @@ __all__ = [
     "older_than",
     "read_http",
     "rows_of",
+    "when",
 ]
 
 __version__ = "0.1.0"

@@ -5,6 +5,7 @@ A wrong declaration names its feed and field before anything runs.
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -115,6 +116,15 @@ def _placeholders(text: str) -> Iterable[str]:
         yield name
 
 
+def _as_set(function: Any, settings: Settings) -> Any:
+    """A `functools.partial` with the texts of the settings that are bound to it by name; anything else as it is."""
+    bound = getattr(function, "keywords", {})
+    if not any(isinstance(value, Setting) for value in bound.values()):
+        return function
+    texts = {name: value.text(settings) if isinstance(value, Setting) else value for name, value in bound.items()}
+    return functools.partial(function.func, *function.args, **texts)
+
+
 def _one_of(words: Sequence[str], setting: Setting, settings: Settings) -> str:
     found = setting.text(settings).strip()
     if found not in words:
@@ -197,7 +207,8 @@ class Feed:
         pass_max_age: what was answered longer ago is asked again before a partition is complete. By default 6 hours;
             3 days where there are pages, since the upstream's day may end in their middle.
         rows: the rows in a body: `items()`, or a function (decoded body, partition) -> dicts. A body that is no
-            JSON reaches the function as text. What it cannot read it refuses with DecodeError.
+            JSON reaches the function as text. What it cannot read it refuses with DecodeError. A `Setting` that is
+            bound by name (`functools.partial(rows, lookback=Setting(…))`) reaches it as text; so with `refuse`.
         shape: (row, partition) -> the fields of the record, where the upstream's row is not the record already.
         strict: False takes text for the number or date that it spells.
         key: the fields that identify a record, or CONTENT where the upstream gives no identity.
@@ -310,13 +321,17 @@ class Feed:
     def as_set(self, settings: Settings) -> Feed:
         """The same with what is set in the place of settings. UsageError, naming the setting, where that cannot be."""
         schedule, equal, retention = self.schedule.as_set(settings), self.equal, self.retention
+        rows, refuse = _as_set(self.rows, settings), _as_set(self.refuse, settings)
+        for _, value in self.request.query:
+            if isinstance(value, Setting):
+                value.text(settings)
         if isinstance(equal, Setting):
             equal = _one_of(EQUAL, equal, settings)
         if isinstance(retention, Setting):
             retention = _days(retention, settings)
-        if schedule is self.schedule and equal is self.equal and retention is self.retention:
-            return self
-        return replace(self, schedule=schedule, equal=equal, retention=retention)
+        found = {"schedule": schedule, "equal": equal, "retention": retention, "rows": rows, "refuse": refuse}
+        changed = {name: value for name, value in found.items() if value is not getattr(self, name)}
+        return replace(self, **changed) if changed else self
 
     @property
     def needs(self) -> tuple[str, ...]:

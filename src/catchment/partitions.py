@@ -35,6 +35,7 @@ __all__ = [
     "settings_of",
     "single",
     "texts_of",
+    "when",
 ]
 
 STAMP = "_hash"
@@ -197,6 +198,36 @@ def each(form: Callable[[str], str] = str, **values: Values) -> Source:
     """
     name, wanted = single("each", values)
     return _Each(name, wanted, form)
+
+
+@dataclass(frozen=True)
+class when:  # noqa: N801 (a declaring word, as each and months)
+    """The partitions of a source where a setting says `yes`, and none where it says `no`: `when(Setting(…), each(…))`.
+
+    Raises:
+        UsageError: when the partitions are asked for and the setting says neither.
+    """
+
+    setting: Setting
+    source: Source
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.source.names
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        return self.source.feeds
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.source.settings
+
+    def expand(self, around: Surroundings) -> Iterator[Expected]:
+        said = self.setting.text(around.settings)
+        if said not in ("yes", "no"):
+            raise UsageError(f"{self.setting.name}={said} is neither yes nor no")
+        yield from self.source.expand(around) if said == "yes" else ()
 
 
 @dataclass(frozen=True)

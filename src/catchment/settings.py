@@ -12,7 +12,7 @@ import shlex
 import stat
 import subprocess
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,11 +39,13 @@ DEFAULTS = {
 class Setting:
     """A value that the operator may set, by the name of its setting.
 
-    default: used where nothing sets it; text as it would be written in the environment.
+    default: used where nothing sets it; text as it would be written in the environment. form: from what is written to
+    what is meant; ValueError, with words that follow the value, for what cannot be.
     """
 
     name: str
     default: str = ""
+    form: Callable[[str], str] | None = field(default=None, kw_only=True)
 
     def values(self, settings: Settings) -> tuple[str, ...]:
         """The setting as a list: split at commas, blanks and empty items dropped, order kept."""
@@ -51,7 +53,12 @@ class Setting:
         return tuple(dict.fromkeys(item for item in items if item))
 
     def text(self, settings: Settings) -> str:
-        return settings.get(self.name, self.default)
+        """What is meant. UsageError, naming the setting, where its form refuses what is written."""
+        text = settings.get(self.name, self.default)
+        try:
+            return self.form(text) if self.form else text
+        except ValueError as error:
+            raise UsageError(f"{self.name}={text} {error}") from error
 
 
 @dataclass(frozen=True)

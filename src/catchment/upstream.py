@@ -89,7 +89,8 @@ class Meaning:
     """What an answer is, whatever its status says. Built by the class methods.
 
     wait: how long to wait before the same request is sent again, where the upstream or the feed says so. tries: how
-    often it is sent in all, 0 for as often as the upstream's faults allow. park: how long the partition is left alone
+    often it is sent in all, 0 for as often as the upstream's faults allow; of throttling, how often in a row it may be
+    said before it is a quota. park: how long the partition is left alone
     after that. forever: never asked again. scheduled: asked again at every slot of the feed's schedule.
     """
 
@@ -112,9 +113,12 @@ class Meaning:
         return cls("pending", reason)
 
     @classmethod
-    def throttled(cls, reason: str, wait: timedelta | None = None) -> Meaning:
-        """Too fast: the same request again after a wait; not counted as a try."""
-        return cls("throttled", reason, wait)
+    def throttled(cls, reason: str, wait: timedelta | None = None, *, quota_after: int = 0) -> Meaning:
+        """Too fast: the same request again after a wait; not counted as a try.
+
+        quota_after: said so often in a row, it stands for the whole day's allowance. 0: never.
+        """
+        return cls("throttled", reason, wait, quota_after)
 
     @classmethod
     def quota(cls, reason: str) -> Meaning:

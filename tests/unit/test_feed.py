@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from catchment import Answer, App, Every, Feed, Get, Page, Partition, Record, Setting, Upstream, read_http, rows_of
 from catchment.app import in_order, load_app
+from catchment.decode import model_digest
 from catchment.errors import UsageError
 from catchment.exchange import Request
 from catchment.paging import single
@@ -141,3 +143,26 @@ def test_a_value_that_means_another_folder_is_no_part_of_a_path(value):
     request = Get("/orders/{id}")
     with pytest.raises(UsageError, match="cannot stand in a path"):
         request.request(Partition((("id", value),)), Settings())
+
+
+def sized(body, partition, *, least):
+    return [row for row in body if row["size"] >= int(least)]
+
+
+def test_settings_that_are_bound_to_a_feeds_functions_reach_them_as_text():
+    rows = functools.partial(sized, least=Setting("LEAST", "2"))
+    declared = Feed("things", Thing, api, request=Get("/"), key=("id",), rows=rows)
+    body = [{"size": 1}, {"size": 2}, {"size": 3}]
+    assert list(declared.as_set(Settings()).rows(body, Partition())) == body[1:]
+    changed = declared.as_set(Settings({"LEAST": ("3", "test")}))
+    assert list(changed.rows(body, Partition())) == body[2:]
+    assert model_digest(changed) != model_digest(declared.as_set(Settings()))
+
+
+def test_a_setting_in_a_request_is_read_before_anything_is_asked():
+    def no(text):
+        raise ValueError("cannot be")
+
+    declared = Feed("things", Thing, api, request=Get("/", size=Setting("SIZE", "x", form=no)), key=("id",))
+    with pytest.raises(UsageError, match="SIZE=x cannot be"):
+        declared.as_set(Settings())

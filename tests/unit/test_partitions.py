@@ -26,6 +26,7 @@ from catchment import (
     listed_by,
     months,
     rows_of,
+    when,
 )
 from catchment.chained import check_values, read_value
 from catchment.errors import UsageError
@@ -451,3 +452,12 @@ def test_a_list_alone_is_believed_only_when_it_has_been_asked_for():
 def test_months_that_the_list_does_not_have_are_refused():
     with pytest.raises(DeclarationError, match="day is none of the list's months"):
         listed_by(availability, months=months("day", count=1), force="kent")
+
+
+def test_a_source_is_on_and_off_by_a_setting():
+    source = when(Setting("EVENTS", "no"), each(symbol=Setting("SYMBOLS", "IBM,AAPL")))
+    assert list(source.expand(around())) == []
+    assert [item.partition.key for item in source.expand(around(EVENTS="yes"))] == ["symbol=IBM", "symbol=AAPL"]
+    assert (source.names, source.settings) == (("symbol",), {"symbol": "SYMBOLS"})
+    with pytest.raises(UsageError, match="EVENTS=perhaps is neither yes nor no"):
+        list(source.expand(around(EVENTS="perhaps")))

@@ -220,3 +220,17 @@ def test_a_proof_is_added_when_a_request_is_sent_and_known_to_redaction(tmp_path
     assert sent == signed.target or sent in signed.headers
     assert auth.secrets(lambda secret: secret.reveal(settings)) == hidden
     assert request == Request("/x", (("a", "1"),))
+
+
+def small(text: str) -> str:
+    if not text.islower():
+        raise ValueError("is not in small letters")
+    return f"{text}!"
+
+
+def test_a_setting_with_a_form_gives_what_is_meant_or_says_what_is_wrong():
+    setting = Setting("SIZE", "compact", form=small)
+    assert setting.text(Settings()) == "compact!"
+    assert setting.text(Settings().with_values("test", {"SIZE": "full"})) == "full!"
+    with pytest.raises(UsageError, match=r"SIZE=FULL is not in small letters"):
+        setting.text(Settings().with_values("test", {"SIZE": "FULL"}))

@@ -242,7 +242,8 @@ def _referred(feeds: Sequence[Feed]) -> dict[str, str]:
 
 def _declared(feed: Feed) -> tuple[object, ...]:
     """The parts of a feed that may hold settings."""
-    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget, feed.equal, feed.retention)
+    bound = [tuple(getattr(function, "keywords", {}).values()) for function in (feed.rows, feed.refuse)]
+    return (feed.partitions, feed.request, feed.schedule, feed.upstream.budget, feed.equal, feed.retention, *bound)
 
 
 def _own(apps: Sequence[App]) -> dict[str, str]:

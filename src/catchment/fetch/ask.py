@@ -98,13 +98,18 @@ class Asker:
             BudgetSpent: no place in the budget for longer than `PATIENCE`. Nothing was sent by this call, or what
                 was sent is archived.
         """
-        asked: Asked[Kept] = Asked(Meaning.data())
-        tries = throttled = 0
+        meaning = Meaning.data()
+        asked: Asked[Kept] = Asked(meaning)
+        tries = throttled = in_a_row = 0
         patient_until = self._clock.now() + PATIENCE
         while True:
             await self._take(waiting)
             asked = await self._once(request, asked, read, keep)
-            meaning = asked.meaning
+            meaning, before = asked.meaning, meaning
+            in_a_row = in_a_row + 1 if (meaning.kind, meaning.reason) == (before.kind, before.reason) else 1
+            if meaning.kind == "throttled" and in_a_row == meaning.tries:
+                meaning = Meaning.quota(meaning.reason)
+                asked = replace(asked, meaning=meaning)
             tries += meaning.kind == "transient"
             throttled += meaning.kind == "throttled"
             count = throttled if meaning.kind == "throttled" else tries
