@@ -173,6 +173,8 @@ class Collector:
         lease = await self._claim(run, name, task)
         if isinstance(lease, Result):
             return lease
+        if task.why == "asked for":
+            lease = replace(lease, instead=None)
         self._tell(Event("started", name, key))
         renewing = asyncio.create_task(self._renew(lease))
         if this := asyncio.current_task():
@@ -397,6 +399,7 @@ _VERDICTS: dict[MeaningKind, Verdict] = {
     "refused": "refused",
     "transient": "failed",
     "failed": "failed",
+    "instead": "refused",
 }
 
 

@@ -22,11 +22,11 @@ from .feed import Feed
 from .fetch.ask import PROBE, Asker
 from .fetch.client import Client
 from .page import Page
-from .paging import Again, walk
+from .paging import Again, Walk, walk
 from .runs import Event, OnEvent
 from .settings import Secret, Settings
 from .store.archive import Exchange, Place
-from .store.ledger import Lease, Outcome
+from .store.ledger import Instead, Lease, Outcome
 from .store.store import Store
 from .store.tables import Collection
 from .upstream import NEVER, Budget, Meaning, Upstream
@@ -50,6 +50,7 @@ class Fetched:
     meaning: `data`, or what the answer after the pages said that is none. pages: the answers with data; the bodies
     of those before the last are in the archive only. broken: why the pages do not count as the whole.
     until: when to ask again, where that is known. requests, bytes: sent and received by this attempt.
+    instead: the parameters with which it was asked in the place of those declared.
     """
 
     meaning: Meaning
@@ -58,6 +59,7 @@ class Fetched:
     until: datetime | None = None
     requests: int = 0
     bytes: int = 0
+    instead: Instead | None = None
 
     @property
     def digest(self) -> str:
@@ -79,6 +81,7 @@ class Fetched:
             etag=answer.header("etag") if answer else "",
             last_modified=answer.header("last-modified") if answer else "",
             digest=self.digest,
+            instead=self.instead,
         )
 
     @property
@@ -120,6 +123,14 @@ def _meaning(feed: Feed, lease: Lease, request: Request, answer: Answer) -> Mean
 def _settles(meaning: Meaning, exchange: Exchange) -> bool:
     """Whether an archived answer need not be asked for again. One without data is an attempt's end, not a pass's."""
     return meaning.kind == "data" or (meaning.kind not in _ASK_AGAIN and not exchange.settled)
+
+
+def _instead(answered: _Answered, first: Request) -> Instead | None:
+    """How a pass is begun again whose first request is refused as it was asked; None where that is how it was asked."""
+    query, lasts = answered.meaning.query, answered.meaning.park
+    if answered.exchange is None or lasts is None or first.with_parameters(*query).fingerprint == first.fingerprint:
+        return None
+    return Instead(query, answered.exchange.answer.at + lasts)
 
 
 class Passes:
@@ -223,8 +234,8 @@ class Passes:
     async def _walk(self, feed: Feed, lease: Lease, kept: deque[Exchange]) -> Fetched:
         """The pages as the feed's pager asks for them. kept: what is archived of them, oldest first."""
         base = feed.upstream.base_url(self._settings)
-        pages = walk(feed.pages, self._first(feed, lease), most_rows=feed.max_partition_records)
-        fetched, request = Fetched(Meaning.data()), next(pages)
+        pages = self._pages(feed, first := self._first(feed, lease))
+        fetched, request = Fetched(Meaning.data(), instead=lease.instead), next(pages)
         while True:
             answered = await self._answer(feed, lease, request, kept)
             fetched = replace(
@@ -234,6 +245,11 @@ class Passes:
                 requests=fetched.requests + answered.requests,
                 bytes=fetched.bytes + answered.bytes,
             )
+            if answered.meaning.kind == "instead" and (other := _instead(answered, first)) is not None:
+                fetched = replace(fetched, instead=other)
+                pages = self._pages(feed, first := first.with_parameters(*other.query))
+                request = next(pages)
+                continue
             if answered.exchange is None or answered.meaning.kind != "data":
                 return fetched
             if not isinstance(request, Again):
@@ -246,9 +262,15 @@ class Passes:
             except (PagingError, DecodeError) as error:
                 return replace(fetched, broken=error)
 
+    @staticmethod
+    def _pages(feed: Feed, first: Request) -> Walk:
+        return walk(feed.pages, first, most_rows=feed.max_partition_records)
+
     def _first(self, feed: Feed, lease: Lease) -> Request:
         """The partition's request; conditional where the same declaration has merged its one answer before."""
         request = feed.request.request(lease.partition, self._settings)
+        if lease.instead:
+            request = request.with_parameters(*lease.instead.query)
         if feed.paged or lease.model != model_digest(feed):
             return request
         conditions = (("If-None-Match", lease.etag), ("If-Modified-Since", lease.last_modified))

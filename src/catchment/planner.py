@@ -40,6 +40,8 @@ class Planner:
             check_values(feed.partitions, self._around(feed, scope, {}), self._app.collection(feed), before=True)
         for feed in self._app.feeds:
             feed.as_set(self._settings)
+            if not feed.partitions.feeds:
+                list(feed.partitions.expand(self._around(feed, scope, {})))
             feed.upstream.base_url(self._settings)
             feed.upstream.budget_now(self._settings)
             for secret in feed.upstream.auth.references:

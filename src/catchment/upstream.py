@@ -81,7 +81,9 @@ def _window(text: str) -> Window:
     return Window(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern allows only the units
 
 
-MeaningKind = Literal["data", "pending", "throttled", "quota", "auth", "stop", "refused", "transient", "failed"]
+MeaningKind = Literal[
+    "data", "pending", "throttled", "quota", "auth", "stop", "refused", "transient", "failed", "instead"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ class Meaning:
     wait: how long to wait before the same request is sent again, where the upstream or the feed says so. tries: how
     often it is sent in all, 0 for as often as the upstream's faults allow; of throttling, how often in a row it may be
     said before it is a quota. park: how long the partition is left alone
-    after that. forever: never asked again. scheduled: asked again at every slot of the feed's schedule.
+    after that. forever: never asked again. scheduled: asked again at every slot of the feed's schedule. query: the
+    parameters with which it is asked instead.
     """
 
     kind: MeaningKind
@@ -101,6 +104,7 @@ class Meaning:
     park: timedelta | None = None
     forever: bool = False
     scheduled: bool = False
+    query: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def data(cls) -> Meaning:
@@ -142,6 +146,15 @@ class Meaning:
         forever: nor by naming it again. scheduled: it may be one day, and is looked for at every slot of the schedule.
         """
         return cls("refused", reason, forever=forever, scheduled=scheduled)
+
+    @classmethod
+    def instead(cls, reason: str, lasts: timedelta, **query: str) -> Meaning:
+        """Not as it was asked: asked with these parameters at once, and for so long whenever the partition is due.
+
+        It is asked as declared again after that time, or where a person names it. Said of a request that has these
+        parameters already, it is a refusal.
+        """
+        return cls("instead", reason, park=lasts, query=tuple(query.items()))
 
     @classmethod
     def failed(cls, reason: str) -> Meaning:

@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 31, 17, 0, tzinfo=UTC)
 ERRORS = {
     "burst": ("failed", "burst", 15, timedelta(minutes=9)),
     "quota": ("failed", "quota", 1, timedelta(0)),
-    "throttle": ("failed", "throttle", 10, timedelta(minutes=9)),
+    "throttle": ("failed", "quota", 3, timedelta(minutes=2)),
     "demo": ("refused", "demo key", 1, timedelta(0)),
     "premium-size": ("refused", "premium size", 1, timedelta(0)),
     "premium-function": ("refused", "premium function", 1, timedelta(0)),
@@ -41,6 +41,7 @@ CASES = [(error, "json") for error in ERRORS] + [(error, "csv") for error in ERR
 
 @pytest.mark.parametrize(("error", "datatype"), CASES, ids=["-".join(case) for case in CASES])
 def test_each_refusal_has_its_verdict_and_takes_nothing_away(tmp_path, error, datatype):
+    """Acceptance 6: each row of the error table, in JSON and in CSV."""
     verdict, reason, requests, waited = ERRORS[error]
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE=datatype) as stocks:
         assert stocks.run().complete
@@ -94,6 +95,7 @@ def test_a_bad_symbol_is_not_asked_again_for_a_month(tmp_path):
 
 
 def test_a_burst_on_the_first_symbol_is_waited_for_and_nothing_is_lost(tmp_path):
+    """Acceptance 4."""
     with collecting("stocks", tmp_path, now=NOW, switches={"error": "burst", "error_calls": 3}) as stocks:
         assert stocks.run().complete
         symbols = [entry["query"]["symbol"] for entry in stocks.control.log()]
@@ -127,6 +129,7 @@ def test_the_echo_of_a_symbol_may_be_spelled_as_it_likes(tmp_path):
 
 
 def test_a_volume_above_two_to_the_31_is_exact(tmp_path):
+    """Acceptance 18, as stored."""
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="AAPL") as stocks:
         assert stocks.run().complete
         assert stocks.number("SELECT max(volume) FROM stocks_bars") == 3_000_000_000
@@ -134,10 +137,13 @@ def test_a_volume_above_two_to_the_31_is_exact(tmp_path):
         assert max(volumes) == 3_000_000_000
 
 
+@pytest.mark.parametrize("datatype", ["json", "csv"])
 @pytest.mark.parametrize("differs", [False, True], ids=["equal", "different"])
-def test_a_day_twice_in_one_answer_is_one_bar_and_the_first_counts_the_other_being_a_reject(tmp_path, differs):
+def test_a_day_twice_in_one_answer_is_one_bar_and_the_first_counts_the_other_being_a_reject(
+    tmp_path, differs, datatype
+):
     switches = {"doubled_bar": 2, "doubled_differs": differs}
-    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE="csv") as stocks:
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_DATATYPE=datatype) as stocks:
         stocks.run()
         before = stocks.documents("stocks_bars")
         stocks.control.set(**switches)

@@ -19,7 +19,7 @@ from .desk import note_drift
 from .sqlite import mapped, transaction
 from .workers import Workers
 
-__all__ = ["LEASE", "Counts", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
+__all__ = ["LEASE", "Counts", "Instead", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
 
 DEATHS = 3
 """So many workers may die at one partition, one after the other, before it is left alone."""
@@ -31,11 +31,20 @@ Raw = bytes
 
 
 @dataclass(frozen=True, slots=True)
+class Instead:
+    """The parameters with which a partition is asked in the place of its own, and until when."""
+
+    query: tuple[tuple[str, str], ...]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write one partition, for as long as its token is the partition's.
 
     number: of the pass. etag, last_modified, digest, model: of what was merged last. stamp: of the row for which it
-    is collected. doubted_at: when an answer was first said that still waits to be said again.
+    is collected. doubted_at: when an answer was first said that still waits to be said again. instead: how it is asked
+    at present, where its own parameters were refused.
     """
 
     feed: str
@@ -49,6 +58,7 @@ class Lease:
     model: str
     stamp: str = ""
     doubted_at: datetime | None = None
+    instead: Instead | None = None
 
     @property
     def label(self) -> str:
@@ -76,6 +86,7 @@ class Outcome:
 
     goes_on: the next attempt goes on with this one's pass, from where it ended.
     doubted_at: when the answer was first said, where it is to be said again before it is believed.
+    instead: how it was asked, where its own parameters are refused.
     drift, sample: what is not as it was, and some of the rows that were decoded, in which more of that may be seen.
     """
 
@@ -92,6 +103,7 @@ class Outcome:
     doubted_at: datetime | None = None
     drift: tuple[Drift, ...] = ()
     sample: tuple[Raw, ...] = ()
+    instead: Instead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +229,7 @@ class Ledger:
             )
             row = sql.execute(
                 "SELECT lease_owner, lease_until, checked_at, lease_token, pass, etag, last_modified, digest, model,"
-                " doubted_at"
+                " doubted_at, instead, instead_until"
                 " FROM _partition WHERE feed = ? AND key = ?",
                 (feed, partition.key),
             ).fetchone()
@@ -225,7 +237,7 @@ class Ledger:
             held = owner and parse_moment(until) > now and self._workers.alive(owner)
             if held or checked != (render_moment(state.checked_at) if state.checked_at else None):
                 return None
-            token, number, etag, modified, digest, model, doubted = row[3:]
+            token, number, etag, modified, digest, model, doubted, instead, lasts = row[3:]
             sql.execute(
                 "UPDATE _partition SET lease_owner = ?, lease_token = ?, lease_until = ? WHERE feed = ? AND key = ?",
                 (self._workers.me, token + 1, render_moment(now + LEASE), feed, partition.key),
@@ -235,7 +247,8 @@ class Ledger:
                 (run, feed, partition.key, number, render_moment(now)),
             ).fetchone()[0]
         return Lease(
-            feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp, _moment(doubted)
+            *(feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp, _moment(doubted)),
+            _instead(instead, lasts, now),
         )
 
     def begin_pass(self, lease: Lease) -> Lease:
@@ -337,6 +350,8 @@ class Ledger:
             " doubted_at = CASE WHEN :good THEN NULL ELSE coalesce(:doubted, doubted_at) END,"
             " doubted_digest = CASE WHEN :good THEN '' WHEN :doubted IS NULL OR doubted_at = :doubted"
             " THEN doubted_digest ELSE :digest END,"
+            " instead_until = CASE WHEN :good OR :instead <> '' THEN :instead_until ELSE instead_until END,"
+            " instead = CASE WHEN :good OR :instead <> '' THEN :instead ELSE instead END,"
             " records = coalesce(:records, records), stamp = CASE WHEN :good THEN :stamp ELSE stamp END,"
             " etag = CASE WHEN :merged THEN :etag ELSE etag END,"
             " last_modified = CASE WHEN :merged THEN :modified ELSE last_modified END,"
@@ -351,6 +366,8 @@ class Ledger:
                 "good": good,
                 "retry": render_moment(retry) if retry else None,
                 "doubted": render_moment(outcome.doubted_at) if outcome.doubted_at else None,
+                "instead": msgspec.json.encode(outcome.instead.query).decode() if outcome.instead else "",
+                "instead_until": render_moment(outcome.instead.until) if outcome.instead else None,
                 "records": records,
                 "stamp": lease.stamp,
                 "merged": bool(model),
@@ -394,6 +411,13 @@ def _state(row: Sequence[Any]) -> State:
         merged=bool(model),
         held=owner is not None,
     )
+
+
+def _instead(query: str, until: str | None, now: datetime) -> Instead | None:
+    """What is noted of a partition, if it still holds."""
+    if until is None or parse_moment(until) <= now:
+        return None
+    return Instead(tuple((name, value) for name, value in msgspec.json.decode(query)), parse_moment(until))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -292,10 +292,18 @@ class Snapshot:
 
     def partitions(self, collection: Collection) -> list[dict[str, Any]]:
         """The collection's partitions in the order of their keys: parameters, verdict, reason, moments."""
-        names = ("key", "params", "verdict", "reason", "checked_at", "collected_at", "records", "failures")
+        moments = ("checked_at", "collected_at")
+        names = ("key", "params", "verdict", "reason", *moments, "records", "failures", "instead", "instead_until")
         sql = f"SELECT {', '.join(names)} FROM _partition WHERE feed = ? ORDER BY key"  # noqa: S608 (own names)
         rows = [dict(zip(names, row, strict=True)) for row in self._all(Statement(sql, (collection.name,)))]
-        return [row | {"params": msgspec.json.decode(row["params"])} for row in rows]
+        return [
+            row
+            | {
+                "params": msgspec.json.decode(row["params"]),
+                "instead": dict(msgspec.json.decode(row["instead"] or "[]")),
+            }
+            for row in rows
+        ]
 
     def ever_collected(self, collection: Collection) -> bool:
         """Whether any partition was ever collected."""

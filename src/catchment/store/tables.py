@@ -84,6 +84,8 @@ _ledger(
     _text("stamp", nullable=False, server_default=""),  # of the row for which it was last collected
     _text("doubted_at"),  # when an answer was first said that still waits to be said again
     _text("doubted_digest", nullable=False, server_default=""),  # of that answer
+    _text("instead", nullable=False, server_default=""),  # the parameters with which it is asked instead, JSON
+    _text("instead_until"),
     _text("lease_owner"),
     _integer("lease_token", nullable=False, server_default="0"),
     _text("lease_until"),

@@ -13,7 +13,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from catchment import Setting
 from catchment.web import (
     AsOf,
     Data,
@@ -31,13 +30,15 @@ from catchment.web import (
     respond,
 )
 
+from .options import SYMBOLS
+
 __all__ = ["ROUTES"]
 
 Ask = Request[Any, Any, Any]
 Filter = tuple[str, str, Any]
 Pairs = Sequence[tuple[str, str]]
 
-SYMBOLS = Setting("STOCK_SYMBOLS", "IBM,AAPL")
+
 _SYMBOL = re.compile(r"[A-Z0-9.:^=-]{1,20}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER = re.compile(r"[1-9][0-9]{0,8}")
