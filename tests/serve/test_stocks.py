@@ -13,7 +13,7 @@ from filled_store import FilledStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catchment.apps.stocks import Bar, app, bars
+from catchment.apps.stocks import Bar, app, bars, dividends, splits
 from catchment.apps.stocks.routes import price
 from catchment.serve.app import build
 from catchment.settings import Settings
@@ -27,7 +27,9 @@ YEAR = "start_date=2026-01-01&end_date=2026-12-31"
 
 @pytest.fixture
 def store(tmp_path):
-    filled = FilledStore(tmp_path / "catchment.sqlite", [BARS])
+    filled = FilledStore(
+        tmp_path / "catchment.sqlite", [BARS, *(collection_of(app, feed) for feed in (splits, dividends))]
+    )
     yield filled
     filled.close()
 
@@ -194,6 +196,7 @@ def test_odd_symbols_are_symbols(store, client, symbol):
 
 @pytest.mark.parametrize("way", ["splits", "all"])
 def test_adjusting_needs_data_that_is_not_there(week, client, way):
+    week.partition(BARS, "symbol=IBM")
     assert client.get(f"{ROWS}?adjust={way}").status_code == 409
     assert client.get(f"{AVERAGES}?{YEAR}&symbol=IBM&adjust={way}").status_code == 409
     assert client.get(f"{ROWS}?include=adjusted_close").status_code == 409
@@ -332,7 +335,7 @@ def test_the_root_lists_endpoints_that_answer(week, client):
     listed = client.get("/api/").json()["data"]
     assert {ROWS, AVERAGES, "/api/v1/financial_data", "/api/v1/statistics"} <= set(listed)
     for path in listed:
-        assert client.get(path).status_code == (400 if "statistics" in path else 200)
+        assert client.get(path).status_code == (400 if "statistics" in path else 200), path
 
 
 def test_own_routes_are_described(client):

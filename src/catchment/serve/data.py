@@ -160,6 +160,10 @@ class View:
         """The collection's partitions: key, params, verdict, reason, checked_at, collected_at, records, failures."""
         return list(self._snapshot.partitions(self._use(name)))
 
+    def answer(self, name: str, partition: str) -> bytes | None:
+        """The archived body that a partition of one answer last merged; None where it is not there, or no longer."""
+        return self._snapshot.answer(self._use(name), partition)
+
     # -- what the questions above cannot say -------------------------------------------------------------------
 
     def tables(self, name: str) -> Tables:

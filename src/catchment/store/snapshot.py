@@ -305,6 +305,13 @@ class Snapshot:
             for row in rows
         ]
 
+    def answer(self, collection: Collection, partition: str) -> bytes | None:
+        """The one body that a partition last merged; None where there is none, or it is no longer kept."""
+        row = self._one(
+            Statement("SELECT digest FROM _partition WHERE feed = ? AND key = ?", (collection.name, partition))
+        )
+        return self.body(row[0]) if row and row[0] else None
+
     def ever_collected(self, collection: Collection) -> bool:
         """Whether any partition was ever collected."""
         sql = "SELECT 1 FROM _partition WHERE feed = ? AND collected_at IS NOT NULL LIMIT 1"

@@ -6,10 +6,9 @@ Errors have that service's form too: the ordinary shape with nothing in it, and 
 from __future__ import annotations
 
 import asyncio
-import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,163 +20,32 @@ from catchment.web import (
     Response,
     Store,
     StoreUnavailable,
+    Total,
     View,
     described,
     get,
     number,
     parameters,
-    parse_as_of,
     respond,
 )
 
-from .options import SYMBOLS
+from .adjusting import Adjustments, adjusted, adjustments
+from .asking import (
+    COVERAGE_PARAMETERS,
+    MEANINGS,
+    ROW_PARAMETERS,
+    STATISTICS_IDLE,
+    STATISTICS_PARAMETERS,
+    Asked,
+    Pairs,
+    read,
+)
+from .coverage import coverage_of
+from .options import OUTPUTSIZE, SYMBOLS
 
 __all__ = ["ROUTES"]
 
 Ask = Request[Any, Any, Any]
-Filter = tuple[str, str, Any]
-Pairs = Sequence[tuple[str, str]]
-
-
-_SYMBOL = re.compile(r"[A-Z0-9.:^=-]{1,20}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INTEGER = re.compile(r"[1-9][0-9]{0,8}")
-
-MAX_LIMIT, MAX_PAGE = 1000, 1_000_000
-DEFAULT_LIMIT, DEFAULT_PAGE = 5, 1
-
-ROW_PARAMETERS = ("start_date", "end_date", "symbol", "limit", "size", "page", "include", "adjust", "as_of")
-STATISTICS_PARAMETERS = ("start_date", "end_date", "symbol", "symbols", "adjust", "as_of")
-STATISTICS_IDLE = ("size", "limit", "page")
-INCLUDES = ("high", "low", "adjusted_close", "provisional")
-
-
-# -- what is asked -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The parameters, read; `errors` says what is wrong with them, and then the defaults stand instead."""
-
-    start: date | None = None
-    end: date | None = None
-    symbol: str = ""
-    limit: int = DEFAULT_LIMIT
-    page: int = DEFAULT_PAGE
-    include: frozenset[str] = frozenset()
-    adjust: str = "none"
-    as_of: AsOf | None = None
-    errors: tuple[str, ...] = field(default=())
-
-    @property
-    def filters(self) -> list[Filter]:
-        wanted: list[tuple[str, str, Any]] = [
-            ("date", "gte", self.start),
-            ("date", "lte", self.end),
-            ("symbol", "eq", self.symbol or None),
-        ]
-        return [item for item in wanted if item[2] is not None]
-
-
-def read(pairs: Pairs, known: Sequence[str], *, idle: Sequence[str] = ()) -> Asked:
-    """What the parameters ask for. Never raises: what is wrong is in `errors`. idle: names that have no effect."""
-    given, errors = _distinct(pairs, [*known, *idle])
-    values: dict[str, Any] = {}
-    for name in (name for name in given if name not in idle):
-        target, rule = _RULES[name]
-        try:
-            value = rule(given[name])
-        except (ValueError, QueryError) as error:
-            errors.append(f"{name}: {error.message if isinstance(error, QueryError) else error}")
-            continue
-        if values.setdefault(target, value) != value:
-            errors.append(f"{name}: says something else than its alias")
-            del values[target]
-    if values.get("start") and values.get("end") and values["start"] > values["end"]:
-        errors.append("start_date: is after end_date")
-    return Asked(**values, errors=tuple(errors))
-
-
-def _distinct(pairs: Pairs, known: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    given: dict[str, str] = {}
-    errors = []
-    for name, text in pairs:
-        if name not in known:
-            errors.append(f"unknown parameter: {name[:40]}")
-        elif name in given:
-            errors.append(f"{name}: is given twice")
-        elif not text:
-            errors.append(f"{name}: is empty")
-        else:
-            given[name] = text
-    return given, errors
-
-
-def _date(text: str) -> date:
-    if not _DATE.fullmatch(text):
-        raise ValueError("is not a date, YYYY-MM-DD")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("is not a day of the calendar") from None
-
-
-def _symbol(text: str) -> str:
-    if not _SYMBOL.fullmatch(text.upper()):
-        raise ValueError("is not a symbol")
-    return text.upper()
-
-
-def _number(highest: int) -> Callable[[str], int]:
-    def rule(text: str) -> int:
-        if not (_INTEGER.fullmatch(text) and int(text) <= highest):
-            raise ValueError(f"is not a whole number from 1 to {highest}")
-        return int(text)
-
-    return rule
-
-
-def _include(text: str) -> frozenset[str]:
-    names = text.split(",")
-    if stray := [name for name in names if name not in INCLUDES]:
-        raise ValueError(f"{stray[0][:40]!r} is none of {', '.join(INCLUDES)}")
-    return frozenset(names)
-
-
-def _adjust(text: str) -> str:
-    if text not in ("none", "splits", "all"):
-        raise ValueError("is not none, splits or all")
-    return text
-
-
-_RULES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "start_date": ("start", _date),
-    "end_date": ("end", _date),
-    "symbol": ("symbol", _symbol),
-    "symbols": ("symbol", _symbol),
-    "limit": ("limit", _number(MAX_LIMIT)),
-    "size": ("limit", _number(MAX_LIMIT)),
-    "page": ("page", _number(MAX_PAGE)),
-    "include": ("include", _include),
-    "adjust": ("adjust", _adjust),
-    "as_of": ("as_of", parse_as_of),
-}
-
-MEANINGS = {
-    "start_date": "First day, YYYY-MM-DD, included.",
-    "end_date": "Last day, YYYY-MM-DD, included.",
-    "symbol": "One symbol, e.g. IBM.",
-    "symbols": "The same as `symbol`.",
-    "limit": f"Rows on a page, 1 to {MAX_LIMIT}; default {DEFAULT_LIMIT}.",
-    "size": "The same as `limit`.",
-    "page": f"Which page, 1 to {MAX_PAGE}.",
-    "include": f"More members, separated by commas: {', '.join(INCLUDES)}.",
-    "adjust": "`none` (default), `splits` or `all`.",
-    "as_of": "As it was: a moment, a date or a revision.",
-}
-
-
-# -- what is answered ----------------------------------------------------------------------------------------------
 
 
 class Wrong(Exception):
@@ -203,6 +71,8 @@ def _row(bar: Mapping[str, Any], include: frozenset[str], newest: Mapping[str, d
         "volume": str(bar["volume"]),
     }
     row |= {f"{name}_price": price(bar[name]) for name in ("high", "low") if name in include}
+    if "adjusted_close" in include:
+        row["adjusted_close"] = None if bar["adjusted_close"] is None else price(bar["adjusted_close"])
     if "provisional" in include:
         row["provisional"] = "true" if bar["date"] == newest[bar["symbol"]] else "false"
     return row
@@ -217,21 +87,60 @@ def _newest(now: View, symbols: set[str], as_of: AsOf | None) -> dict[str, date]
     return found
 
 
+def _configured(store: Data) -> set[str]:
+    return {symbol.upper() for symbol in SYMBOLS.values(store.settings)}
+
+
 def _check(asked: Asked, store: Data, now: View) -> None:
     """Raises `Wrong` for what is well written and yet cannot be answered."""
-    if asked.adjust != "none":
-        raise Wrong(409, f"adjust: there is no split data for adjust={asked.adjust}")
-    if "adjusted_close" in asked.include:
-        raise Wrong(409, "include: there is no adjusted close")
-    configured = {symbol.upper() for symbol in SYMBOLS.values(store.settings)}
-    if asked.symbol and asked.symbol not in configured and not now.rows("bars", asked.filters[-1:], limit=1):
+    if asked.symbol and asked.symbol not in _configured(store) and not now.rows("bars", asked.by_symbol, limit=1):
         raise Wrong(404, f"unknown symbol: {asked.symbol}")
+    if "adjusted_close" in asked.include and not now.rows(
+        "bars", [*asked.by_symbol, ("adjusted_close", "isnull", False)], limit=1
+    ):
+        raise Wrong(409, "include: there is no adjusted close; STOCK_FUNCTION=adjusted brings it")
+    for feed in NEEDED[asked.adjust]:
+        symbols = [asked.symbol] if asked.symbol else _collected(now, "bars")
+        if lacking := [symbol for symbol in symbols if symbol not in _collected(now, feed)]:
+            raise Wrong(409, f"adjust: there are no {feed} of {lacking[0]}; STOCK_{feed.upper()}=yes collects them")
+
+
+NEEDED = {"none": (), "splits": ("splits",), "all": ("splits", "dividends")}
+"""What is asked for by `adjust` -> the feeds that have to have been collected for it."""
+
+
+def _collected(now: View, feed: str) -> list[str]:
+    """The symbols for which that feed was collected at least once."""
+    return [dict(item["params"]).get("symbol", "") for item in now.partitions(feed) if item["collected_at"]]
+
+
+def _adjust(bars: Sequence[Mapping[str, Any]], asked: Asked, now: View) -> list[dict[str, Any]]:
+    """The bars, adjusted as is asked."""
+    if asked.adjust == "none":
+        return list(map(dict, bars))
+    by = {symbol: _adjustments(symbol, asked, now) for symbol in {bar["symbol"] for bar in bars}}
+    return [adjusted(bar, by[bar["symbol"]]) for bar in bars]
+
+
+def _adjustments(symbol: str, asked: Asked, now: View) -> Adjustments:
+    def rows(name: str, *columns: str) -> list[tuple[Any, ...]]:
+        found = now.rows(name, [("symbol", "eq", symbol)], columns=columns, sort=["date"], as_of=asked.as_of)
+        return [tuple(row[column] for column in columns) for row in found]
+
+    splits = rows("splits", "date", "factor")
+    if asked.adjust == "splits":
+        return adjustments(splits)
+    closes = dict(rows("bars", "date", "close"))
+    days = list(closes)
+    before = ((day, amount, bisect_left(days, day)) for day, amount in rows("dividends", "date", "amount"))
+    return adjustments(splits, [(day, amount, closes[days[place - 1]]) for day, amount, place in before if place])
 
 
 def _answer(empty: Mapping[str, Any], content: Callable[[], dict[str, Any]]) -> Response[bytes]:
     """The content with `info`; for whatever is wrong the empty shape, the status and the reason."""
     try:
-        return respond(content() | {"info": {"error": ""}})
+        found = content()
+        return respond({**found, "info": found.get("info", {"error": ""})})
     except Wrong as wrong:
         return respond(dict(empty) | {"info": {"error": str(wrong)}}, wrong.status)
     except StoreUnavailable as error:
@@ -282,9 +191,15 @@ def _rows(asked: Asked, now: View) -> dict[str, Any]:
     wanted = {bar["symbol"] for bar in bars} if "provisional" in asked.include else set()
     newest = _newest(now, wanted, asked.as_of)
     return {
-        "data": [_row(bar, asked.include, newest) for bar in bars],
+        "data": [_row(bar, asked.include, newest) for bar in _adjust(bars, asked, now)],
         "pagination": _pagination(asked, now.count("bars", asked.filters, as_of=asked.as_of)),
+        **_info(asked),
     }
+
+
+def _info(asked: Asked) -> dict[str, Any]:
+    """How the prices are adjusted, where they are."""
+    return {} if asked.adjust == "none" else {"info": {"error": "", "adjust": asked.adjust}}
 
 
 def _pagination(asked: Asked, count: int) -> dict[str, int]:
@@ -312,7 +227,7 @@ def _statistics(pairs: Pairs, store: Data) -> Response[bytes]:
             raise Wrong(400, "; ".join(reasons))
         with store.open() as now:
             _check(asked, store, now)
-            return {"data": _averages(asked, now)}
+            return {"data": _averages(asked, now), **_info(asked)}
 
     return _answer({"data": {}}, content)
 
@@ -327,8 +242,18 @@ def _statistics_errors(asked: Asked, names: set[str]) -> list[str]:
 
 
 def _averages(asked: Asked, now: View) -> dict[str, Any]:
+    columns = ("symbol", "date", "open", "close", "volume")
+    bars = asked.adjust != "none" and _adjust(
+        now.rows("bars", asked.filters, columns=columns, as_of=asked.as_of), asked, now
+    )
+
+    def total(column: str) -> Total:
+        if bars is False:
+            return now.total("bars", column, asked.filters, as_of=asked.as_of)
+        return Total(len(bars), sum((Decimal(bar[column]) for bar in bars), Decimal(0)))
+
     def average(column: str, places: int) -> Any:
-        mean = now.total("bars", column, asked.filters, as_of=asked.as_of).average(places)
+        mean = total(column).average(places)
         return None if mean is None else number(mean)
 
     return {
@@ -341,12 +266,46 @@ def _averages(asked: Asked, now: View) -> dict[str, Any]:
     }
 
 
+@get(
+    ["/api/coverage", "/api/v1/coverage"],
+    operation_class=described("What is there of each symbol, and what is not", {"symbol": MEANINGS["symbol"]}),
+)
+async def coverage(request: Ask, store: Store) -> Response[bytes]:
+    """First and last day, how many bars, gaps, and whether the whole series could be had."""
+    return await asyncio.to_thread(_coverage, _pairs(request), store)
+
+
+def _coverage(pairs: Pairs, store: Data) -> Response[bytes]:
+    asked = read(pairs, COVERAGE_PARAMETERS)
+    store.whole = False  # what the ledger says changes without a revision: the answer is not kept
+
+    def content() -> dict[str, Any]:
+        if asked.errors:
+            raise Wrong(400, "; ".join(asked.errors))
+        with store.open() as now:
+            _check(asked, store, now)
+            partitions = {dict(item["params"]).get("symbol", ""): item for item in now.partitions("bars")}
+            symbols = [asked.symbol] if asked.symbol else sorted({*partitions, *_configured(store)})
+            size = OUTPUTSIZE.text(store.settings)
+            return {"data": [_covered(symbol, partitions.get(symbol), size, now, store.now) for symbol in symbols]}
+
+    return _answer({"data": []}, content)
+
+
+def _covered(
+    symbol: str, partition: Mapping[str, Any] | None, size: str, now: View, moment: datetime
+) -> dict[str, Any]:
+    days = [row["date"] for row in now.rows("bars", [("symbol", "eq", symbol)], columns=["date"])]
+    answer = now.answer("bars", partition["key"]) if partition else None
+    return coverage_of(symbol, days, partition, answer or b"", size, moment)
+
+
 @get("/api", operation_class=described("The endpoints", {}))
 async def endpoints() -> Response[bytes]:
     """The endpoints of this app."""
-    names = ("financial_data", "statistics")
+    names = ("financial_data", "statistics", "coverage")
     listed = [f"{root}/{name}" for root in ("/api", "/api/v1") for name in names]
     return respond({"data": [*listed, "/v1/stocks/bars", "/docs"], "info": {"error": ""}})
 
 
-ROUTES = (financial_data, statistics, endpoints)
+ROUTES = (financial_data, statistics, coverage, endpoints)

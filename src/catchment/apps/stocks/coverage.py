@@ -1,0 +1,73 @@
+"""What is there of a symbol, and what is not: the sessions without a bar, and the bars that are no longer said."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from .answers import SERIES
+from .sessions import holes, sessions_of
+
+__all__ = ["coverage_of"]
+
+
+def coverage_of(
+    symbol: str, days: Iterable[date], partition: Mapping[str, Any] | None, answer: bytes, size: str, now: datetime
+) -> dict[str, Any]:
+    """The coverage of one symbol.
+
+    Args:
+        days: on which there are bars. partition: how the symbol is collected, None where it is not. answer: the body
+            that was merged last. size: that is set.
+    """
+    stored = sorted(days)
+    until = partition["instead_until"] if partition else None
+    refused = until is not None and until > now.isoformat()
+    return {
+        "symbol": symbol,
+        "first": stored[0] if stored else None,
+        "last": stored[-1] if stored else None,
+        "bars": len(stored),
+        "gaps": _gaps(symbol, stored, answer),
+        "source": "compact" if refused else size,
+        "full_refused": refused,
+    }
+
+
+def _gaps(symbol: str, stored: list[date], answer: bytes) -> list[dict[str, Any]] | None:
+    """Runs of sessions, oldest first; None where nobody knows the sessions.
+
+    `missing`: there is no bar. `withdrawn`: there is one, and the last answer had none although its others are around.
+    """
+    sessions = sessions_of(symbol)
+    if sessions is None or not stored:
+        return None if sessions is None else []
+    inside = [day for day in sessions if stored[0] <= day <= stored[-1]]
+    missing = set(inside) - set(stored)
+    said = _days_in(answer)
+    withdrawn = {day for day in stored if said and min(said) <= day <= max(said)} - said
+    steps = set(inside) | set(stored)
+    runs = [(run, "missing") for run in holes(missing, steps)] + [(run, "withdrawn") for run in holes(withdrawn, steps)]
+    return [
+        {"first": run[0], "last": run[-1], "sessions": len(run), "reason": reason}
+        for run, reason in sorted(runs, key=lambda pair: pair[0][0])
+    ]
+
+
+def _days_in(answer: bytes) -> set[date]:
+    """The days of a series; what is no date is left out."""
+    text = answer.decode(errors="replace")
+    if text.startswith("{"):
+        names = list(json.loads(text).get(SERIES, {}))
+    else:
+        names = [line.get("timestamp") or "" for line in csv.DictReader(text.splitlines())]
+    found = set()
+    for name in names:
+        try:
+            found.add(date.fromisoformat(name))
+        except ValueError:
+            continue
+    return found
