@@ -47,6 +47,10 @@ class Setting:
     default: str = ""
     form: Callable[[str], str] | None = field(default=None, kw_only=True)
 
+    def __str__(self) -> str:
+        """What holds where nobody has set it."""
+        return self.default
+
     def values(self, settings: Settings) -> tuple[str, ...]:
         """The setting as a list: split at commas, blanks and empty items dropped, order kept."""
         items = (item.strip() for item in self.text(settings).split(","))

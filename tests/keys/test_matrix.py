@@ -59,6 +59,14 @@ OWNER, OTHER, LISTER, REST, GATEWAYS = range(1, 6)
 STOP = {"datetime": "2024-03-01T10:00:00+00:00", "type": "Person search", "involved_person": True, "outcome": "Arrest"}
 COLLECTED = {  # collection: the partition, and what its upstream answered
     "stocks/bars": ({"symbol": "IBM"}, None),
+    "stocks/splits": (
+        {"symbol": "IBM"},
+        {"symbol": "IBM", "data": [{"effective_date": "2026-01-02", "split_factor": "2.0"}]},
+    ),
+    "stocks/dividends": (
+        {"symbol": "IBM"},
+        {"symbol": "IBM", "data": [{"ex_dividend_date": "2026-01-02", "amount": "0.5"}]},
+    ),
     "police/forces": ({}, [{"id": "btp", "name": "Transport"}]),
     "police/availability": ({}, [{"date": "2024-03", "stop-and-search": ["btp"]}]),
     "police/stops": ({"force": "btp", "month": "2024-03"}, [STOP]),

@@ -85,7 +85,8 @@ def rows(body: Any, partition: Partition, *, lookback: Any) -> Iterable[Mapping[
     """
     symbol = partition["symbol"]
     found = _csv_rows(body, symbol) if isinstance(body, str) else _json_rows(body, symbol)
-    return _recent(list(found), int(lookback)) if int(lookback) else found
+    days = int(str(lookback))
+    return _recent(list(found), days) if days else found
 
 
 def _csv_rows(text: str, symbol: str) -> Iterator[dict[str, Any]]:

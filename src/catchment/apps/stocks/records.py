@@ -50,7 +50,7 @@ def impossible(bar: Bar, *, sessions: Any) -> str:
     """Why a bar cannot be, "" when it can. sessions: `yes` where a date has to be a session of its exchange."""
     if bar.date.weekday() >= 5:
         return "date on a weekend"
-    if sessions == "yes" and is_session(bar.symbol, bar.date) is False:
+    if str(sessions) == "yes" and is_session(bar.symbol, bar.date) is False:
         return "date is no session"
     if min(bar.open, bar.high, bar.low, bar.close) <= 0:
         return "price not above 0"
