@@ -19,6 +19,14 @@ NOW = datetime.now(UTC)
 SERIES = {"1. open": "1.5", "2. high": "2", "3. low": "1", "4. close": "1.5", "5. volume": "10"}
 STOP = {"datetime": "2024-03-01T10:00:00+00:00", "type": "Person search", "involved_person": True, "outcome": "Arrest"}
 COLLECTED = {  # collection: the partition, and what its upstream answered
+    "stocks/splits": (
+        {"symbol": "IBM"},
+        {"symbol": "IBM", "data": [{"effective_date": "2026-01-02", "split_factor": "2.0"}]},
+    ),
+    "stocks/dividends": (
+        {"symbol": "IBM"},
+        {"symbol": "IBM", "data": [{"ex_dividend_date": "2026-01-02", "amount": "0.5"}]},
+    ),
     "stocks/bars": (
         {"symbol": "IBM"},
         {"Meta Data": {"2. Symbol": "IBM"}, "Time Series (Daily)": {"2026-01-02": SERIES}},
