@@ -1,0 +1,80 @@
+"""Bugs to plant: where, what stands there, what is put in its place, and the tests that should see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BUGS", "Bug"]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """file: below `src/catchment`. old stands there once. tests: as pytest takes them."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+LEDGER, RECORDS, SWEEP = "tests/store/test_ledger.py", "tests/store/test_records.py", "tests/faults/test_sweep.py"
+PAGED, SHIFTING, RETRY = "tests/paging/test_collected.py", "tests/paging/test_shifting.py", "tests/fetch/test_retry.py"
+
+BUGS = (
+    Bug("an attempt ends twice", "store/ledger.py", " AND key = ? AND lease_owner IS NOT NULL", " AND key = ?",
+        f"{LEDGER} -k ends_once"),
+    Bug("a write is not fenced", "store/ledger.py", "if row is None or row[0] != lease.token:", "if row is None:",
+        f"{LEDGER} -k lost_lease"),
+    Bug("a killer of workers is never parked", "store/ledger.py", "DEATHS = 3", "DEATHS = 300",
+        "tests/faults/test_machine.py -k parked"),
+    Bug("a live worker's lease is taken", "store/ledger.py",
+        "held = owner and parse_moment(until) > now and self._workers.alive(owner)", "held = False",
+        f"{LEDGER} -k only_one_of_two"),
+    Bug("a dead worker's lease is kept", "store/ledger.py",
+        "parse_moment(until) > now and self._workers.alive(owner)", "parse_moment(until) > now",
+        f"{LEDGER} -k killed_process"),
+    Bug("a failure is not counted", "store/ledger.py", "failures + 1 if outcome", "failures if outcome",
+        f"{LEDGER} -k failures_in_a_row"),
+    Bug("a resume asks for everything", "passes.py", "self._walk(feed, lease, deque(kept))",
+        "self._walk(feed, lease, deque())", f"{SWEEP} -k killed_at_a_point_and_exchange.kept-last"),
+    Bug("an old pass goes on", "passes.py", "if kept and kept[0].answer.at < ", "if kept and self._clock.now() < ",
+        f"{PAGED} -k too_old"),
+    Bug("another address's answers are mixed in", "passes.py",
+        "(kept[0].fingerprint, kept[0].url) != (request.fingerprint, url)",
+        "kept[0].fingerprint != request.fingerprint",
+        f"{PAGED} -k another_address"),
+    Bug("304 that nobody asked for counts", "passes.py", "if _unasked(request, answer):", "if False:",
+        "tests/apps/test_never_a_plain_green.py -k not_modified"),
+    Bug("moved pages are not walked again", "collect.py", "if before is None and error.passing:", "if False:",
+        f"{SHIFTING} -k walked_again"),
+    Bug("an expired cursor ends the attempt", "collect.py", 'kind in ("refused", "pending"):', "kind in ():",
+        f"{PAGED} -k expired_cursor_begins"),
+    Bug("what is gone is not retired", "store/records.py", "            writer.retire(changes.gone, now)\n", "",
+        f"{RECORDS} -k new_changed_gone"),
+    Bug("rejects are dropped", "store/records.py", "            writer.reject(rejects, now)\n", "",
+        f"{RECORDS} -k reject_is_kept"),
+    Bug("versions begin anew", "store/records.py",
+        "versions = self._last_versions([change.key for change in changes.new])", "versions = dict[str, int]()",
+        f"{RECORDS} -k numbered_without_gaps"),
+    Bug("an old comparison is applied to a new generation", "store/records.py",
+        "if self._generation(sql) != self._compared:", "if False:", "tests/store/test_replay.py -k compares_again"),
+    Bug("what was looked up meanwhile changed", "store/records.py", "            if mark:\n", "            if False:\n",
+        "tests/store/test_fill.py -k looks_again"),
+    Bug("a key is echoed", "fetch/client.py", "redact(body, sending.secrets)", "body",
+        "tests/fetch/test_secrets.py -k echo_is_masked"),
+    Bug("a broken new connection is asked twice", "fetch/client.py",
+        "if not self.reused or request.method not in _REPEATABLE:", "if request.method not in _REPEATABLE:",
+        "tests/fetch/test_client.py -k asked_once_only"),
+    Bug("waits are not stretched", "fetch/retry.py", "seconds * (1 + random() / 4)", "seconds",
+        f"{RETRY} -k stretched"),
+    Bug("the upstream's wait is undercut", "fetch/retry.py", "max(asked, timedelta(", "(timedelta(",
+        f"{RETRY} -k undercut"),
+    Bug("a past date is a negative wait", "fetch/retry.py", "return max(aware - now, timedelta(0))",
+        "return aware - now",
+        f"{RETRY} -k seconds_or_a_date"),
+    Bug("a refusal is asked again at once", "plan.py", "return now + REFUSED_FOR", "return now",
+        "tests/unit/test_plan.py -k waits_after"),
+    Bug("the newest are asked first", "plan.py", "due.sort(key=lambda task: task.state.checked_at or AT_ONCE)",
+        "due.reverse()", "tests/unit/test_plan.py -k comes_first"),
+)  # fmt: skip
