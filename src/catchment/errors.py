@@ -219,9 +219,10 @@ class QueryError(CatchmentError):
 
 
 class TooManyWrites(QueryError):
-    """Somebody has written as much as one may for now; more in `wait_s` seconds."""
+    """Somebody has written as much as one may for now; more in `wait_s` seconds. policy: the limit, for a header."""
 
-    def __init__(self, wait_s: int) -> None:
+    def __init__(self, wait_s: int, *, policy: str = "") -> None:
         message = f"You have written as much as one may for now; write again in {wait_s} s."
         super().__init__(message, kind="too-many-requests", status=429)
         self.wait_s = wait_s
+        self.policy = policy

@@ -87,7 +87,9 @@ Normal = Callable[[Any, Any], Any]
 class Link:
     """What a record is about: `Link(providers, "provider")`, or with the fields that make the target's key in order.
 
-    The target must be there when the record is created; the record outlives it. These fields never change after.
+    The target must be there when the record is created. These fields never change after. A record outlives what is
+    collected; when what else people wrote goes, the records about it are no longer listed, read or changed: their
+    versions stay.
     """
 
     target: Feed | Resource

@@ -249,12 +249,7 @@ def test_reviews_of_who_is_gone_are_not_in_the_general_mean(tmp_path):
         market.clock.advance(timedelta(seconds=3600))
         assert market.provider(market.offer())["score"] == 5.0
         left = market.ask("GET", f"/v1/providers/reviews?provider={bad}", who=0, **market.key(9, "read")).json()["data"]
-        assert len(left) == 2
-        for item, change in zip(left, ("PATCH", "DELETE"), strict=True):
-            who = int(item["user_id"][-1])
-            url = f"/v1/providers/reviews/{item['id']}"
-            assert market.ask(change, url, {"rating": 2} if change == "PATCH" else None, who).is_success
-        market.clock.advance(timedelta(seconds=3600))
+        assert left == []
         assert market.provider(good)["score"] == 5.0
         check_sums(market)
 

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catchment.errors import UsageError
+from catchment.errors import TooManyWrites, UsageError
 from catchment.principal import ANONYMOUS, LOOPBACK, Principal
 from catchment.rate import Rate, parse_rate
 from catchment.serve.limits import LIMITS, Buckets, Limits
+from catchment.serve.problems import of_error
 from catchment.settings import Settings
 
 USER = Principal("u", scopes=frozenset({"write"}), via="gateway")
@@ -51,22 +52,15 @@ def test_a_fresh_install_has_every_limit_on():
     assert shown == [Rate(10, 50), Rate(50, 100), Rate(5, 20), Rate(5 / 60, 5)]
 
 
-COUNTS = {
-    "nobody": (ANONYMOUS, False, 50),
-    "nobody, writing": (ANONYMOUS, True, 50),
-    "a key": (KEY, False, 100),
-    "a key that may not write": (KEY, True, 100),
-    "a user": (USER, False, 100),
-    "a user, writing": (USER, True, 20),
-}
+COUNTS = {"nobody": (ANONYMOUS, 50), "a key": (KEY, 100), "a user": (USER, 100)}
 
 
-@pytest.mark.parametrize(("principal", "writes", "allowed"), COUNTS.values(), ids=COUNTS.keys())
-def test_each_kind_of_caller_has_its_limit(principal, writes, allowed):
+@pytest.mark.parametrize(("principal", "allowed"), COUNTS.values(), ids=COUNTS.keys())
+def test_each_kind_of_caller_has_its_limit(principal, allowed):
     limits = Limits(Settings(), lambda: 0.0)
     for _ in range(allowed):
-        assert limits.refusal(principal, "p", writes=writes) is None
-    refused = limits.refusal(principal, "p", writes=writes)
+        assert limits.refusal(principal, "p") is None
+    refused = limits.refusal(principal, "p")
     assert refused is not None
     assert refused.status == 429
     headers = dict(refused.headers)
@@ -74,9 +68,23 @@ def test_each_kind_of_caller_has_its_limit(principal, writes, allowed):
     assert f"q={allowed}" in headers["ratelimit-policy"]
 
 
+def test_only_who_may_write_is_counted_as_writing():
+    limits = Limits(Settings(), lambda: 0.0)
+    for _ in range(200):
+        limits.count_write(ANONYMOUS)
+        limits.count_write(KEY)
+    for _ in range(20):
+        limits.count_write(USER)
+    with pytest.raises(TooManyWrites) as refused:
+        limits.count_write(USER)
+    headers = dict(of_error(refused.value).headers)
+    assert int(headers["retry-after"]) >= 1
+    assert "q=20" in headers["ratelimit-policy"]
+
+
 def test_this_machine_reads_as_much_as_it_likes():
     limits = Limits(Settings(), lambda: 0.0)
-    assert [limits.refusal(LOOPBACK, "p", writes=False) for _ in range(1000)] == [None] * 1000
+    assert [limits.refusal(LOOPBACK, "p") for _ in range(1000)] == [None] * 1000
 
 
 def test_a_setting_changes_a_limit_and_only_off_lifts_it():
@@ -84,7 +92,7 @@ def test_a_setting_changes_a_limit_and_only_off_lifts_it():
     assert parse_rate("X", "100/hour,7") == Rate(100 / 3600, 7)
     assert parse_rate("X", "off") is None
     none = Limits(Settings().with_values("test", dict.fromkeys(LIMITS, "off")), lambda: 0.0)
-    assert [none.refusal(ANONYMOUS, "p", writes=False) for _ in range(100)] == [None] * 100
+    assert [none.refusal(ANONYMOUS, "p") for _ in range(100)] == [None] * 100
     assert none.failure("p") is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,14 +23,13 @@ from .cache import Answer, Cache, digest
 from .data import Data
 from .freshness import Age, age, due
 from .limits import Limits
-from .rights import PRINCIPAL, REQUEST_ID, FailedKey, Rights, peer_of, request_id
+from .rights import COUNT_WRITE, PRINCIPAL, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
 
 __all__ = ["DATA", "Front"]
 
 DATA = "catchment.data"
 """Where the request's `Data` stands in its scope."""
 
-_SAFE = ("GET", "HEAD", "OPTIONS")
 _log = structlog.get_logger("catchment.serve")
 
 Message = MutableMapping[str, Any]
@@ -187,23 +187,24 @@ class Front:
             principal = self._rights.principal(scope, now)
         except QueryError as error:
             return await self._turn_away(scope, path, peer, error)
-        if refused := self._limits.refusal(principal, peer, writes=scope["method"] not in _SAFE):
+        if refused := self._limits.refusal(principal, peer):
             return refused
         self._rights.used(principal, now)
         if principal.id:
             structlog.contextvars.bind_contextvars(user=principal.id)
-        await self._answer({**scope, PRINCIPAL: principal}, path, receive, send)
+        counted = partial(self._limits.count_write, principal)
+        await self._answer({**scope, PRINCIPAL: principal, COUNT_WRITE: counted}, path, receive, send)
         return None
 
     async def _turn_away(self, scope: Message, path: str, peer: str, error: QueryError) -> problems.Problem:
         """What to answer somebody whose identity does not hold; tries are counted, and audited until too many."""
         failed = isinstance(error, FailedKey)
-        refused = self._limits.refusal(ANONYMOUS, peer, writes=False)
+        refused = self._limits.refusal(ANONYMOUS, peer)
         if refused is None and failed:
             refused = self._limits.failure(peer)
         if refused is not None:
             return refused
-        if failed or scope["method"] not in _SAFE:
+        if failed or scope["method"] not in SAFE:
             key_id = error.key_id if isinstance(error, FailedKey) else ""
             await self._deny("authenticate", scope, path, Principal(key_id=key_id))
         return problems.of_error(error)
@@ -294,10 +295,11 @@ class Front:
         if status == 304:
             headers = [pair for pair in headers if pair[0] != b"content-type"]
             headers += [*self._caching(data), *self._age(data).headers]
-        if status in (401, 403) and scope["method"] not in _SAFE:
+        if status in (401, 403) and scope["method"] not in SAFE:
             await self._deny(scope["method"].lower(), scope, path, data.principal)
         media_type = caught.header(b"content-type")
-        if status == 200 and not gate.accepts(gate.header(scope, b"accept"), media_type):
+        # Whoever writes is told before it is done: see `guard`.
+        if status == 200 and scope["method"] in SAFE and not gate.accepts(gate.header(scope, b"accept"), media_type):
             refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
             await _send_problem(refused, path, send)
             return

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from ..clock import monotonic
+from ..errors import TooManyWrites
 from ..principal import Principal, may
 from ..rate import Rate, parse_rate, take_one
 from ..settings import Settings
@@ -67,14 +68,18 @@ class Limits:
         self._writes = buckets("CATCHMENT_LIMIT_WRITES")
         self._failed = buckets("CATCHMENT_LIMIT_FAILED_KEYS")
 
-    def refusal(self, principal: Principal, peer: str, *, writes: bool) -> Problem | None:
-        """Why the request comes too soon; None when it does not. This machine's own reading is not counted."""
-        client = f"key {principal.key_id}" if principal.key_id else f"user {principal.id}"
-        if writes and may(principal, "write") and (refused := self._take("writes", self._writes, client)):
-            return refused
+    def refusal(self, principal: Principal, peer: str) -> Problem | None:
+        """Why the request comes too soon; None when it does not. This machine's own asking is not counted."""
         if principal.id:
-            return self._take("key", self._known, client)
+            return self._take("key", self._known, _client(principal))
         return None if principal.via == "loopback" else self._take("anonymous", self._anonymous, peer)
+
+    def count_write(self, principal: Principal) -> None:
+        """Counts what somebody writes who may. TooManyWrites when it comes too soon."""
+        if not may(principal, "write"):
+            return
+        if wait := self._writes.take(_client(principal), self._tick()):
+            raise TooManyWrites(math.ceil(wait), policy=_policy("writes", self._writes))
 
     def failure(self, peer: str) -> Problem | None:
         """Counts a key that proved nobody; says whether its peer has tried too many."""
@@ -84,7 +89,16 @@ class Limits:
         wait = buckets.take(client, self._tick())
         if buckets.limit is None or not wait:
             return None
-        seconds, limit = math.ceil(wait), buckets.limit
-        window = math.ceil(limit.burst / limit.per_second)
-        headers = {"Retry_After": str(seconds), "RateLimit_Policy": f'"{name}";q={limit.burst};w={window}'}
+        seconds = math.ceil(wait)
+        headers = {"Retry_After": str(seconds), "RateLimit_Policy": _policy(name, buckets)}
         return of_status(429, f"Too many requests; ask again in {seconds} s.", **headers)
+
+
+def _client(principal: Principal) -> str:
+    return f"key {principal.key_id}" if principal.key_id else f"user {principal.id}"
+
+
+def _policy(name: str, buckets: Buckets) -> str:
+    assert buckets.limit is not None
+    window = math.ceil(buckets.limit.burst / buckets.limit.per_second)
+    return f'"{name}";q={buckets.limit.burst};w={window}'

@@ -19,6 +19,7 @@ def own_routes(app: App) -> Router:
     """The app's handlers.
 
     Where only some collections are served, a handler is there that names them alone: `@get("/x", serves=["reviews"])`.
+    One that reads though its method is POST says so, else it counts as a write: `@post("/search", reads=True)`.
     `store: Data` in their arguments is what the request may read of its collections, `writes: Writing` what it may
     write.
     """

@@ -82,7 +82,8 @@ def of_status(status: int, detail: str, **headers: str) -> Problem:
 def of_error(error: Exception) -> Problem:
     """What to answer for an error; one that nobody expected is logged whole and answered by its number alone."""
     if isinstance(error, TooManyWrites):
-        return of_status(429, error.message, Retry_After=str(error.wait_s))
+        policy = {"RateLimit_Policy": error.policy} if error.policy else {}
+        return of_status(429, error.message, Retry_After=str(error.wait_s), **policy)
     if isinstance(error, QueryError):
         headers = _WITH.get(error.status, ())
         return Problem(error.status, error.kind, error.message, error.parameter, headers)

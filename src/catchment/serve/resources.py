@@ -36,6 +36,8 @@ WRITER = "writer"
 """Where the service's `Writer` stands in the framework's state."""
 
 Ask = Request[Any, Any, Any]
+Key = str | Mapping[str, Any]
+"""Of a record: its own, or the fields whose values it alone has."""
 
 _JSON = "application/json"
 _PATCH = (_JSON, "application/merge-patch+json")
@@ -62,6 +64,8 @@ def with_faults(body: bytes, error: InvalidRecord) -> bytes:
 class Writing:
     """The resources of an app as one request may write them; a resource is named as it is declared.
 
+    A record is named by its key, or by fields whose values it alone has: so a request that is sent again with its
+    Idempotency-Key is answered as at first, even if the record is gone by then.
     Every method answers what was done once it is on the disk.
     Raises: QueryError with the status that says why not: 401, 403, 404, 409, 412, 422, 428 or 503.
     """
@@ -73,6 +77,7 @@ class Writing:
     if_match: str
     once: str
     lets_anybody: bool = False
+    names_version: bool = False
 
     @classmethod
     def of(cls, request: Ask, app: str) -> Writing:
@@ -89,31 +94,35 @@ class Writing:
         nobody = dataclasses.replace(self.data, principal=ANONYMOUS)
         return dataclasses.replace(self, data=nobody, lets_anybody=True)
 
+    def by_version(self) -> Writing:
+        """The same, where `If-Match` has to name the version of whatever is there and written over (428)."""
+        return dataclasses.replace(self, names_version=True)
+
     async def create(self, name: str, members: Any) -> Done:
         """A new record, or where the declaration says so the next version of the one that it replaces."""
         collection = self._collection(name)
         draft = _resource(collection).draft(members)  # what cannot be a record at all takes no place in the queue
         return await self._send(self._write(collection, "create", "", lambda _: draft, members))
 
-    async def replace(self, name: str, key: str, members: Any) -> Done:
+    async def replace(self, name: str, key: Key, members: Any) -> Done:
         """The record with the whole body's members."""
         collection = self._collection(name)
         make = _resource(collection).redraft
         write = self._write(collection, "change", key, lambda before: make(members, before), {"whole": members})
         return await self._send(write)
 
-    async def patch(self, name: str, key: str, members: Any) -> Done:
+    async def patch(self, name: str, key: Key, members: Any) -> Done:
         """The record with a merge-patch's members (RFC 7396) merged into it."""
         collection = self._collection(name)
         make = _resource(collection).patched
         write = self._write(collection, "change", key, lambda before: make(members, before), members)
         return await self._send(write)
 
-    async def delete(self, name: str, key: str) -> Done:
+    async def delete(self, name: str, key: Key) -> Done:
         """The record gone; its versions stay."""
         return await self._send(self._write(self._collection(name), "delete", key, None, None))
 
-    async def set(self, name: str, key: str, **values: Any) -> Done:
+    async def set(self, name: str, key: Key, **values: Any) -> Done:
         """The record with fields changed by the app itself, read-only ones too, whoever owns it.
 
         The app's route says who may: e.g. `demand(principal, "moderate")` before it publishes a comment.
@@ -135,7 +144,7 @@ class Writing:
         self,
         collection: Collection,
         action: Action,
-        key: str,
+        key: Key,
         make: Callable[[Any], Mapping[str, Any]] | None,
         said: Any,
         *,
@@ -149,25 +158,29 @@ class Writing:
             principal=self.data.principal,
             key=key,
             make=make,
-            matches=self._matches(collection, action, key),
+            matches=self._matches(collection, action),
+            names_version=self._names_version(collection),
             once=self._once(collection, action, key, said),
             request_id=self.request_id,
             as_owner=as_owner,
         )
 
-    def _matches(self, collection: Collection, action: Action, key: str) -> Callable[[int, int], bool] | None:
+    def _names_version(self, collection: Collection) -> bool:
+        return (self.names_version or _resource(collection).if_match) and self.if_match != "*"
+
+    def _matches(self, collection: Collection, action: Action) -> Callable[[str, int, int], bool] | None:
         """Whether a version is one that `If-Match` names (RFC 9110, 13.1.1: compared strongly)."""
-        if action == "create" or self.if_match == "*":
+        if self.if_match == "*":
             return None
         if not self.if_match:
-            if _resource(collection).if_match:
+            if action != "create" and self._names_version(collection):
                 message = "This needs If-Match with the record's ETag."
                 raise QueryError(message, kind="if-match-needed", status=428)
             return None
         tags = {tag.strip() for tag in self.if_match.split(",")}
-        return lambda generation, version: not tags.isdisjoint(item_tags(collection, key, generation, version))
+        return lambda key, generation, version: not tags.isdisjoint(item_tags(collection, key, generation, version))
 
-    def _once(self, collection: Collection, action: Action, key: str, said: Any) -> Once | None:
+    def _once(self, collection: Collection, action: Action, key: Key, said: Any) -> Once | None:
         if not self.once:
             return None
         if not _ONCE.fullmatch(self.once):
@@ -324,8 +337,6 @@ def _found(request: Ask, action: Action) -> tuple[Collection, Writing]:
     _demand(data, action)
     if request.scope["query_string"]:
         raise QueryError("writing takes no parameters", kind="unknown-parameter")
-    if not gate.accepts(gate.header(request.scope, b"accept"), _JSON):
-        raise QueryError("The answer is application/json.", kind="not-acceptable", status=406)
     return found, Writing.of(request, app)
 
 

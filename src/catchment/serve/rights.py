@@ -25,18 +25,35 @@ from ..store import keys
 from ..store.audit import Entry, deny
 from . import gate
 
-__all__ = ["PRINCIPAL", "REQUEST_ID", "FailedKey", "KeyRing", "Rights", "demand", "guard", "peer_of", "request_id"]
+__all__ = [
+    "COUNT_WRITE",
+    "PRINCIPAL",
+    "REQUEST_ID",
+    "SAFE",
+    "FailedKey",
+    "KeyRing",
+    "Rights",
+    "demand",
+    "guard",
+    "peer_of",
+    "request_id",
+]
 
 PRINCIPAL = "catchment.principal"
 """Where the request's `Principal` stands in its scope."""
 REQUEST_ID = "catchment.request"
 """Where the request's id stands in its scope."""
 
+COUNT_WRITE = "catchment.count-write"
+"""Where in the request's scope stands what counts a write of its principal, and raises when it is one too many."""
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""The methods that write nothing."""
+
 Scope = Mapping[str, Any]
 
 _TOUCH_AFTER = timedelta(minutes=1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_OPERATING = "/v1/_/"
+_OPERATING, _WRITTEN = "/v1/_/", "application/json"
 _NEEDED = "This needs a valid key."  # the same words whatever is wrong with the key that was given, if one was
 _log = structlog.get_logger("catchment.serve")
 
@@ -65,12 +82,21 @@ def demand(principal: Principal, action: Action) -> None:
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Lets operators alone to the operating routes: judged by the route found, however its path was written.
+    """Lets nobody to a route who may not, or could not read its answer: judged by the route, however it was addressed.
 
+    To the operating routes come operators alone. What a write answers is JSON: who takes none is told so before
+    anything is done. Only a write counts as one, which is what does not say that it reads: `@post("/x", reads=True)`.
     It waits for nothing, and is a coroutine all the same: a plain function would be run in a thread, for each request.
     """
+    scope: Scope = connection.scope
     if any(path.startswith(_OPERATING) for path in handler.paths):
-        demand(connection.scope[PRINCIPAL], "operate")  # type: ignore[literal-required]  # a key of our own beside ASGI's
+        demand(scope[PRINCIPAL], "operate")
+    if scope["method"] in SAFE:
+        return
+    if not gate.accepts(gate.header(scope, b"accept"), _WRITTEN):
+        raise QueryError(f"The answer is {_WRITTEN}.", kind="not-acceptable", status=406)
+    if not handler.opt.get("reads"):
+        scope[COUNT_WRITE]()
 
 
 # -- addresses -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..clock import parse_moment, render_moment
 from ..decode import render_key
 from ..errors import QueryError
 from ..record import Stored
-from ..resource import REPLACE
+from ..resource import REPLACE, Resource
 from . import allowances, audit, rollups, rows, spellings
 from .allowances import Rates
 from .present import Present, Row
@@ -55,16 +55,40 @@ def _meant(present: Present, write: Write) -> Row:
     Raises:
         QueryError: 404, 403 or 412.
     """
-    row = present.row(write.collection, write.key)
-    if row is None:
+    key = write.key if isinstance(write.key, str) else _key_of(present, write.collection, write.key)
+    row = present.row(write.collection, key)
+    if row is None or not present.stands(write.collection, row.record):
         raise _absent()
     if write.as_owner and not write.resource.allows(write.action, write.principal, row.record):
         if write.resource.conceal:
             raise _absent()
         raise QueryError("This record is not yours.", kind="forbidden", status=403)
-    if write.matches and not write.matches(_generation(present.sql, write.collection), row.version):
-        raise QueryError("The record has another version by now.", kind="changed-meanwhile", status=412)
+    _check_version(present, write, row)
     return row
+
+
+def _key_of(present: Present, collection: Collection, fields: Mapping[str, Any]) -> str:
+    """The key of the one record with these values; "" for none."""
+    return next((key for key, _ in present.matching(collection, fields)), "")
+
+
+def _check_version(present: Present, write: Write, row: Row) -> None:
+    """Raises QueryError, 412, where another version is there than the one that is meant."""
+    if write.matches and not write.matches(row.key, _generation(present.sql, write.collection), row.version):
+        raise QueryError("The record has another version by now.", kind="changed-meanwhile", status=412)
+
+
+def _check_replaced(present: Present, write: Write, other: Row | None) -> None:
+    """Raises QueryError where a new record may not take the place of the other one: 428 or 412."""
+    if write.action != "create" or write.resource.one_per_owner is None:
+        return
+    if other is None and write.matches:
+        raise QueryError("There is no such record yet.", kind="changed-meanwhile", status=412)
+    if other is not None and write.names_version and not write.matches:
+        message = "You have written this already: to replace it name its version with If-Match."
+        raise QueryError(message, kind="if-match-needed", status=428)
+    if other is not None:
+        _check_version(present, write, other)
 
 
 def _absent() -> QueryError:
@@ -84,11 +108,14 @@ def _put(present: Present, write: Write, row: Row | None, now: datetime) -> Done
     if other is not None:
         if row is not None or write.resource.again is not REPLACE:
             raise QueryError("You have written such a record already.", kind="conflict", status=409)
+        _check_replaced(present, write, other)
         row, record = other, _made(present, write, draft, other, now)
+    elif write.action == "create":
+        _check_replaced(present, write, None)
     before, change = row.record if row else None, _Change(present, write, row, _moment(row, now))
+    _check_links(present, write, record, before)
     if row is not None and write.resource.same(record, before):
         return change.done("same", row.version, row.revision, row.doc, row.at)
-    _check_links(present, write, record, before)
     _check_refusal(present, write, record)
     return change.put(record)
 
@@ -122,11 +149,15 @@ def _other(present: Present, write: Write, record: Any) -> Row | None:
 
 
 def _check_links(present: Present, write: Write, record: Any, before: Any) -> None:
-    """Raises InvalidRecord where a record is newly about one that is not there. Later on that one may go."""
+    """Raises InvalidRecord where a record is newly about one that is not there. What is collected may go later on."""
     faults = []
     for link in write.resource.links:
         values = [getattr(record, name) for name in link.fields]
-        stood = before is not None and values == [getattr(before, name) for name in link.fields]
+        stood = (
+            before is not None
+            and not isinstance(link.target, Resource)
+            and values == [getattr(before, name) for name in link.fields]
+        )
         if stood or None in values:
             continue
         target = present.collections[f"{write.collection.app}/{link.target.name}"]
@@ -189,6 +220,8 @@ class _Change:
         self._keep(revision, row, gone=True)
         self._sql.execute(Statements.of(self.write.collection).delete, (row.key, row.hash))
         self._follow(row.key, None)
+        for other in self.present.about(self.write.collection, row.key):
+            self._raise_revision(other)  # its records about this one are shown no more
         return self.done("deleted", row.version, revision, "", self._moment)
 
     def done(
@@ -208,9 +241,9 @@ class _Change:
         statement = Statements.of(self.write.collection).keep
         self._sql.execute(statement, (self._moment, revision, int(gone), row.key, row.hash))
 
-    def _raise_revision(self) -> int:
+    def _raise_revision(self, collection: Collection | None = None) -> int:
         """One more for each write, so that every state between two writes can be read again."""
-        name = self.write.collection.name
+        name = (collection or self.write.collection).name
         generation, revision = self._sql.execute(
             "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ?"
             " RETURNING generation, revision",

@@ -66,6 +66,22 @@ class Present:
             values,
         ).fetchall()
 
+    def stands(self, collection: Collection, record: Any) -> bool:
+        """Whether what else people wrote that the record is about is there; without that it is not shown."""
+        targets = [(table, getattr(record, name)) for table, name in collection.targets]
+        return all(key is None or self._is_in(table, "_key", key) for table, key in targets)
+
+    def about(self, target: Collection, key: str) -> list[Collection]:
+        """The collections of what people wrote that have records about this one, which people wrote too."""
+        links = [
+            (item, name) for item in self.collections.values() for table, name in item.targets if table == target.table
+        ]
+        return [item for item, name in links if self._is_in(item.table, name, key)]
+
+    def _is_in(self, table: str, column: str, value: Any) -> bool:
+        sql = f'SELECT 1 FROM "{table}" WHERE "{column}" = ? LIMIT 1'  # noqa: S608 (declared names)
+        return self.sql.execute(sql, (value,)).fetchone() is not None
+
     def row(self, collection: Collection, key: str) -> Row | None:
         found = self.sql.execute(
             f'SELECT _key, _version, _hash, _said_at, _revision, _doc FROM "{collection.table}" WHERE _key = ?',  # noqa: S608

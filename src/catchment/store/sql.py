@@ -29,11 +29,21 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _shown(collection: Collection) -> str:
+    """Which of the rows that hold now are shown: those whose targets are there."""
+    found = []
+    for table, name in collection.targets:
+        field = f"{_quoted(collection.table)}.{_quoted(name)}"
+        there = f"EXISTS (SELECT 1 FROM {_quoted(table)} AS target WHERE target._key = {field})"  # noqa: S608
+        found.append(f"({field} IS NULL OR {there})")
+    return " AND ".join(found) or "1"
+
+
 def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
     """`FROM … WHERE …` for each table that holds rows of then: what holds now, and what held before."""
     current, versions = _quoted(collection.table), _quoted(collection.versions)
     if as_of is None:
-        return [Statement(f" FROM {current} WHERE 1")]
+        return [Statement(f" FROM {current} WHERE {_shown(collection)}")]
     since, until = ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
     point: Stored = as_of.revision if as_of.by_revision else as_of.moment
     return [
@@ -45,7 +55,10 @@ def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
 def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
     """`FROM …`: the rows that hold now, or held then."""
     if as_of is None:
-        return Statement(f" FROM {_quoted(collection.table)}")
+        table = _quoted(collection.table)
+        if collection.targets:
+            table = f"(SELECT * FROM {table} WHERE {_shown(collection)})"  # noqa: S608 (declared names)
+        return Statement(f" FROM {table}")
     select = Statement(f"SELECT {', '.join(map(_quoted, dict.fromkeys(columns)))}")
     left, right = _sides(collection, as_of)
     return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(")")

@@ -347,6 +347,13 @@ class Collection:
         """The list fields whose elements stand in tables of their own."""
         return tuple(self.feed.lists) if isinstance(self.feed, Resource) else ()
 
+    @cached_property
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """What else people wrote that its records are about: the tables, each with the field that names the record."""
+        links = self.feed.links if isinstance(self.feed, Resource) else ()
+        found = [link for link in links if isinstance(link.target, Resource)]
+        return tuple((f"{self.app}_{link.target.name}", link.fields[0]) for link in found)
+
     @property
     def swept(self) -> bool:
         """Whether old versions of it are removed one day: then it is asked what its rows cite."""

@@ -30,17 +30,19 @@ class Once:
 class Write:
     """One thing to do to one record.
 
-    make: gives the values; for a deletion there are none. matches: whether (generation, version) is the version that
-    the writer means; None: any. as_owner: False lets the app's own code change what is not the principal's: then
-    neither `may` nor `refuse` is asked.
+    key: of the record; or the fields whose values it alone has. make: gives the values; for a deletion there are none.
+    matches: whether (key, generation, version) is the version that the writer means; None: any. names_version: a
+    record that is replaced by a new one has to be meant by its version. as_owner: False lets the app's own code change
+    what is not the principal's: then neither `may` nor `refuse` is asked.
     """
 
     collection: Collection
     action: Action
     principal: Principal
-    key: str = ""
+    key: str | Mapping[str, Any] = ""
     make: Made | None = None
-    matches: Callable[[int, int], bool] | None = None
+    matches: Callable[[str, int, int], bool] | None = None
+    names_version: bool = False
     once: Once | None = None
     request_id: str = ""
     as_owner: bool = True

@@ -164,6 +164,8 @@ def check_review(review: Review) -> list[tuple[str, str]]:
     found = [("rating", "is not 0 to 5")] if not 0 <= review.rating <= 5 else []
     if len(format(review.rating, "f").rstrip("0").partition(".")[2]) > 2:  # its digits: arithmetic gives up at 28
         found.append(("rating", "has more than 2 decimals"))
+    if review.comment is None and review.comment_state != "none":
+        found.append(("comment_state", "there is no comment to judge"))
     if review.comment is not None and (reason := wrong_text(review.comment, LONGEST_COMMENT, lines=True)):
         found.append(("comment", reason))
     return found

@@ -37,6 +37,7 @@ async def list_by_query(request: Ask, store: Store, version: Version) -> Respons
 
 @post(
     "/service-providers",
+    reads=True,
     status_code=200,
     operation_class=described("Providers by name", PAGES, body=SEARCH, answers=FOUND),
 )
@@ -76,6 +77,7 @@ async def recommend_by_query(request: Ask, store: Store, version: Version) -> Re
 
 @post(
     "/service-providers/recommend",
+    reads=True,
     status_code=200,
     operation_class=described("Providers for a job", PAGES, body=JOB, answers=FOUND),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +43,7 @@ from .steps import (
     Json,
     body_of,
     document_of,
+    id_of,
     meant,
     provider_of,
     query_of,
@@ -62,29 +62,25 @@ _SKILL = {"skill": asking.MEANINGS["skill"]}
 @post(
     "/service-provider/{provider:str}/review",
     serves=ONLY,
-    operation_class=described("Your review", {}, body=REVIEW, answers=WRITTEN, refuses=[404, 409]),
+    operation_class=described("Your review", {}, body=REVIEW, answers=WRITTEN, refuses=MEANT),
 )
-async def review(request: Ask, store: Store, writes: Writes, provider: FromPath[str]) -> Response[bytes]:
+async def review(
+    request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
+) -> Response[bytes]:
     """The review; a second one of the same provider and skill replaces the first, with 200."""
     demand(store.principal, "write")
     query_of(request)
-    document = await asyncio.to_thread(_found, store, provider)
-    members = _about(document, await body_of(request))
-    done = await wrote(writes.create("reviews", members), "Service provider")
+    members = _about(id_of(provider, "Service provider"), await body_of(request))
+    done = await wrote(meant(writes, version).create("reviews", members), "Service provider")
     return _review_answer(store, done, 201 if done.outcome == "created" else 200)
 
 
-def _found(store: Data, provider: str) -> Json:
-    with store.open() as now:
-        return provider_of(now, provider)[0]
-
-
-def _about(document: Json, body: Any) -> Any:
+def _about(provider: str, body: Any) -> Any:
     """The members of a review of this provider."""
     if not isinstance(body, dict):
         return body
     _check_members(body, ("rating", "skill", "comment"))
-    return body | {"provider": document["id"]}
+    return body | {"provider": provider}
 
 
 def _check_members(body: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -139,19 +135,21 @@ async def own_review(request: Ask, store: Store, provider: FromPath[str]) -> Res
 
 
 def _own_review(store: Data, provider: str, skill: str | None) -> Response[bytes]:
-    document, version, generation = _mine(store, provider, skill)
+    with store.open() as now:
+        mine = _mine(store, provider_of(now, provider)[0]["id"], skill)
+        found = said.review_by(now, mine["provider"], mine["user_id"], mine["skill_key"])
+        if found is None:
+            raise answers.absent("Review")
+        document, version = document_of(now, "reviews", found)
+        generation = now.state("reviews").generation
     tag = version_tag(store, "reviews", document["id"], generation=generation, version=version)
     return respond(answers.review_of(document, store.principal), headers={"etag": tag})
 
 
-def _mine(store: Data, provider: str, skill: str | None) -> tuple[Json, int, int]:
-    """The caller's review, its version and the collection's generation."""
-    with store.open() as now:
-        provider = provider_of(now, provider)[0]["id"]
-        found = said.review_by(now, provider, store.principal.id, "" if skill is None else folded(skill))
-        if found is None:
-            raise answers.absent("Review")
-        return *document_of(now, "reviews", found), now.state("reviews").generation
+def _mine(store: Data, provider: str, skill: str | None) -> dict[str, str]:
+    """What the caller's own review of a provider alone has."""
+    key = "" if skill is None else folded(skill)
+    return {"provider": id_of(provider, "Service provider"), "user_id": store.principal.id, "skill_key": key}
 
 
 @patch(
@@ -167,8 +165,8 @@ async def change_review(
     values, body = query_of(request, "skill"), await body_of(request)
     if isinstance(body, dict):
         _check_members(body, ("rating", "comment"))
-    mine, _, _ = await asyncio.to_thread(_mine, store, provider, values.get("skill"))
-    writing = meant(writes, version).patch("reviews", mine["id"], body)
+    mine = _mine(store, provider, values.get("skill"))
+    writing = meant(writes, version).patch("reviews", mine, body)
     return _review_answer(store, await wrote(writing, "Review"))
 
 
@@ -184,8 +182,8 @@ async def remove_review(
     """An empty object; the review is gone."""
     demand(store.principal, "write")
     values = query_of(request, "skill")
-    mine, _, _ = await asyncio.to_thread(_mine, store, provider, values.get("skill"))
-    await wrote(meant(writes, version).delete("reviews", mine["id"]), "Review")
+    mine = _mine(store, provider, values.get("skill"))
+    await wrote(meant(writes, version).delete("reviews", mine), "Review")
     return respond({})
 
 
@@ -200,28 +198,21 @@ _DECISIONS = {"publish": "published", "refuse": "refused"}
         "A comment published or refused", {}, body={"decision": "publish"}, answers=CHANGED, refuses=MEANT
     ),
 )
-async def moderate(request: Ask, store: Store, writes: Writes, review_id: FromPath[str]) -> Response[bytes]:
+async def moderate(
+    request: Ask, store: Store, writes: Writes, review_id: FromPath[str], version: Version
+) -> Response[bytes]:
     """The review with its comment's new state."""
     demand(store.principal, "moderate")
     query_of(request)
     body = await body_of(request)
     if not isinstance(body, dict) or body.keys() != {"decision"} or body["decision"] not in [*_DECISIONS]:
         raise InvalidRecord([Fault("/decision", "is publish or refuse, and alone")])
-    document, tag = await asyncio.to_thread(_moderated, store, review_id)
-    if document["comment"] is None:
-        raise QueryError("The review has no comment", kind="conflict", status=409)
-    # Only the text that was there when it was judged: one that its author changes meanwhile waits for another look.
-    judged = dataclasses.replace(writes, if_match=writes.if_match or tag)
-    state = _DECISIONS[body["decision"]]
-    done = await wrote(judged.set("reviews", document["id"], comment_state=state), "Review")
+    # With If-Match only the text that was read is judged: one that its author changes meanwhile waits for another look.
+    key, state = id_of(review_id, "Review"), _DECISIONS[body["decision"]]
+    try:
+        done = await wrote(meant(writes, version).set("reviews", key, comment_state=state), "Review")
+    except InvalidRecord as error:
+        if any(fault.pointer == "/comment_state" for fault in error.faults):
+            raise QueryError("The review has no comment", kind="conflict", status=409) from error
+        raise
     return _review_answer(store, done)
-
-
-def _moderated(store: Data, review_id: str) -> tuple[Json, str]:
-    """The review that is judged, and the tag of its version."""
-    with store.open() as now:
-        document, version = document_of(now, "reviews", review_id)
-        if not version or not document_of(now, "providers", document["provider"])[1]:
-            raise answers.absent("Review")
-        generation = now.state("reviews").generation
-        return document, version_tag(store, "reviews", document["id"], generation=generation, version=version)

@@ -33,6 +33,7 @@ __all__ = [
     "body_of",
     "body_or_nothing",
     "document_of",
+    "id_of",
     "meant",
     "provider_of",
     "query_of",
@@ -47,6 +48,7 @@ CAPPED = 10_000
 SHOWN, CHANGED, GONE = {200: "As it is stored"}, {200: "As it is now"}, {200: "An empty object"}
 MEANT = (404, 409, 412, 428)
 """What a write is refused with that is meant for one version of something that is there."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = re.compile(r'\.[0-9a-f]{8}(?=")')
 
 
@@ -70,9 +72,15 @@ async def body_or_nothing(request: Ask) -> Any:
 
 def meant(writes: Writing, version: tuple[int, int]) -> Writing:
     """What may be written, to the version that `If-Match` names; from v1_1 on it has to name one."""
-    if version >= (1, 1) and not writes.if_match:
-        raise QueryError("This needs If-Match with the ETag.", kind="if-match-needed", status=428)
-    return dataclasses.replace(writes, if_match=_SHOWN.sub("", writes.if_match))
+    named = dataclasses.replace(writes, if_match=_SHOWN.sub("", writes.if_match))
+    return named.by_version() if version >= (1, 1) else named
+
+
+def id_of(text: str, what: str) -> str:
+    """The id that a path's segment is. QueryError: 404 for one that is no UUID."""
+    if not _UUID.fullmatch(text.lower()):
+        raise answers.absent(what)
+    return text.lower()
 
 
 async def wrote(writing: Awaitable[Done], what: str) -> Done:
