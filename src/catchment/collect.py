@@ -27,7 +27,7 @@ from .failpoints import failpoint
 from .feed import Feed
 from .fetch.ask import PATIENCE
 from .passes import Fetched, Passes
-from .plan import END, GOOD, Plan, State, Task, Verdict, due_at, forecast
+from .plan import END, GOOD, Plan, State, Task, Verdict, calls, due_at, forecast
 from .planner import Planner
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
 from .settings import Settings
@@ -298,10 +298,13 @@ class Collector:
             todo = await self.plan(feed, scope)
             budget = feed.upstream.budget_now(self._settings)
             counts = await self._store.derived(self._store.budgets.counts, feed.upstream.name)
-            owed[feed.upstream.name] = owed.get(feed.upstream.name, 0) + len(todo.due)
+            name = self._app.collection(feed)
+            pages = await self._store.derived(self._store.ledger.pages, name) if feed.paged else {}
+            needed = calls(todo.due, pages)
+            owed[feed.upstream.name] = owed.get(feed.upstream.name, 0) + needed
             now = self._clock.now()
             done = forecast(owed[feed.upstream.name], budget, counts, now)
-            found.append(Forecast(todo, left_today(budget, counts, now), done))
+            found.append(Forecast(todo, left_today(budget, counts, now), done, needed))
         return found
 
     # -- when there is no data -----------------------------------------------------------------------------------------

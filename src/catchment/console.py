@@ -247,7 +247,7 @@ def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
             due, plan = len(item.plan.due), item.plan
             table.add_row(
                 f"{app}/{plan.feed.name}",
-                *(f"{number:,}" for number in (due, len(plan.held), plan.good, due)),
+                *(f"{number:,}" for number in (due, len(plan.held), plan.good, item.calls)),
                 "unlimited" if item.left is None else f"{item.left:,}",
                 f"{item.done:%Y-%m-%d %H:%M:%S}" if due else "",
                 "now" if due else f"{plan.next:%Y-%m-%d %H:%M}" if plan.next else "",

@@ -23,6 +23,7 @@ __all__ = [
     "State",
     "Task",
     "Verdict",
+    "calls",
     "due_at",
     "forecast",
     "plan",
@@ -218,6 +219,16 @@ def retry_at(verdict: Verdict, failures: int, now: datetime, *, until: datetime 
     if verdict == "refused":
         return now + REFUSED_FOR
     return None
+
+
+def calls(due: Sequence[Task], pages: Mapping[str, int]) -> int:
+    """How many requests partitions take that are due: as many as their last pass took.
+
+    Args:
+        pages: partition key -> that number, where it is known. Others take what those took on average, at least one.
+    """
+    usual = -(-sum(pages.values()) // len(pages)) if pages else 1
+    return sum(pages.get(task.partition.key, usual) for task in due)
 
 
 def forecast(requests: int, budget: Budget, counts: Mapping[str, Count], now: datetime) -> datetime:

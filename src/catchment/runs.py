@@ -76,9 +76,11 @@ class Summary:
 class Forecast:
     """What one feed's work costs and when it will be done.
 
-    left: requests left today, None where no day is counted. done: when the last of them will have been sent.
+    left: requests left today, None where no day is counted. done: when the last of them will have been sent. calls: how
+    many requests that are, of partitions in pages as many as their last pass took.
     """
 
     plan: Plan
     left: int | None
     done: datetime
+    calls: int

@@ -24,7 +24,9 @@ from catchment import (
     read_http,
 )
 from catchment.paging import single
+from catchment.settings import Settings
 from catchment.standin import Answer, Paged
+from catchment.store.store import Store
 
 STYLES = {
     "page, empty": (Paged("page"), by_page(empty=1), 5),
@@ -361,3 +363,11 @@ def test_a_page_of_another_shape_fails_the_partition(tmp_path):
     with reading(tmp_path, Paged("page"), by_page(empty=1), range(25), rows=items("books")) as shelf:
         result = shelf.collect()
         assert (result.verdict, result.reason.partition(":")[0]) == ("failed", "shape")
+
+
+@pytest.mark.parametrize(("paged", "pages", "requests"), STYLES.values(), ids=STYLES)
+def test_a_plan_counts_the_pages_of_the_last_pass(tmp_path, paged, pages, requests):
+    with reading(tmp_path, paged, pages, range(25)) as shelf:
+        shelf.collect()
+        with Store(Settings({"CATCHMENT_DATA": (str(shelf.folder), "test")}), []) as store:
+            assert store.ledger.pages("shop/books") == {"": requests}

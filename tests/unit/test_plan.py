@@ -24,7 +24,7 @@ from catchment import (
     rows_of,
 )
 from catchment.partitions import Expected
-from catchment.plan import AT_ONCE, GOOD, REFUSED_FOR, State, due_at, only, own_age, plan, retry_at
+from catchment.plan import AT_ONCE, GOOD, REFUSED_FOR, State, calls, due_at, only, own_age, plan, retry_at
 from catchment.upstream import NEVER
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -335,3 +335,12 @@ def test_slots_are_missed_by_a_run_that_outlasts_the_time_between_them(began, mi
 
 def test_by_distance_nothing_is_missed():
     assert Every(minutes=30).missed(NOON, NOON + DAY) == []
+
+
+@pytest.mark.parametrize(
+    ("pages", "needed"),
+    [({}, 4), ({"shelf=a": 7}, 7 + 3 * 7), ({"shelf=a": 7, "shelf=b": 2}, 7 + 2 + 2 * 5), ({"shelf=other": 3}, 12)],
+    ids=["none known", "one", "the average, rounded up", "of another"],
+)
+def test_what_is_due_takes_as_many_calls_as_its_last_pass_took(pages, needed):
+    assert calls(planned([]).due, pages) == needed

@@ -290,6 +290,18 @@ class Ledger:
                 [(render_moment(until), feed, key) for key in keys],
             )
 
+    def pages(self, feed: str) -> dict[str, int]:
+        """Partition key -> how many requests its last complete pass took, where that is archived."""
+        with mapped():
+            rows = self._connection.execute(
+                "SELECT e.partition, count(*) FROM _exchange e JOIN"
+                " (SELECT partition, max(pass) AS pass FROM _attempt WHERE feed = ? AND verdict = 'complete'"
+                " GROUP BY partition) a ON a.partition = e.partition AND a.pass = e.pass"
+                " WHERE e.feed = ? AND e.status < 400 GROUP BY e.partition",
+                (feed, feed),
+            ).fetchall()
+        return dict(rows)
+
     def finish(self, lease: Lease, outcome: Outcome, now: datetime) -> None:
         """Writes a verdict that changes no record."""
         with transaction(self._connection, durable=False) as sql:
