@@ -204,8 +204,24 @@ def test_the_headers_count_and_say_how_old_it_is(small):
     assert again.headers["x-incidents-total"] == "2100"
     small.collected.clock.advance(timedelta(minutes=39))
     stale = small.get()
-    assert (stale.headers["x-age"], stale.headers["x-stale"]) == ("2760", "true")
+    assert (stale.headers["x-age"], stale.headers["x-stale"]) == ("2760", ",".join(sorted(TYPES)))
     assert stale.headers["etag"] == answer.headers["etag"]
+
+
+def test_the_types_that_are_too_old_are_named(tmp_path):
+    """Acceptance 6: after 45 minutes, in an answer that is kept and in a 304 too."""
+    with reporting(tmp_path) as reported:
+        reported.poll(0)
+        reported.collected.control.faults(
+            *({"path": f"/incidents/{kind}/", "fault": "status", "status": 404} for kind in ("probing", "misuse"))
+        )
+        for minutes, named in ((30, "false"), (15, "false"), (15, "misuse,probing")):
+            reported.poll(minutes)
+            answers = [reported.get(), reported.get(), reported.get("/incidents/unattributed")]
+            again = reported.get(headers={"if-none-match": answers[0].headers["etag"]})
+            assert again.status_code == 304
+            assert [answer.headers["x-stale"] for answer in (*answers, again)] == [named] * 4
+        assert reported.get("/v1/incidents/incidents").headers["x-stale"] == "true"
 
 
 # -- before there is anything ---------------------------------------------------------------------------------------

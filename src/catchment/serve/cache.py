@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import xxhash
@@ -19,12 +19,16 @@ _FORM = b"1"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One 200 as it was sent, without what changes by the second. states: collection -> what it was made from."""
+    """One 200 as it was sent, without what changes by the second. states: collection -> what it was made from.
+
+    stale_by: by what it names what is too old, as `Data` has it.
+    """
 
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     etag: str
     states: Mapping[str, State]
+    stale_by: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, states: Mapping[str, State]) -> bool:
         """Whether nothing that it was made from has changed."""

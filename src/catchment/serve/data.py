@@ -36,7 +36,8 @@ def visible_columns(collection: Collection, *, moderates: bool) -> tuple[Column,
 class Data:
     """The collections as one request sees them.
 
-    principal: who asks, and so who may read what is not public. seen: what was read, by name.
+    principal: who asks, and so who may read what is not public. seen: what was read, by name. stale_by: collection ->
+    the part of its partitions by which the answer names what is too old.
     whole: whether every collection was read in one state alone; what mixes two is answered, and not kept.
     """
 
@@ -46,6 +47,7 @@ class Data:
     principal: Principal
     app: str = ""
     seen: dict[str, State] = field(default_factory=dict)
+    stale_by: dict[str, str] = field(default_factory=dict)
     whole: bool = True
     if_none_match: str = ""
 
@@ -151,6 +153,10 @@ class View:
         Once it is so it stays so: the answer is not taken to depend on that collection, and has not its age.
         """
         return self._snapshot.ever_collected(self._data.reader.collections[f"{self._data.app}/{name}"])
+
+    def name_stale(self, name: str, part: str) -> None:
+        """Has the answer's `X-Stale` name what is too old by this part of the partitions: `denial,probing` for true."""
+        self._data.stale_by[self._use(name).name] = part
 
     def runs(self, since: datetime) -> list[Run]:
         """The app's runs that were under way at some time after `since`, oldest first."""

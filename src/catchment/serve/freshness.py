@@ -49,16 +49,23 @@ def _two_rounds_ago(schedule: Cron | Every, now: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """What the headers of one answer say about the collections that it was made from."""
+    """What the headers of one answer say about the collections that it was made from.
+
+    named: what of them is too old; None where it is only said whether something is.
+    """
 
     collected_at: datetime | None
     seconds: int | None
     stale: bool
     missing: int
+    named: tuple[str, ...] | None = None
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        pairs = [("x-stale", "true" if self.stale else "false"), ("x-missing-partitions", str(self.missing))]
+        stale = "true" if self.stale else "false"
+        if self.named is not None:
+            stale = ",".join(self.named) or "false"
+        pairs = [("x-stale", stale), ("x-missing-partitions", str(self.missing))]
         if self.collected_at is not None:
             moment = self.collected_at.strftime("%Y-%m-%dT%H:%M:%SZ")
             pairs += [("x-collected-at", moment), ("x-age", str(self.seconds))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -254,6 +254,7 @@ class Front:
         if answer is None or not all(data.may_read(self._reader.collections[name]) for name in answer.states):
             return None
         data.seen.update(answer.states)
+        data.stale_by.update(answer.stale_by)
         return answer
 
     async def _ask(self, scope: Message, path: str, data: Data, receive: Receive, send: Send) -> _Caught:
@@ -272,7 +273,7 @@ class Front:
             headers = [pair for pair in headers if pair[0] != b"cache-control"] + self._caching(data)
         # An app's own route may depend on more than revisions: its tag is that of its bytes.
         etag = caught.header(b"etag") or digest(caught.body)
-        return Answer(tuple(headers), caught.body, etag, dict(data.seen))
+        return Answer(tuple(headers), caught.body, etag, dict(data.seen), dict(data.stale_by))
 
     async def _send_answer(self, answer: Answer, path: str, scope: Message, data: Data, send: Send) -> None:
         media_type = dict(answer.headers).get(b"content-type", b"").decode("latin-1")
@@ -311,7 +312,19 @@ class Front:
         return _PUBLIC if public and not data.principal.id else _PRIVATE
 
     def _age(self, data: Data) -> Age:
-        return age([self._freshness(name, data) for name in data.seen], data.now)
+        found = age([self._freshness(name, data) for name in data.seen], data.now)
+        return replace(found, named=self._too_old(data)) if data.stale_by else found
+
+    def _too_old(self, data: Data) -> tuple[str, ...]:
+        """What of the collections is too old, by the part of their partitions that the answer names."""
+        named: set[str] = set()
+        with self._reader.snapshot() as snapshot:
+            for name, part in data.stale_by.items():
+                collection = self._reader.collections[name]
+                before = due(collection.feed, data.now, data.settings).stale
+                late = (item for item in snapshot.partitions(collection) if (item["collected_at"] or before) < before)
+                named.update(dict(item["params"])[part] for item in late)
+        return tuple(sorted(named))
 
     def _freshness(self, name: str, data: Data) -> Freshness:
         """The collection's freshness; read again when the file changed or a second has passed."""

@@ -1,4 +1,7 @@
-"""The report: incidents by employee and priority, in the words of the upstream; read by SQL that writes their JSON.
+"""The report: incidents by employee and priority, in the words of the upstream.
+
+The report of everything is one walk through the table in the order in which it lies on the disk, sorted here: an index
+would jump about in it for each row, which takes three times as long. A page is a range of an index.
 
 A walk through pages sees one snapshot: the rows that hold now and came no later than its revision, and those that
 ended after it. What the table of versions adds to a page are the rows that ended during the walk, found by when.
@@ -6,14 +9,15 @@ ended after it. What the table of versions adds to a page are the rows that ende
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import reduce
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from catchment.web import QueryError, View, to_stored
@@ -28,6 +32,11 @@ KEPT_FOR = timedelta(minutes=15)
 
 Expression = sa.ColumnElement[Any]
 Side = tuple[sa.Table, list[Expression]]
+_Told = tuple[int, str, str, str, str, str]
+"""One incident: employee, place in time, type and key, by which it is sorted; priority, and its JSON.
+
+A plain tuple of plain values: the collector of garbage leaves it alone, and a report has very many.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,18 +85,18 @@ def read_report(view: View, asked: Asked, now: datetime) -> Report:
         QueryError: 400 for a cursor of something else, 410 for one whose snapshot is no longer kept.
     """
     if asked.limit is None and not asked.cursor:
-        groups, rows = _rendered(_rows(view, asked, _sides(view, None)), asked)
-        pin = _new_pin(view, asked, now)
-        return Report(_object(groups), len(groups), rows, pin.unattributed, pin.changed_at)
+        found = _found(view, asked, _sides(view, None))
+        report, pin = _by_employee(found, asked), _new_pin(view, asked, now)
+        return Report(_object(report), len(report), len(found), pin.unattributed, pin.changed_at)
     pin = _opened(view, asked, now) if asked.cursor else _counted(view, asked, _new_pin(view, asked, now))
     sides = _sides(view, pin.revision)
     limit = asked.limit or pin.after[1]
     here = _employees(view, asked, sides, pin.after[0] if pin.after else 0, limit + 1)
     page = here[:limit]
     bounds = (page[0], page[-1]) if page else None
-    groups, _ = _rendered(_rows(view, asked, sides, bounds) if bounds else (), asked)
+    report = _by_employee(_found(view, asked, sides, bounds) if bounds else (), asked)
     following = view.seal(asked.purpose, _content(replace(pin, after=(page[-1], limit)))) if len(here) > limit else ""
-    return Report(_object(groups), pin.employees, pin.total, pin.unattributed, pin.changed_at, following)
+    return Report(_object(report), pin.employees, pin.total, pin.unattributed, pin.changed_at, following)
 
 
 def read_unattributed(view: View, asked: Asked, now: datetime) -> Unattributed:
@@ -97,8 +106,8 @@ def read_unattributed(view: View, asked: Asked, now: datetime) -> Unattributed:
     limit = asked.limit or 1
     found = _nobodys(view, _sides(view, pin.revision), pin.after, limit + 1)
     page = found[:limit]
-    following = view.seal(purpose, _content(replace(pin, after=tuple(page[-1][1:])))) if len(found) > limit else ""
-    listed = ",".join(row[0] for row in page)
+    following = view.seal(purpose, _content(replace(pin, after=page[-1][1:4]))) if len(found) > limit else ""
+    listed = ",".join(told[-1] for told in page)
     body = f'{{"count":{pin.unattributed},"incidents":[{listed}]}}'.encode()
     return Unattributed(body, pin.unattributed, pin.changed_at, following)
 
@@ -117,13 +126,12 @@ def _new_pin(view: View, asked: Asked, now: datetime) -> Pin:
 def _counted(view: View, asked: Asked, pin: Pin) -> Pin:
     """The same with how many employees and incidents are meant."""
     table, _ = _sides(view, None)[0]
-    meant = [table.c["employee_id"].is_not(None), *_meant(table, asked), *_named(table, asked)]
-    employees = sa.select(table.c["employee_id"]).where(*meant).distinct().subquery()
-    return replace(
-        pin,
-        employees=_count(view, sa.select(sa.func.count()).select_from(employees)),
-        total=_count(view, sa.select(sa.func.count()).where(*meant)),
-    )
+    employee = table.c["employee_id"]
+    meant = [employee.is_not(None), *_meant(table, asked), *_named(table, asked)]
+    each = sa.select(sa.func.count().label("number")).where(*meant).group_by(employee).subquery()
+    both = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(each.c["number"]), 0))
+    ((people, incidents),) = view.select(both)
+    return replace(pin, employees=people, total=incidents)
 
 
 def _content(pin: Pin) -> list[Any]:
@@ -195,105 +203,98 @@ def _employees(view: View, asked: Asked, sides: Sequence[Side], after: int, limi
     return sorted(found)[:limit]
 
 
-def _rows(
-    view: View, asked: Asked, sides: Sequence[Side], bounds: tuple[int, int] | None = None
-) -> list[tuple[int, str, str]]:
-    """Employee, priority and JSON of each incident that is meant, by employee, timestamp, type and key."""
-    parts = []
+def _found(view: View, asked: Asked, sides: Sequence[Side], bounds: tuple[int, int] | None = None) -> list[_Told]:
+    """The incidents that are meant and belong to somebody, by employee, timestamp, type and key."""
+    rows: list[Any] = []
     for table, true in sides:
         c = table.c
-        between = [c["employee_id"].between(*bounds)] if bounds else [c["employee_id"].is_not(None)]
-        parts.append(
-            sa.select(c["employee_id"], c["priority"], _shown(c).label("shown"), c["timestamp"], c["type"], c["_key"])
-            .where(*between, *true, *_meant(table, asked), *_named(table, asked))
-        )  # fmt: skip
-    return view.select(_in_order(parts, ("employee_id", "timestamp", "type", "_key"), 3))
+        # Without bounds nothing is said of the employee, so that no index seems to be of use.
+        between = [c["employee_id"].between(*bounds)] if bounds else []
+        wanted = sa.select(c["employee_id"], c["timestamp"], c["_doc"])
+        rows += view.select(wanted.where(*between, *true, *_meant(table, asked), *_named(table, asked)))
+    return sorted(_told(*row) for row in rows if row[0] is not None)
 
 
-def _nobodys(view: View, sides: Sequence[Side], after: Sequence[Any], limit: int) -> list[tuple[Any, ...]]:
-    """JSON, timestamp, type and key of the next incidents that belong to nobody known."""
+def _nobodys(view: View, sides: Sequence[Side], after: Sequence[Any], limit: int) -> list[_Told]:
+    """The next incidents that belong to nobody known, by timestamp, type and key. after: those of the last one."""
     order = ("timestamp", "type", "_key")
-    parts = []
+    rows: list[Any] = []
     for table, true in sides:
         place = [table.c[name] for name in order]
         beyond = [sa.tuple_(*place) > sa.tuple_(*after)] if after else []
-        shown = _shown(table.c).label("shown")
-        parts.append(sa.select(shown, *place).where(table.c["employee_id"].is_(None), *true, *beyond))
-    return view.select(_in_order(parts, order, 4).limit(limit))
-
-
-def _in_order(parts: Sequence[sa.Select[Any]], order: Sequence[str], wanted: int) -> sa.Select[Any]:
-    """The rows of all parts in one order; the first so many columns of them."""
-    if len(parts) == 1:
-        columns = list(parts[0].selected_columns)
-        named = {column.name: column for column in columns}
-        return parts[0].with_only_columns(*columns[:wanted]).order_by(*(named[name] for name in order))
-    both = sa.union_all(*parts).subquery()
-    return sa.select(*list(both.c)[:wanted]).order_by(*(both.c[name] for name in order))
+        wanted = sa.select(table.c["timestamp"], table.c["_doc"])
+        found = wanted.where(table.c["employee_id"].is_(None), *true, *beyond)
+        rows += view.select(found.order_by(*place).limit(limit))
+    return sorted(_told(0, *row) for row in rows)[:limit]
 
 
 # -- JSON -----------------------------------------------------------------------------------------------------------
 
 
-def _shown(c: Any) -> Expression:
-    """The incident as its endpoint told it, with its type: JSON made by the database, without a row in Python."""
-    quoted = sa.func.json_quote
-    ip_or_digits = quoted(c["identifier"])
-    values: dict[str, Expression] = {
-        "reported_by": c["reported_by"],
-        "employee_id": c["employee_id_given"],
-        "identifier": sa.case((c["identifier_kind"] == "int", c["identifier"]), else_=ip_or_digits),
-        **{name: quoted(c[name]) for name in ("internal_ip", "machine_ip", "ip")},
-    }
-    subjects = {kind: _joined(f',"{name}":', values[name]) for kind, name in SUBJECTS.items()}
-    source = {kind: _joined(',"source_ip":', quoted(c["source_ip"])) for kind in SOURCES}
-    return _joined(
-        '{"priority":"',
-        c["priority"],
-        '"',
-        sa.case(subjects, value=c["type"]),
-        ',"timestamp":',
-        _number(c["_doc"]),
-        sa.case(source, value=c["type"], else_=""),
-        ',"type":"',
-        c["type"],
-        '"}',
+class _Document(msgspec.Struct, rename={"key": "_key"}, gc=False):
+    """What of a record's document is shown, or decides its place."""
+
+    key: str
+    type: str
+    priority: str
+    timestamp: str
+    reported_by: int | None = None
+    source_ip: str | None = None
+    internal_ip: str | None = None
+    machine_ip: str | None = None
+    ip: str | None = None
+    employee_id_given: int | None = None
+    identifier: str | None = None
+    identifier_kind: str | None = None
+
+
+_DOCUMENT = msgspec.json.Decoder(_Document).decode
+_QUOTED = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _told(employee: int, moment: str, document: str) -> _Told:
+    found = _DOCUMENT(document)
+    return employee, moment, found.type, found.key, found.priority, _text(found)
+
+
+def _text(incident: _Document) -> str:
+    """The incident as its endpoint told it, the number digit for digit, with its type."""
+    name = SUBJECTS[incident.type]
+    source = f',"source_ip":{_QUOTED(incident.source_ip)}' if incident.type in SOURCES else ""
+    return (
+        f'{{"priority":"{incident.priority}","{name}":{_subject(incident, name)},"timestamp":{incident.timestamp}'
+        f'{source},"type":"{incident.type}"}}'
     )
 
 
-def _joined(*parts: Any) -> Expression:
-    texts = [sa.literal(part) if isinstance(part, str) else part for part in parts]
-    return reduce(lambda left, right: left.op("||")(right), texts)
+def _subject(incident: _Document, name: str) -> str | int | None:
+    if name == "employee_id":
+        return incident.employee_id_given
+    if name == "reported_by":
+        return incident.reported_by
+    if name == "identifier" and incident.identifier_kind == "int":
+        return incident.identifier
+    return _QUOTED(getattr(incident, name))
 
 
-_BEFORE = '"timestamp":"'
+_EMPTY = {priority: f'"{priority}":{{"count":0,"incidents":[]}}' for priority in PRIORITIES}
 
 
-def _number(document: Expression) -> Expression:
-    """The timestamp digit for digit, as its text stands in the record's document.
+def _by_employee(found: Iterable[_Told], asked: Asked) -> list[str]:
+    """The members of the report, one an employee."""
+    members = []
+    for employee, mine in groupby(found, key=itemgetter(0)):
+        lists: dict[str, list[str]] = {}
+        for told in mine:
+            lists.setdefault(told[4], []).append(told[5])
+        listed = ",".join([_list(name, lists[name], asked) if name in lists else _EMPTY[name] for name in PRIORITIES])
+        members.append(f'"{employee}":{{{listed}}}')
+    return members
 
-    Cut out, since reading the whole document costs more than all the rest. What comes before it in a document (a key of
-    hexadecimal digits, the names of a type and a priority) cannot look like it.
-    """
-    start = sa.func.substr(document, sa.func.instr(document, _BEFORE) + len(_BEFORE), 64)
-    return sa.func.substr(start, 1, sa.func.instr(start, '"') - 1)
 
-
-def _rendered(rows: Iterable[tuple[int, str, str]], asked: Asked) -> tuple[list[str], int]:
-    """The members of the report, one an employee, and how many incidents are in them."""
-    groups, total = [], 0
-    for employee, mine in groupby(rows, key=itemgetter(0)):
-        lists: dict[str, list[str]] = {priority: [] for priority in PRIORITIES}
-        for _, priority, shown in mine:
-            lists[priority].append(shown)
-        if asked.descending:
-            lists = {priority: shown[::-1] for priority, shown in lists.items()}
-        total += sum(map(len, lists.values()))
-        members = (
-            f'"{name}":{{"count":{len(shown)},"incidents":[{",".join(shown)}]}}' for name, shown in lists.items()
-        )
-        groups.append(f'"{employee}":{{{",".join(members)}}}')
-    return groups, total
+def _list(priority: str, told: list[str], asked: Asked) -> str:
+    listed = ",".join(told[::-1] if asked.descending else told)
+    return f'"{priority}":{{"count":{len(told)},"incidents":[{listed}]}}'
 
 
 def _object(members: Sequence[str]) -> bytes:

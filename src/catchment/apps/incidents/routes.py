@@ -104,6 +104,7 @@ def _answer(store: Data, content: Callable[[View], Response[bytes]]) -> Response
     try:
         with store.open(LONG_S) as now:
             if _ready(now):
+                now.name_stale("incidents", "type")
                 return content(now)
     except StoreUnavailable:
         pass
