@@ -173,6 +173,7 @@ def test_the_demo_alone_starts_by_default() -> None:
 def test_the_profiles_are_the_documented_ones() -> None:
     assert {profile for service in SERVICES.values() for profile in service.get("profiles", [])} == {
         "episodes",
+        "incidents",
         "providers",
         "stocks",
         "tools",
@@ -194,6 +195,13 @@ def test_the_episodes_profile_is_import_database_and_api() -> None:
     assert [name for name, service in episodes.items() if "OMDB_API_KEY" in service.get("environment", {})] == [
         "episodes-import"
     ]
+
+
+def test_the_incidents_profile_polls_and_serves_to_whoever_has_a_key() -> None:
+    profile = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["incidents"]}
+    assert set(profile) == {"incidents-upstream", "incidents"}
+    assert "CATCHMENT_WITHOUT_KEYS" not in profile["incidents"]["environment"]
+    assert profile["incidents"]["volumes"] == SERVICES["incidents-key"]["volumes"] == ["incidents:/data"]
 
 
 def test_where_people_write_nothing_is_open_without_a_key() -> None:
