@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, MutableMapp
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from itertools import repeat
 from typing import Any
 from urllib.parse import quote
 
@@ -231,12 +232,16 @@ _KEYED = '{"_key":"'
 def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
     """Pairs of a row's bytes and, where the feed's own function made it, the row."""
     if isinstance(feed.rows, items):
-        for raw in _split_around(body, feed.rows.member):
-            yield bytes(raw), None
-        return
+        return zip(map(bytes, _split_around(body, feed.rows.member)), repeat(None))
+    return _made_rows(feed.rows, partition, body)
+
+
+def _made_rows(
+    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: bytes
+) -> Iterator[tuple[bytes, Row]]:
     content = load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
     try:
-        for row in feed.rows(content, partition):
+        for row in make(content, partition):
             yield msgspec.json.encode(row), row
     except _WRONG_SHAPE as error:
         raise DecodeError(f"{type(error).__name__}: {error}") from error
@@ -273,15 +278,19 @@ def _mended(body: bytes) -> bytes:
     return _TOKEN.sub(instead, body)
 
 
-def _split_around(body: bytes, member: str) -> Iterator[bytes | msgspec.Raw]:
+def _split_around(body: bytes, member: str) -> Iterable[bytes | msgspec.Raw]:
     """The rows as `_split` gives them; what it refuses because of one row is left to that row."""
     try:
-        yield from _split(body, member)
-        return
+        return _split(body, member)
     except DecodeError:
         whole = _mended(body)
         if whole == body:
             raise
+    return _split_as(whole, body, member)
+
+
+def _split_as(whole: bytes, body: bytes, member: str) -> Iterator[bytes]:
+    """The rows of a body where they stand in its mended one."""
     end = 0
     for row in _split(whole, member):
         start = whole.index(bytes(row), end)

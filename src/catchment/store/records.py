@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -166,13 +167,14 @@ class Records:
                 "SELECT key, hash, raw FROM _shared WHERE collection = ? AND partition = ?",
                 (self._collection.name, partition),
             ).fetchall()
-            known = Known({}, {}, {}, frozenset(key for key, _, _ in shared))
+            known = Known({}, {}, Counter(), frozenset(key for key, _, _ in shared))
             counted = self._collection.feed.key is CONTENT
-            for key, digest, raw in itertools.chain(rows, shared):  # one by one: there may be very many
-                known.hashes[key] = digest
-                known.by_raw[raw] = key
+            for some in itertools.chain(iter(lambda: rows.fetchmany(LOOKUP), []), [shared] if shared else []):
+                keys, hashes, raws = zip(*some, strict=True)  # not all at once: there may be very many
+                known.hashes.update(zip(keys, hashes, strict=True))
+                known.by_raw.update(zip(raws, keys, strict=True))
                 if counted:
-                    known.times[raw] = known.times.get(raw, 0) + 1
+                    known.times.update(raws)
         return known
 
     def erased(self) -> Erased:
@@ -307,9 +309,11 @@ class _Writer:
     said: Sequence[str]
 
     def insert(self, changes: Sequence[Change], stage: Stage, versions: dict[str, int]) -> None:
+        place, brought = self.lease.partition.key, self._brought()
         rows = (
             (
-                *self._own(change.key, entry, origin, versions.get(change.key, 0) + 1),
+                *(change.key, place, entry.hash, entry.raw, versions.get(change.key, 0) + 1),
+                *brought[origin],
                 *entry.values,
                 document(change, entry),
             )
@@ -322,13 +326,15 @@ class _Writer:
 
     def update(self, changes: Sequence[Change], stage: Stage, now: datetime) -> None:
         self._keep(changes, stage, gone=False, now=now)
-        rows = (self._updated(change, entry, origin) for change, (entry, origin) in self._waiting(changes, stage))
+        place, brought = self.lease.partition.key, self._brought()
+        rows = (  # no key and no version among the values, then which row is meant
+            (
+                *(place, entry.hash, entry.raw, *brought[origin], *entry.values, document(change, entry)),
+                *(change.key, change.expected),
+            )
+            for change, (entry, origin) in self._waiting(changes, stage)
+        )
         self._all(self.sql.executemany(self.statements.update, rows), len(changes))
-
-    def _updated(self, change: Change, entry: Entry, origin: int) -> tuple[object, ...]:
-        """The values of `Statements.update`: no key and no version among them, then which row is meant."""
-        _, partition, content, raw, _, *rest = self._own(change.key, entry, origin, 0)
-        return (partition, content, raw, *rest, *entry.values, document(change, entry), change.key, change.expected)
 
     def retire(self, changes: Sequence[Change], now: datetime) -> None:
         self._keep(changes, None, gone=True, now=now)
@@ -368,13 +374,12 @@ class _Writer:
             ],
         )
 
-    def _own(self, key: str, entry: Entry, origin: int, version: int) -> tuple[object, ...]:
-        """The values of `OWN`, in its order."""
-        place, exchange = self.lease.partition.key, self.origins[origin].exchange
-        return (
-            *(key, place, entry.hash, entry.raw, version),
-            *(self.said[origin], self.revision, self.lease.attempt, exchange),
-        )
+    def _brought(self) -> list[tuple[object, ...]]:
+        """By origin: the last values of `OWN`, which all records of one answer have in common."""
+        return [
+            (said, self.revision, self.lease.attempt, origin.exchange)
+            for said, origin in zip(self.said, self.origins, strict=True)
+        ]
 
     @staticmethod
     def _waiting(changes: Sequence[Change], stage: Stage) -> Iterator[tuple[Change, tuple[Entry, int]]]:
