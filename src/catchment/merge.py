@@ -128,7 +128,8 @@ class Fold:
         self._collapse = feed.equal == "collapse"
         self._known = known
         self._found = Found()
-        self._counts: dict[bytes, tuple[int, int]] = {}
+        self._contents: dict[bytes, int] = {}  # content hash -> slot
+        self._more: dict[bytes, int] = {}  # of those that came again: how many there are
         self.received = 0
         self.duplicate = 0
         self.conflict = 0
@@ -154,11 +155,14 @@ class Fold:
             self._put(key, content, slot, row.raw)
 
     def _count(self, content: bytes, slot: int) -> None:
-        number, waiting = self._counts.get(content, (0, STORED))
-        if number and self._collapse:
+        waiting = self._contents.get(content)
+        if waiting is not None and self._collapse:
             self.duplicate += 1
             return
-        self._counts[content] = (number + 1, slot if waiting == STORED else waiting)
+        if waiting is not None:
+            self._more[content] = self._more.get(content, 1) + 1
+        if waiting is None or waiting == STORED:
+            self._contents[content] = slot
 
     def _put(self, key: str, content: bytes, slot: int, raw: bytes) -> None:
         before = self._found.slots.get(key)
@@ -179,8 +183,9 @@ class Fold:
 
     def found(self) -> Found:
         """What the answer has. Equal records without an identity are numbered from 1."""
-        for content, (count, slot) in self._counts.items():
-            for number in range(1, count + 1):
+        for content in list(self._contents):
+            slot = self._contents.pop(content)  # they are not held twice
+            for number in range(1, self._more.get(content, 1) + 1):
                 self._found.put(f"{content.hex()}-{number}", content, slot)
         return self._found
 
