@@ -79,7 +79,7 @@ def test_arguments_reach_the_program_from_any_folder(bare: Path, tmp_path_factor
     elsewhere = tmp_path_factory.mktemp("else where")
     asked = run("demo", "--port", "8 9", script=bare / "run", cwd=elsewhere)
     assert (asked.returncode, asked.stdout) == (0, "catchment demo --port 8 9\n")
-    assert run("test", "-k", "lease", script=bare / "run", cwd=elsewhere).stdout == "python -m pytest -k lease\n"
+    assert run("test", "-k", "lease", script=bare / "run", cwd=elsewhere).stdout.endswith(" -k lease\n")
 
 
 def test_settings_are_copied_once_and_for_the_owner_only(bare: Path) -> None:
