@@ -14,9 +14,11 @@ import msgspec
 from .errors import QueryError
 from .record import LEAST, MOST, Kind, to_stored
 
-__all__ = ["Fault", "InvalidRecord", "merge_patch", "pointer_to", "typed", "unstorable"]
+__all__ = ["PLAIN_NUMBER", "Fault", "InvalidRecord", "merge_patch", "pointer_to", "typed", "unstorable"]
 
 _MOST_FAULTS, _LONGEST_NAME = 50, 100
+PLAIN_NUMBER = re.compile(r"(?!-0(?:\.0+)?\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+"""A number as text: ASCII digits, no exponent, no sign but a minus of something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def _unfit(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
     elif isinstance(given, list) and isinstance(taken, list):
         for number, (one, other) in enumerate(zip(given, taken, strict=False)):
             yield from _unfit(one, other, pointer_to(pointer, number))
+    elif isinstance(taken, Decimal) and isinstance(given, str) and not PLAIN_NUMBER.fullmatch(given):
+        yield Fault(pointer, "is no number, e.g. 4.5")
     elif (kind := _CHECKED.get(type(taken))) is not None:
         try:
             to_stored(kind, taken)

@@ -147,7 +147,8 @@ class WriteLimit:
     """How often one person may write: `WriteLimit(Setting("LIMIT_REVIEWS", "20/hour"), ("create", "change"))`.
 
     All processes of a store count together, and so do resources that name the same setting; what was refused does not
-    count. rate: as in `CATCHMENT_LIMIT_WRITES`; `off` lifts it.
+    count. rate: `20/hour` is never more than 20 in any 60 minutes, `5/second,20` never more than 20 in any 4 seconds;
+    `off` lifts it.
     """
 
     rate: Setting

@@ -35,9 +35,9 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 from litestar.params import FromPath
 
-from .bodies import Fault, InvalidRecord, unstorable
+from .bodies import PLAIN_NUMBER, Fault, InvalidRecord, unstorable
 from .clock import Clock
-from .errors import DeclarationError, QueryError, StoreUnavailable
+from .errors import DeclarationError, QueryError, StoreError, StoreUnavailable
 from .principal import Principal, may
 from .record import from_decimal_key, to_stored
 from .serve.collections import item_tag
@@ -48,6 +48,7 @@ from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
 from .store.bulk import Draft, load
+from .store.kept import Kept
 from .store.query import AsOf, Query, Term, parse_as_of
 from .store.questions import Tables
 from .store.snapshot import Run
@@ -55,6 +56,7 @@ from .store.sums import Total
 from .store.writes import Done
 
 __all__ = [
+    "PLAIN_NUMBER",
     "AsOf",
     "Clock",
     "Data",
@@ -63,6 +65,7 @@ __all__ = [
     "Fault",
     "FromPath",
     "InvalidRecord",
+    "Kept",
     "NoNumber",
     "Parameter",
     "Principal",
@@ -74,6 +77,7 @@ __all__ = [
     "Route",
     "Run",
     "Store",
+    "StoreError",
     "StoreUnavailable",
     "Tables",
     "Term",

@@ -2,9 +2,10 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
-from marketplace import BODY, LIMITLESS, marketplace
+from marketplace import BODY, LIMITLESS, marketplace, user
 
 REVIEW = {"rating": 4, "skill": None, "comment": "x"}
 
@@ -152,3 +153,122 @@ def test_reviews_of_who_is_gone_are_listed_and_changed_no_more(market):
     assert len(market.ask("GET", f"{url}/history").json()["data"]) == 1
     assert market.ask("GET", f"{url}?as_of={then}").status_code == 200
     assert market.ask("GET", f"{listed}&as_of={then}").json()["meta"]["count"] == 1
+
+
+def test_every_process_goes_by_one_general_mean_and_answers_follow_it(tmp_path):
+    """It is counted once an hour for all of them, and what was answered with the old one is answered anew."""
+    with marketplace(tmp_path) as market, marketplace(tmp_path) as beside:
+        rated, other = market.offer(), market.offer()
+        place = f"/service-provider/{other}"
+        first = market.ask("GET", place)
+        market.rate(rated, 5)
+        assert first.json()["score"] == beside.provider(other)["score"] == market.provider(other)["score"] == 3.0
+        for service in (market, beside):
+            service.clock.advance(timedelta(seconds=3600))
+        assert beside.provider(rated)["score"] == 5.0
+        again = market.ask("GET", place, if_none_match=first.headers["etag"])
+        assert (again.status_code, again.json()["score"]) == (200, 5.0)
+
+
+def test_pages_by_number_of_two_processes_are_of_one_list(tmp_path):
+    """The general mean decides who is first, so all have to go by the same one."""
+    with marketplace(tmp_path) as market:
+        made = [market.offer() for _ in range(4)]
+        market.rate(made[0], 3.5)
+        market.rate(made[1], 5)
+        market.found()
+        market.rate(made[2], 0)
+        market.rate(made[2], 0, who=3)
+        with marketplace(tmp_path) as beside:
+            pages = []
+            for page, service in ((1, market), (2, beside)):
+                path = f"/v1_1/service-providers/recommend?page_size=2&page={page}"
+                pages += service.found(path, {"job_budget_in_pence": 10**9, "skills": BODY["skills"]})
+            assert sorted(pages) == sorted(made)
+
+
+def test_in_no_span_more_is_written_than_the_limit(tmp_path):
+    with marketplace(tmp_path, **LIMITLESS | {"PROVIDERS_LIMIT_WRITES": "3/minute"}) as market:
+        written = []
+        for second in range(0, 240, 5):
+            if market.ask("POST", "/service-provider", BODY).status_code == 201:
+                written.append(second)
+            market.clock.advance(timedelta(seconds=5))
+        assert len(written) == 12
+        assert all(later - one >= 60 for one, later in zip(written, written[3:], strict=False))
+
+
+def test_a_review_of_a_skill_that_was_dropped_is_still_its_authors(market):
+    provider = market.offer()
+    place, query = f"/service-provider/{provider}/review", "?skill=Digital%20Marketing"
+    assert market.rate(provider, 4, skill="Digital Marketing").status_code == 201
+    assert market.ask("PUT", f"/service-provider/{provider}", BODY | {"skills": ["Other"]}).status_code == 200
+    assert market.ask("PATCH", place + query, {"rating": 1}, 2).status_code == 200
+    assert market.ask("POST", place, REVIEW | {"skill": "digital marketing"}, 2).status_code == 200
+    assert market.ask("POST", place, REVIEW | {"skill": "digital marketing"}, 3).status_code == 422
+
+
+@pytest.mark.parametrize("text", ["4", " 4", "\uff14", "+4", "4e0", ".5", "-0"])
+def test_a_text_is_no_number(market, text):
+    """Neither a rating nor a bound of a search; a generic route takes plain decimal digits alone as text."""
+    provider, _ = there(market)
+    place = f"/service-provider/{provider}/review"
+    assert market.ask("POST", place, {"rating": text}, 3).status_code == 422
+    assert market.ask("PATCH", place, {"rating": text}, 2).status_code == 422
+    for name in ("reviews_gt", "cost_gt"):
+        assert market.ask("POST", "/service-providers", {name: text}).status_code == 422
+    job = {"job_budget_in_pence": 1000, "skills": ["x"]}
+    assert market.ask("POST", "/service-providers/recommend", job | {"minimum_review_rating": text}).status_code == 422
+    generic = market.ask("POST", "/v1/providers/reviews", {"rating": text, "provider": provider}, 3)
+    assert generic.status_code == (201 if text == "4" else 422)
+
+
+@pytest.mark.parametrize("text", ["1e0", "1.0", "1e3", "+1", "%201", "%EF%BC%91", "-0", ""])
+def test_a_whole_number_of_a_query_is_digits(market, text):
+    for name in ("page", "page_size", "cost_gt"):
+        assert market.ask("GET", f"/service-providers?{name}={text}").status_code == 422
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u3164", "\u2800", "\u2003", "\u202e\u200f", "\u0301"])
+def test_what_shows_nothing_is_no_text(market, text):
+    assert market.ask("POST", "/service-provider", BODY | {"name": text}).status_code == 422
+    assert market.ask("POST", "/service-provider", BODY | {"skills": [text]}).status_code == 422
+    provider, _ = there(market)
+    answer = market.ask("POST", f"/service-provider/{provider}/review", REVIEW | {"comment": text}, 3)
+    assert answer.status_code == 422
+
+
+def test_names_are_trimmed_of_the_same_blanks_as_skills(market):
+    assert market.provider(market.offer(name="\u2003 Mill \u205f"))["name"] == "Mill"
+
+
+def test_a_gateway_on_this_machine_is_no_operator(tmp_path):
+    with marketplace(tmp_path, CATCHMENT_TRUSTED_GATEWAYS="127.0.0.0/8") as market:
+        assert market.ask("GET", "/v1/_/feeds", who=0, peer="127.0.0.1").status_code == 401
+    with marketplace(tmp_path) as market:
+        assert market.ask("GET", "/v1/_/feeds", who=0, peer="127.0.0.1").status_code == 200
+
+
+def test_a_public_answer_says_by_what_it_varies(market, tmp_path):
+    told = "Accept, Authorization, X-API-Key, user-id, user_id"
+    for path in ("/service-providers", "/v1/providers/reviews"):
+        first = market.ask("GET", path, who=0)
+        assert (first.headers["cache-control"], first.headers["vary"]) == ("public, no-cache", told)
+        known = market.ask("GET", path, who=0, if_none_match=first.headers["etag"])
+        assert (known.status_code, known.headers["vary"]) == (304, told)
+    with marketplace(tmp_path, CATCHMENT_TRUSTED_GATEWAYS="") as alone:
+        assert alone.ask("GET", "/service-providers", who=0).headers["vary"] == "Accept, Authorization, X-API-Key"
+
+
+def test_who_judged_a_comment_is_not_public(market):
+    """Nor is it that it was judged."""
+    provider, review = there(market)
+    place = f"/reviews/{review}/moderation"
+    assert market.ask("POST", place, {"decision": "publish"}, 0, **market.key(9, "moderate")).status_code == 200
+    url = f"/v1/providers/reviews/{review}/history"
+    (public,) = market.ask("GET", url, who=0).json()["data"]
+    assert (public["author"], public["until"]) == (user(2), None)
+    whole = market.ask("GET", url, who=0, **market.key(9, "moderate")).json()["data"]
+    assert [item["author"] for item in whole] == [user(9), user(2)]
+    assert market.ask("PATCH", f"/service-provider/{provider}/review", {"rating": 1}, 2).status_code == 200
+    assert [item["author"] for item in market.ask("GET", url, who=0).json()["data"]] == [user(2), user(2)]

@@ -203,9 +203,32 @@ async def history(request: Ask) -> Response[bytes]:
     if not versions:
         raise _not_found()
     names = tuple(column.name for column in data.columns(collection))
-    bodies = [_version_body(version, shown(data, collection, version.record)) for version in versions]
+    if len(names) < len(collection.columns):
+        versions = _visible(data, collection, versions)
+    bodies = [_version_body(version, version.record) for version in versions]
     body = b"".join((b'{"data":[', b",".join(bodies), b'],"meta":', _meta(state), b"}"))
     return _json(body, digest("history", collection.name, wanted, state, repr(names)))
+
+
+def _visible(data: Data, collection: Collection, versions: list[Version]) -> list[Version]:
+    """The versions as they differ for somebody who does not read every field, newest first.
+
+    One that differs in hidden fields alone belongs to the one before it; who brought it is not told.
+    """
+    found: list[Version] = []
+    for version in reversed(versions):
+        seen = dataclasses.replace(version, record=shown(data, collection, version.record))
+        if found and not found[-1].gone and _same_content(found[-1].record, seen.record):
+            ends = {name: getattr(seen, name) for name in ("until", "until_revision", "gone")}
+            found[-1] = dataclasses.replace(found[-1], **ends)
+        else:
+            found.append(seen)
+    return found[::-1]
+
+
+def _same_content(one: str, other: str) -> bool:
+    left, right = (msgspec.json.decode(text, type=dict[str, Any]) | {"updated_at": None} for text in (one, other))
+    return left == right
 
 
 def _meta(state: State) -> bytes:

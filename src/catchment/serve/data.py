@@ -15,10 +15,12 @@ from ..principal import Principal, may
 from ..record import Column
 from ..resource import Resource
 from ..settings import Settings
+from ..store.kept import Kept, keep
 from ..store.query import AsOf, Query, parse
 from ..store.questions import Tables
 from ..store.reader import Reader
 from ..store.snapshot import Filter, Run, Snapshot, State
+from ..store.sqlite import path_of
 from ..store.sums import Total
 from ..store.tables import Collection
 from .rights import demand
@@ -82,6 +84,17 @@ class Data:
         state = snapshot.state(collection)
         self.whole &= self.seen.setdefault(collection.name, state) == state
         return state
+
+    def keep(self, name: str, value: Any, *, of: str, before: Kept | None) -> Kept:
+        """What the app's routes go by from now on, in every process: the value, counted now, or what another kept.
+
+        of: the collection that it was counted from; answers from that are made anew. before: what `View.kept` gave.
+
+        Raises:
+            StoreError: it cannot be kept just now.
+        """
+        collection = self.reader.collections[f"{self.app}/{of}"]
+        return keep(path_of(self.settings.database), collection, name, Kept(value, self.now), before)
 
     @contextmanager
     def open(self, deadline_s: float | None = None) -> Iterator[View]:
@@ -192,6 +205,10 @@ class View:
         Values are bound, and the SQL is written once for each shape; the connection cannot write and has a deadline.
         """
         return self._snapshot.select(statement)
+
+    def kept(self, name: str) -> Kept | None:
+        """What the app's routes go by, and since when; see `Data.keep`."""
+        return self._snapshot.kept(self._data.app, name)
 
     def seal(self, purpose: str, content: Any) -> str:
         """A text that holds the content and that nobody else can make: a cursor. purpose: what it is good for."""

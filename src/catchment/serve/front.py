@@ -46,7 +46,9 @@ _ALWAYS = (
     (b"server", b"catchment"),  # else the server names itself
 )
 _PUBLIC = [(b"cache-control", b"public, no-cache")]
-_PRIVATE = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, X-API-Key")]
+_PRIVATE = [(b"cache-control", b"private, no-cache")]
+_VARY, _VARY_TOLD = b"Accept, Authorization, X-API-Key", b", user-id, user_id"
+"""By what an answer may differ: whether its type is taken, and who asks."""
 
 
 @dataclass
@@ -142,6 +144,7 @@ class Front:
         self._clock = clock
         self._hosts = gate.allowed_hosts(settings)
         self._rights = Rights(settings, path_of(settings.database), reader.states)
+        self._vary = _VARY + (_VARY_TOLD if self._rights.gateways else b"")
         self._limits = Limits(settings, tick)
         self._cache = cache or Cache()
         self._home = home
@@ -271,6 +274,8 @@ class Front:
         told = caught.header(b"cache-control")
         if not told or (data.principal.id and "no-store" not in told):
             headers = [pair for pair in headers if pair[0] != b"cache-control"] + self._caching(data)
+        if not caught.header(b"vary"):
+            headers.append((b"vary", self._vary))
         # An app's own route may depend on more than revisions: its tag is that of its bytes.
         etag = caught.header(b"etag") or digest(caught.body)
         return Answer(tuple(headers), caught.body, etag, dict(data.seen), dict(data.stale_by))
@@ -295,7 +300,7 @@ class Front:
         headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in headers]
         if status == 304:
             headers = [pair for pair in headers if pair[0] != b"content-type"]
-            headers += [*self._caching(data), *self._age(data).headers]
+            headers += [*self._caching(data), (b"vary", self._vary), *self._age(data).headers]
         if status in (401, 403) and scope["method"] not in SAFE:
             await self._deny(scope["method"].lower(), scope, path, data.principal)
         media_type = caught.header(b"content-type")

@@ -238,7 +238,8 @@ class Rights:
             return proved
         if user:
             return Principal(user, scopes=frozenset({"write"}), via="gateway")
-        return LOOPBACK if gate.is_loopback(scope) else ANONYMOUS
+        # Behind a gateway on this machine anybody may be.
+        return LOOPBACK if gate.is_loopback(scope) and not self._by_gateway(scope) else ANONYMOUS
 
     def _proved(self, text: str, now: datetime) -> Principal:
         identity, secret = keys.split(text)
@@ -248,10 +249,13 @@ class Rights:
             raise FailedKey(stored.id if stored else "")
         return principal
 
+    def _by_gateway(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        return bool(client) and _within(str(client[0]), self.gateways)  # type: ignore[index]  # there is one
+
     def _told(self, scope: Scope) -> str:
         """The user whom a trusted gateway names; "" for none, or where the header is just a header."""
-        client = scope.get("client")
-        if not (client and _within(str(client[0]), self.gateways)):
+        if not self._by_gateway(scope):
             return ""
         names = (b"user-id", b"user_id")
         told: set[str] = {value.decode("latin-1").strip().lower() for name, value in scope["headers"] if name in names}

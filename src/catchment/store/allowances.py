@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ..errors import TooManyWrites
-from ..rate import Rate, parse_rate, take_one
+from ..rate import Rate, parse_rate
 from ..resource import Resource
 from ..settings import Settings
 from .tables import Collection
@@ -42,9 +42,13 @@ def take(sql: sqlite3.Connection, write: Write, rates: Rates, now: datetime) -> 
 
 
 def _take(sql: sqlite3.Connection, name: str, rate: Rate, principal: str, now: float) -> None:
-    sql.execute("DELETE FROM _allowance WHERE full_at <= ?", (now,))  # whose rows say what no row says
-    row = sql.execute("SELECT full_at FROM _allowance WHERE name = ? AND principal = ?", (name, principal)).fetchone()
-    full_at, wait = take_one(rate, row[0] if row else now, now)
-    if wait:
-        raise TooManyWrites(math.ceil(wait))
-    sql.execute("INSERT OR REPLACE INTO _allowance VALUES (?, ?, ?)", (name, principal, full_at))
+    """Never more than the limit in any span of its length: a write counts until so long after it."""
+    sql.execute("DELETE FROM _taken WHERE free_at <= ?", (now,))
+    row = sql.execute(
+        "SELECT free_at FROM _taken WHERE name = ? AND principal = ? ORDER BY free_at DESC LIMIT 1 OFFSET ?",
+        (name, principal, rate.burst - 1),
+    ).fetchone()
+    if row is not None:
+        raise TooManyWrites(max(1, math.ceil(round(row[0] - now, 3))))
+    free_at = now + round(rate.burst / rate.per_second, 6)
+    sql.execute("INSERT INTO _taken (name, principal, free_at) VALUES (?, ?, ?)", (name, principal, free_at))

@@ -24,7 +24,7 @@ from .records import Statements
 from .tables import Collection
 from .write import Done, Write
 
-__all__ = ["apply"]
+__all__ = ["apply", "raise_revision"]
 
 REMEMBERED = timedelta(hours=24)
 
@@ -175,6 +175,19 @@ def _generation(sql: sqlite3.Connection, collection: Collection) -> int:
     return int(row[0])
 
 
+def raise_revision(sql: sqlite3.Connection, collection: Collection, moment: str) -> int:
+    """The collection's next revision, of a commit at that moment."""
+    generation, revision = sql.execute(
+        "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ? RETURNING generation, revision",
+        (moment, collection.name),
+    ).fetchone()
+    sql.execute(
+        "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)",
+        (collection.name, generation, revision, moment),
+    )
+    return int(revision)
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     """The rows that one write changes. row: what is there before, None for nothing."""
@@ -243,17 +256,7 @@ class _Change:
 
     def _raise_revision(self, collection: Collection | None = None) -> int:
         """One more for each write, so that every state between two writes can be read again."""
-        name = (collection or self.write.collection).name
-        generation, revision = self._sql.execute(
-            "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ?"
-            " RETURNING generation, revision",
-            (self._moment, name),
-        ).fetchone()
-        self._sql.execute(
-            "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)",
-            (name, generation, revision, self._moment),
-        )
-        return int(revision)
+        return raise_revision(self._sql, collection or self.write.collection, self._moment)
 
     def _follow(self, key: str, record: Any) -> None:
         """Has everything follow that is kept beside the record: sums, and the elements of lists."""

@@ -19,6 +19,7 @@ from ..record import Column, Kind, Stored, from_decimal_key, to_stored
 from ..resource import Resource
 from .cursors import Position, open_cursor, seal, seal_cursor, unseal
 from .desk import Desk
+from .kept import Kept, kept
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import written
 from .rollups import group_text
@@ -337,6 +338,10 @@ class Snapshot:
     def select(self, statement: sa.Select[Any]) -> list[Any]:
         """The rows of a SELECT, as tuples of stored values."""
         return self._all(written(statement))
+
+    def kept(self, app: str, name: str) -> Kept | None:
+        """What the app keeps under that name."""
+        return kept(self._connection, app, name)
 
     def seal(self, purpose: str, content: Any) -> str:
         """A text that holds the content and that nobody else can make."""

@@ -283,11 +283,21 @@ _ledger(
 
 
 _ledger(
-    "_allowance",  # how far people have used what they may write
-    _text("name", primary_key=True),  # the limit's setting
-    _text("principal", primary_key=True),
-    sa.Column("full_at", sa.Double(), nullable=False),  # seconds since 1970: when all of it is free again
-    sa.Index("_allowance_full", "full_at"),
+    "_taken",  # writes that still count against what somebody may write
+    _integer("id", primary_key=True),
+    _text("name", nullable=False),  # the limit's setting
+    _text("principal", nullable=False),
+    sa.Column("free_at", sa.Double(), nullable=False),  # seconds since 1970: when it counts no more
+    sa.Index("_taken_by", "name", "principal", "free_at"),
+    sa.Index("_taken_free", "free_at"),
+)
+
+_ledger(
+    "_kept",  # what an app's own routes counted and go by for a while, in every process
+    _text("app", primary_key=True),
+    _text("name", primary_key=True),
+    _text("value", nullable=False),  # JSON
+    _text("at", nullable=False),
 )
 
 _ledger(

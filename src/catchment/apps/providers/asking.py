@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from catchment.web import Fault, InvalidRecord, QueryError, unstorable
+from catchment.web import PLAIN_NUMBER, Fault, InvalidRecord, QueryError, unstorable
 
 from .ranges import DateRange, Days, days_of, wrong_range
 from .ranking import Score
@@ -219,6 +219,9 @@ def _typed(given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) 
     for name, value in given.items():
         if value is None:
             continue
+        if reason := _not_written(value, known[name], strict=strict):
+            faults.append(Fault(f"/{name}", reason))
+            continue
         try:
             values[name] = msgspec.convert(value, known[name], strict=strict)
         except msgspec.ValidationError as error:
@@ -228,6 +231,16 @@ def _typed(given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) 
     if faults:
         raise InvalidRecord(faults)
     return values
+
+
+def _not_written(given: Any, kind: Any, *, strict: bool) -> str:
+    """Why a text is not how a number is written: a body has numbers, a query plain decimal digits; "" if it may be."""
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if kind not in (int, Decimal) or not isinstance(given, str):
+        return ""
+    if strict:
+        return "is text, not a number"
+    return "" if PLAIN_NUMBER.fullmatch(given) and (kind is Decimal or "." not in given) else "is not a number"
 
 
 def _wrong(name: str, given: Any, value: Any) -> list[str]:

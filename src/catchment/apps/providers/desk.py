@@ -1,31 +1,29 @@
-"""What a serving process keeps between requests: the mean of all reviews."""
+"""What an unknown provider is taken for: the mean of all reviews, counted at most once an hour for all processes."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from catchment import CatchmentError
-from catchment.web import Data, Request, View
+from catchment.web import Data, Kept, Request, StoreError, View
 
 from .judging import all_reviews
 from .ranking import FIRST_PRIOR, PRIOR_MEAN, PRIOR_WEIGHT, Prior, is_old
 
 __all__ = ["Desk"]
 
-_STATE = "providers"
+_STATE, _MEAN = "providers", "mean"
 _NUMBER, _WHOLE = re.compile(r"[0-5](\.[0-9]{1,6})?"), re.compile(r"[1-9][0-9]{0,4}")
 
 
 class Desk:
-    """The memory of one process. It is asked by one thread at a time or loses nothing by being asked by two."""
+    """What the operator has set, read once."""
 
     def __init__(self, data: Data) -> None:
         self._fixed = _fixed_mean(data)
         self._weight = _weight(data)
-        self._counted: tuple[datetime, Prior] | None = None
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any], data: Data) -> Desk:
@@ -36,17 +34,29 @@ class Desk:
         found: Desk = state[_STATE]
         return found
 
-    def prior(self, view: View, now: datetime) -> Prior:
-        """What an unknown provider is taken for: counted again when an hour has passed."""
+    def prior(self, view: View, store: Data) -> Prior:
+        """What an unknown provider is taken for: counted again when an hour has passed, then kept in the database.
+
+        So every process goes by the same one. Where it cannot be kept just now the one before stands.
+        """
         if self._fixed is not None:
             return Prior(_millionths(self._fixed), self._weight)
-        if self._counted is None or is_old(self._counted[0], now):
-            rated, revision = all_reviews(view), view.state("reviews").revision
-            # Half-up in whole millionths.
-            mean = (rated.hundredths * 20_000 + rated.count) // (2 * rated.count) if rated.count else None
-            prior = Prior(_millionths(FIRST_PRIOR) if mean is None else mean, self._weight, revision)
-            self._counted = now, prior
-        return self._counted[1]
+        last = view.kept(_MEAN)
+        if last is None or is_old(last.at, store.now):
+            counted = _counted(view)
+            try:
+                last = store.keep(_MEAN, counted, of="reviews", before=last)
+            except StoreError:
+                last = last or Kept(counted, store.now)
+        millionths, version = last.value
+        return Prior(millionths, self._weight, version)
+
+
+def _counted(view: View) -> list[int]:
+    """The mean of all reviews, half-up in whole millionths, and the revision that it was counted at."""
+    rated = all_reviews(view)
+    mean = (rated.hundredths * 20_000 + rated.count) // (2 * rated.count) if rated.count else _millionths(FIRST_PRIOR)
+    return [mean, view.state("reviews").revision]
 
 
 def _millionths(value: Decimal) -> int:

@@ -73,7 +73,11 @@ class Review(Record):
 # -- texts ----------------------------------------------------------------------------------------------------------
 
 # Every white space but control characters: those are refused, not mended.
-_BLANKS = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_BLANK = " \u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_BLANKS = re.compile(f"[{_BLANK}]+")
+# Letters and signs that are drawn as nothing, beside what Unicode has as blanks, marks and controls.
+_EMPTY = "\u115f\u1160\u2800\u3164\uffa0"
+_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Cn", "Mn", "Me"})
 
 
 def spelled(text: str) -> str:
@@ -83,7 +87,7 @@ def spelled(text: str) -> str:
 
 def plain_name(text: str) -> str:
     """The name in normal form C, with no spaces around it."""
-    return unicodedata.normalize("NFC", text).strip(" \u00a0\u3000")
+    return unicodedata.normalize("NFC", text).strip(_BLANK)
 
 
 def folded(text: str) -> str:
@@ -99,6 +103,8 @@ def wrong_text(text: str, longest: int, *, lines: bool = False) -> str:
         return f"is longer than {longest} characters"
     if any(unicodedata.category(sign) == "Cc" and not (lines and sign == "\n") for sign in text):
         return "holds a control character"
+    if not any(unicodedata.category(sign) not in _UNSEEN and sign not in _EMPTY for sign in text):
+        return "holds nothing that is seen"
     return ""
 
 
@@ -108,7 +114,7 @@ def wrong_text(text: str, longest: int, *, lines: bool = False) -> str:
 def normal_provider(provider: Provider, _before: Provider | None) -> Provider:
     """The provider with each skill once, its free days in the fewest ranges, and what searching compares."""
     name, skills = (
-        unicodedata.normalize("NFC", provider.name).strip(" \u00a0\u3000"),
+        plain_name(provider.name),
         {folded(skill): spelled(skill) for skill in reversed(provider.skills)},
     )
     skills = dict(reversed(skills.items()))
@@ -143,7 +149,7 @@ def normal_review(review: Review, before: Review | None) -> Review:
     """The review with its texts in normal form; a comment that is new waits for a moderator."""
     comment, skill = review.comment, review.skill
     if comment is not None:
-        comment = unicodedata.normalize("NFC", comment.replace("\r\n", "\n")).strip(" \n")
+        comment = unicodedata.normalize("NFC", comment.replace("\r\n", "\n")).strip(_BLANK + "\n")
     state = review.comment_state
     if before is None or before.comment != comment:
         state = "none" if comment is None else "held"
@@ -178,6 +184,8 @@ def refuse_review(review: Review, principal: Any, view: Any) -> Refusal | None:
         return None  # it was there when the review was written
     if provider.user_id == principal.id:
         return Refusal(403, "A provider is not reviewed by its owner")
-    if review.skill is not None and review.skill_key not in provider.skill_keys:
+    before = view.get("reviews", review.id)
+    is_new = before is None or before.skill_key != review.skill_key  # what it has it keeps, whatever was dropped since
+    if is_new and review.skill is not None and review.skill_key not in provider.skill_keys:
         return Refusal(422, "skill: the provider has no such skill")
     return None

@@ -112,6 +112,6 @@ def _shown(now: View, desk: Desk, store: Data, document: Json, tag: str, status:
     """One provider as an answer."""
     key = document["id"]
     by_skill = judging.skill_ratings(now, key, document["skill_keys"])
-    body = answers.provider_of(document, judging.rated_of(now, key), desk.prior(now, store.now))
+    body = answers.provider_of(document, judging.rated_of(now, key), desk.prior(now, store))
     body |= {"skill_ratings": answers.skill_ratings_of(document, by_skill)}
     return respond(body, status, headers={"etag": answers.item_tag(tag, body)})

@@ -84,7 +84,10 @@ def _about(provider: str, body: Any) -> Any:
 
 
 def _check_members(body: Mapping[str, Any], known: Sequence[str]) -> None:
-    if faults := list(unstorable(body)) or asking.strangers(body, known):
+    faults = list(unstorable(body)) or asking.strangers(body, known)
+    if not faults and isinstance(body.get("rating"), str):
+        faults = [Fault("/rating", "is text, not a number")]
+    if faults:
         raise InvalidRecord(faults)
 
 

@@ -38,7 +38,7 @@ class Walk:
     def of(cls, view: View, store: Data, desk: Desk, paging: Paging, purpose: str) -> Walk:
         """The walk that the cursor continues, or a new one."""
         if not paging.cursor:
-            prior, revision = desk.prior(view, store.now), view.state("reviews").revision
+            prior, revision = desk.prior(view, store), view.state("reviews").revision
             return cls(view, paging, purpose, prior, store.now.astimezone(UTC).date(), revision)
         known, today, revision, place = view.unseal(purpose, paging.cursor)
         return cls(view, paging, purpose, Prior(*known), date.fromisoformat(today), revision, tuple(place))
