@@ -52,6 +52,7 @@ class App:
     can read and nothing else, and what it raises is logged and stops nobody.
     target: under which a command found it; "" for its name.
     only: the collections that are served, and the own routes that need no others; `()` for all.
+    views: name -> the `SELECT` over the app's tables that it stands for in the database, for whoever reads that.
     """
 
     name: str
@@ -67,6 +68,7 @@ class App:
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
     target: str = field(default="", kw_only=True, compare=False)
     only: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
+    views: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         where = f"app {self.name}"
@@ -74,6 +76,9 @@ class App:
             raise DeclarationError(where, "the name is lower case letters and digits")
         if self.home and not self.home.startswith("/"):
             raise DeclarationError(f"{where}: home", f"{self.home} is no path", hint='e.g. home="/incidents"')
+        for name in self.views:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.startswith(f"{self.name}_"):
+                raise DeclarationError(f"{where}: views", f"{name} is no name of a view, or one of our tables")
         names = [feed.name for feed in self.feeds]
         if doubled := [name for name in names if names.count(name) > 1]:
             raise DeclarationError(where, f"has two feeds called {doubled[0]}")

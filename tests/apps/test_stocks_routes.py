@@ -182,3 +182,43 @@ def test_the_adjusted_close_is_shown_where_it_was_collected(tmp_path):
         answer = get(stocks, ROWS, include="adjusted_close")
         assert answer.status_code == 200
         assert all(Decimal(row["adjusted_close"]) > 0 for row in answer.json()["data"])
+
+
+def test_the_table_of_the_service_before_is_a_view_that_outlives_a_replay(tmp_path):
+    """Its rows are those that hold now; the tables below it change their places at the switch."""
+    statement = "SELECT symbol, date, open_price, close_price, volume FROM financial_data ORDER BY date, symbol"
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM,AAPL") as stocks:
+        stocks.run()
+        rows = get(stocks, ROWS, limit=1000).json()["data"]
+        shown = stocks.sql(statement)
+        assert len(shown) == 60
+        assert stocks.sql("SELECT DISTINCT typeof(open_price), typeof(close_price) FROM financial_data") == [
+            ("text", "text")
+        ]
+        assert [(row["symbol"], row["date"], int(row["volume"])) for row in rows] == [
+            (symbol, day, volume) for symbol, day, _, _, volume in shown
+        ]
+        for place, name in ((2, "open_price"), (3, "close_price")):
+            assert [Decimal(row[name]) for row in rows] == [Decimal(str(line[place])) for line in shown]
+        for generation in (2, 3):
+            stocks.replay()
+            held = "SELECT generation FROM _collection WHERE name = 'stocks/bars'"
+            assert stocks.number(held) == generation
+            assert stocks.sql(statement) == shown
+        stocks.control.set(restated_bar=3)
+        assert only_result(stocks.run(only={"symbol": ["IBM"]})).counts.changed == 1
+        assert len(set(stocks.sql(statement)) - set(shown)) == 1
+
+
+def test_coverage_is_new_when_a_size_is_refused_without_any_new_bar(tmp_path):
+    """What the ledger says has no revision: a client that keeps the answer is not told that it is the same."""
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
+        stocks.run()
+        before = get(stocks, COVERAGE, symbol="IBM")
+        stocks.values["STOCK_OUTPUTSIZE"] = "full"
+        stocks.control.set(premium_full=True)
+        stocks.run(again=True)
+        assert stocks.revision("bars") == 1
+        after = get(stocks, COVERAGE, symbol="IBM")
+        assert (before.json()["data"][0]["full_refused"], after.json()["data"][0]["full_refused"]) == (False, True)
+        assert before.headers["etag"] != after.headers["etag"]

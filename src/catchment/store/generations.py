@@ -136,6 +136,8 @@ class Next:
         Raises:
             StoreError: a key of theirs is also one of what was derived.
         """
+        # A view means whatever has the name: it must not follow the table that loses it and is dropped.
+        self._connection.execute("PRAGMA legacy_alter_table = ON")
         with transaction(self._connection, durable=True) as sql:
             self._check(sql, self.present.name)
             if (kept := settled()) is None:

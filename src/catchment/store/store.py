@@ -191,8 +191,19 @@ def prepare(path: Path, apps: Sequence[App], *, replaying: bool = False) -> None
             for app in apps:
                 for collection in collections_of(app):
                     _prepare_collection(sql, app, collection, replaying=replaying)
+                _make_views(sql, app)
     finally:
         connection.close()
+
+
+def _make_views(sql: sqlite3.Connection, app: App) -> None:
+    """The app's views, as they are declared now."""
+    for name, select in app.views.items():
+        wanted = f'CREATE VIEW "{name}" AS {select}'
+        row = sql.execute("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (name,)).fetchone()
+        if row != (wanted,):
+            sql.execute(f'DROP VIEW IF EXISTS "{name}"')
+            sql.execute(wanted)
 
 
 def _add_columns(sql: sqlite3.Connection, table: sa.Table) -> None:
