@@ -180,6 +180,7 @@ def test_the_newest_bar_that_moves_is_one_version_a_reading(tmp_path):
 
 
 def test_symbols_of_every_form_reach_the_upstream_as_they_are(tmp_path):
+    """Acceptance 17."""
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="BRK.B,NYSE:LMT,ibm,^GSPC,EURUSD=X") as stocks:
         stocks.run()
         symbols = [entry["query"]["symbol"] for entry in stocks.control.log()]
@@ -188,6 +189,7 @@ def test_symbols_of_every_form_reach_the_upstream_as_they_are(tmp_path):
 
 @pytest.mark.parametrize("symbol", ["IBM';--", "A B", "Ä", "A" * 21, "IBM&apikey=x", "../x"])
 def test_what_is_no_symbol_is_refused_before_any_request(tmp_path, symbol):
+    """Acceptance 17."""
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS=f"IBM,{symbol}") as stocks:
         with pytest.raises(UsageError, match="is no symbol"):
             stocks.run()

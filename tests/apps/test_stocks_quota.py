@@ -35,6 +35,7 @@ def symbols(stocks: Collecting) -> list[str]:
 
 
 def test_after_a_refusal_nobody_asks_before_the_day_turns(tmp_path):
+    """Acceptance 5: refused after one of two."""
     with collecting("stocks", tmp_path, now=NOW, switches={"per_day": 1}) as stocks:
         code, out, _ = finished(command(stocks, "collect", "stocks"))
         assert code == INCOMPLETE == 3
@@ -57,6 +58,7 @@ def test_after_a_refusal_nobody_asks_before_the_day_turns(tmp_path):
 
 
 def test_our_own_count_ends_before_the_upstream_has_to_say_so(tmp_path):
+    """Acceptance 5: a restart keeps the count."""
     budget = "1/second,2/day"
     names = "IBM,AAPL,MSFT,GOOGL,ORCL"
     switches = {"per_day": 2}
@@ -76,6 +78,7 @@ def test_our_own_count_ends_before_the_upstream_has_to_say_so(tmp_path):
 
 
 def test_two_processes_share_the_count(tmp_path):
+    """Acceptance 5."""
     names = "IBM,AAPL,MSFT,GOOGL,ORCL,XOM"
     with collecting(
         *("stocks", tmp_path),
@@ -129,3 +132,35 @@ def test_moments_are_those_of_the_clock(tmp_path):
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
         stocks.run()
         assert stocks.sql("SELECT DISTINCT _said_at FROM stocks_bars") == [(render_moment(NOW),)]
+
+
+def test_the_day_turns_in_new_york_wherever_the_machine_stands(tmp_path):
+    """Acceptance 16: a clock in UTC+9, one minute before and one after midnight Eastern; dates are not shifted."""
+    before = datetime(2026, 1, 31, 4, 59, tzinfo=UTC)  # Friday 23:59 in New York, Saturday 13:59 in Tokyo
+    days = []
+    with collecting(
+        "stocks", tmp_path, now=before, switches={"per_day": 1}, TZ="Asia/Tokyo", ALPHAVANTAGE_BUDGET="1/day"
+    ) as stocks:
+        for symbol in ("IBM", "AAPL"):
+            code, out, err = finished(command(stocks, "collect", "stocks", f"--only=symbol={symbol}"))
+            assert code == 0, out + err
+            days += stocks.sql("SELECT period, used FROM _budget WHERE name = 'day'")
+            stocks.clock.advance(timedelta(minutes=2))
+        assert days == [("2026-01-30", 1), ("2026-01-31", 1)]
+        assert symbols(stocks) == ["IBM", "AAPL"]
+        newest = stocks.sql("SELECT symbol, max(date), count(*) FROM stocks_bars GROUP BY symbol ORDER BY symbol")
+        assert newest == [("AAPL", "2026-01-30", 30), ("IBM", "2026-01-30", 30)]
+        assert stocks.number("SELECT count(*) FROM stocks_bars WHERE strftime('%w', date) IN ('0', '6')") == 0
+        # The new day is spent: the next one is more than a few minutes away, in New York.
+        code, out, _ = finished(command(stocks, "collect", "stocks", "--again"))
+        assert (code, "not before 2026-02-01 05:00 UTC" in out) == (INCOMPLETE, True), out
+
+
+def test_five_hundred_symbols_take_twenty_days(tmp_path):
+    """Acceptance 17: said before anything is asked."""
+    names = ",".join(f"S{number}" for number in range(500))
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS=names) as stocks:
+        code, out, err = finished(command(stocks, "plan", "stocks"))
+        assert code == 0, err
+        assert "2026-02-19 05:00" in out, out  # that is on the 20th day
+        assert stocks.control.log() == []

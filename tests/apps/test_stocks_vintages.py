@@ -38,6 +38,7 @@ def counts_of(stocks: Collecting, vintage: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("datatype", ["json", "csv"])
 def test_two_years_of_restatements_are_129_versions(recorded, datatype):
+    """Acceptance 2."""
     with recorded("AAPL", datatype=datatype) as stocks:
         assert counts_of(stocks, "2020-05-22") == {"new": 5031, "changed": 0, "same": 0, "rejected": 0}
         first = set(stocks.sql("SELECT _key, _doc FROM stocks_bars"))
@@ -84,6 +85,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize(("switches", "faults", "verdict"), SPELLINGS.values(), ids=SPELLINGS)
 def test_what_says_the_same_changes_nothing(recorded, switches, faults, verdict):
+    """Acceptance 1: loaded twice."""
     with recorded("AAPL", as_of="2020-05-22") as stocks:
         stocks.run()
         before = stocks.sql("SELECT * FROM stocks_bars ORDER BY _key")
@@ -98,6 +100,7 @@ def test_what_says_the_same_changes_nothing(recorded, switches, faults, verdict)
 
 
 def test_a_change_of_one_bar_is_one_version(recorded):
+    """Acceptance 1: one bar changed."""
     with recorded("AAPL", as_of="2020-05-22") as stocks:
         stocks.run()
         stocks.control.set(restated_bar=7)
@@ -153,6 +156,7 @@ ROWS = {"AAPL": 1259, "AMZN": 1259, "AOS": 1259, "BBY": 1259, "BMY": 1257, "CHD"
 
 @pytest.mark.parametrize("symbol", ROWS)
 def test_impossible_bars_are_rejects_and_their_neighbours_are_stored(recorded, symbol):
+    """Acceptance 11."""
     day, rule, neighbours = IMPOSSIBLE.get(symbol, ("", "", set()))
     with recorded(symbol, recorded="sp500") as stocks:
         counts = only_result(stocks.run()).counts

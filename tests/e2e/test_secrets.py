@@ -100,6 +100,7 @@ ECHOES = {
 
 @pytest.mark.parametrize(("switches", "faults", "code"), ECHOES.values(), ids=ECHOES)
 def test_whatever_the_upstream_says_the_key_is_not_repeated(keyed, upstream, switches, faults, code):
+    """Acceptance 7 of stocks: output, errors and all that is kept in the data folder."""
     upstream.control.set(**switches)
     upstream.control.faults(*faults)
     first = keyed.run("collect", "stocks")

@@ -93,6 +93,7 @@ def test_rows_are_text_in_order(week, client, root):
 
 
 def test_a_walk_by_pages_sees_each_row_once(week, client):
+    """Acceptance 14."""
     seen = []
     for page in range(1, 5):
         seen += [(r["date"], r["symbol"]) for r in client.get(f"{ROWS}?limit=3&page={page}").json()["data"]]
@@ -101,6 +102,7 @@ def test_a_walk_by_pages_sees_each_row_once(week, client):
 
 
 def test_a_walk_stands_still_under_as_of(week, client):
+    """Acceptance 14: a bar is inserted ahead of the position."""
     first = client.get(f"{ROWS}?limit=4&as_of=1").json()
     put(week, "IBM", "2026-01-02", revision=2)
     rest = [client.get(f"{ROWS}?limit=4&as_of=1&page={page}").json() for page in (2, 3)]
@@ -157,6 +159,7 @@ ROW_ERRORS = {
 
 @pytest.mark.parametrize(("query", "name"), ROW_ERRORS.items(), ids=[query[:30] for query in ROW_ERRORS])
 def test_wrong_rows_are_400_in_their_own_shape(week, client, query, name):
+    """Acceptance 14: the table of errors."""
     answer = client.get(f"{ROWS}?{query}")
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/json"
@@ -177,6 +180,7 @@ def test_equal_aliases_are_one(week, client):
 
 
 def test_an_unknown_symbol_is_404_and_a_known_one_without_bars_is_empty(store, client):
+    """Acceptance 14: the table of errors."""
     put(store, "MSFT", "2026-01-05")
     unknown = client.get(f"{ROWS}?symbol=XYZ")
     assert (unknown.status_code, unknown.json()["info"]["error"]) == (404, "unknown symbol: XYZ")
@@ -191,6 +195,7 @@ def test_an_unknown_symbol_is_404_and_a_known_one_without_bars_is_empty(store, c
 
 @pytest.mark.parametrize("symbol", ["BRK.B", "NYSE:LMT", "brk-b", "%5EGSPC", "TSCO.LON"])
 def test_odd_symbols_are_symbols(store, client, symbol):
+    """Acceptance 17."""
     assert client.get(f"{ROWS}?symbol={symbol}").status_code == 404
 
 
@@ -215,6 +220,7 @@ def test_a_restatement_is_seen_from_its_moment_on(store, client):
 
 
 def test_statistics_name_all_that_is_missing(client):
+    """Acceptance 14: the table of errors."""
     answer = client.get(AVERAGES)
     assert (answer.status_code, answer.json()["data"]) == (400, {})
     for name in ("start_date", "end_date", "symbol"):
@@ -231,7 +237,20 @@ def test_statistics_ignore_paging_and_take_the_alias(week, client):
     assert client.get(f"/api/v1/statistics?{YEAR}&symbol=AAPL").json() == plain.json()
 
 
+def test_the_query_of_the_task_is_answered(week, client):
+    """Acceptance 19."""
+    query = "size=10&symbol=AAPL&start_date=2022-11-11&end_date=2022-11-15"
+    put(week, "AAPL", "2022-11-14", opened="148.97", close="148.28")
+    averages = client.get(f"{AVERAGES}?{query}")
+    assert averages.status_code == 200
+    assert averages.json()["data"]["average_daily_close_price"] == 148.28
+    rows = client.get(f"{ROWS}?{query}").json()
+    assert rows["pagination"] == {"count": 1, "page": 1, "limit": 10, "pages": 1}
+    assert [row["date"] for row in rows["data"]] == ["2022-11-14"]
+
+
 def test_averages_of_nothing_are_null(store, client):
+    """Acceptance 15: nothing in the range."""
     data = client.get(f"{AVERAGES}?{YEAR}&symbol=IBM").json()["data"]
     assert data == {
         "start_date": "2026-01-01",
@@ -244,6 +263,7 @@ def test_averages_of_nothing_are_null(store, client):
 
 
 def test_averages_are_numbers_without_tails(store, client):
+    """Acceptance 15, and 18 as averaged."""
     put(store, "IBM", "2026-01-05", "0.1", "1", volume=3_000_000_000)
     put(store, "IBM", "2026-01-06", "0.2", "3", volume=3_000_000_000)
     text = client.get(f"{AVERAGES}?{YEAR}&symbol=IBM").text
@@ -272,6 +292,7 @@ PRICE = st.decimals(min_value="0.0001", max_value=10**6, places=4)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(PRICE, PRICE, st.integers(0, 2**40)), min_size=1, max_size=12))
 def test_averages_equal_those_made_by_hand(store, client, rows):
+    """Acceptance 15."""
     store.db.execute(f"DELETE FROM {BARS.table}")
     revision = store.db.execute("SELECT max(revision) + 1 FROM _collection").fetchone()[0]
     for number, (opened, close, volume) in enumerate(rows):
@@ -322,6 +343,7 @@ def test_own_routes_have_tags_and_304(week, client):
 
 @pytest.mark.parametrize(("url", "empty"), [(ROWS, []), (f"{AVERAGES}?{YEAR}&symbol=IBM", {})])
 def test_without_a_database_the_shape_stays(tmp_path, clock, week, client, url, empty):
+    """Acceptance 14: the table of errors."""
     client.get(ROWS)  # something is kept
     week.path.rename(tmp_path / "away")
     answer = client.get(url)
