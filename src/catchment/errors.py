@@ -20,6 +20,7 @@ CatchmentError
 │   ├── LeaseLost          another worker holds this partition; our transaction was rolled back
 │   └── MergeOutdated      rows changed between comparing and writing: compare again
 └── QueryError             a reader asked for something that cannot be answered (a 4xx problem)
+    ├── Concealed           a record is somebody else's, and its being there is not told
     └── TooManyWrites      somebody has written as much as one may for now
 """
 
@@ -31,6 +32,7 @@ from datetime import datetime
 __all__ = [
     "BudgetSpent",
     "CatchmentError",
+    "Concealed",
     "DeadlineExceeded",
     "DeclarationError",
     "DecodeError",
@@ -216,6 +218,13 @@ class QueryError(CatchmentError):
         self.kind = kind
         self.status = status
         self.parameter = parameter
+
+
+class Concealed(QueryError):
+    """A record is somebody else's, and its being there is not told: for whoever asks there is none."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such record", kind="not-found", status=404)
 
 
 class TooManyWrites(QueryError):

@@ -856,6 +856,10 @@ def test_one_trace_id_is_in_header_problem_and_log(market, capsys):
     refused = market.ask("POST", f"/reviews/{NOBODY}/moderation", {}, 2, x_request_id="trace-3")
     assert status(refused) == 403
     logged = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in logged if "trace-1" in line]
+    for part in ("GET", "/v1_0/service-provider/{provider}", "404", user(1)):
+        assert part in line
+    assert NOBODY not in line
     assert [line for line in logged if "trace-2" in line]
     lines = [line for line in logged if "trace-3" in line]
     assert lines

@@ -272,3 +272,42 @@ def test_who_judged_a_comment_is_not_public(market):
     assert [item["author"] for item in whole] == [user(9), user(2)]
     assert market.ask("PATCH", f"/service-provider/{provider}/review", {"rating": 1}, 2).status_code == 200
     assert [item["author"] for item in market.ask("GET", url, who=0).json()["data"]] == [user(2), user(2)]
+
+
+def test_what_is_denied_as_if_it_were_not_there_is_audited(market):
+    provider = market.offer()
+    for number, (method, path) in enumerate(
+        [("PUT", f"/service-provider/{provider}"), ("DELETE", f"/v1/providers/providers/{provider}")]
+    ):
+        body = BODY if method == "PUT" else None
+        assert market.ask(method, path, body, 5, x_request_id=f"denied-{number}").status_code == 404
+        with closing(sqlite3.connect(market.database)) as sql:
+            found = sql.execute("SELECT principal, result FROM _audit WHERE request_id = ?", (f"denied-{number}",))
+            assert found.fetchall() == [(user(5), "denied")]
+
+
+def test_options_and_405_say_what_the_description_says(market):
+    """Of every route of the contract, in both versions."""
+    paths = market.ask("GET", "/openapi.json", who=0, **market.key(9, "read")).json()["paths"]
+    checked = 0
+    for path, operations in paths.items():
+        if not path.startswith("/v1_"):
+            continue
+        url = path.format(provider=market.offer(), review_id=user(7))
+        told = {name.upper() for name in operations} | {"OPTIONS"} | ({"HEAD"} if "get" in operations else set())
+        for answer in (market.ask("OPTIONS", url, who=0), market.ask("TRACE", url, who=0)):
+            assert set(answer.headers["allow"].split(", ")) == told, (path, answer.status_code)
+        checked += 1
+    assert checked == 16
+
+
+def test_the_log_has_a_line_of_every_write_and_no_value_of_a_query(market, capsys):
+    market.ask("POST", "/service-provider", BODY, x_request_id="written")
+    market.ask("GET", "/service-providers?name=canary&x=1", x_request_id="refused")
+    market.ask("GET", "/service-providers?name=canary", x_request_id="served")
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        len([line for line in lines if "written" in line and "201" in line and "/v1_0/service-provider" in line]) == 1
+    )
+    assert len([line for line in lines if "refused" in line and "400" in line]) == 1
+    assert not [line for line in lines if "canary" in line or "served" in line]

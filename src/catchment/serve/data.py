@@ -40,6 +40,7 @@ class Data:
 
     principal: who asks, and so who may read what is not public. seen: what was read, by name. stale_by: collection ->
     the part of its partitions by which the answer names what is too old.
+    concealed: whether it was denied as if there were nothing.
     whole: whether every collection was read in one state alone; what mixes two is answered, and not kept.
     """
 
@@ -52,6 +53,7 @@ class Data:
     stale_by: dict[str, str] = field(default_factory=dict)
     whole: bool = True
     if_none_match: str = ""
+    concealed: bool = False
 
     def may_read(self, collection: Collection) -> bool:
         return collection.feed.public or may(self.principal, "read")

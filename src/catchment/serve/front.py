@@ -30,6 +30,7 @@ __all__ = ["DATA", "Front"]
 DATA = "catchment.data"
 """Where the request's `Data` stands in its scope."""
 
+_TOLD = "catchment.told"
 _log = structlog.get_logger("catchment.serve")
 
 Message = MutableMapping[str, Any]
@@ -45,6 +46,8 @@ _ALWAYS = (
     (b"cache-control", b"no-store"),
     (b"server", b"catchment"),  # else the server names itself
 )
+_NO_METHOD = "TRACE"
+"""A method that no route has."""
 _PUBLIC = [(b"cache-control", b"public, no-cache")]
 _PRIVATE = [(b"cache-control", b"private, no-cache")]
 _VARY, _VARY_TOLD = b"Accept, Authorization, X-API-Key", b", user-id, user_id"
@@ -77,11 +80,13 @@ class _Out:
     body: _In
     bodiless: bool
     request_id: str
+    status: int = 0
     started: bool = False
 
     async def __call__(self, message: Message) -> None:
         self.started = True
         if message["type"] == "http.response.start":
+            self.status = message["status"]
             headers = [*message["headers"], (b"x-request-id", self.request_id.encode())]
             if self.body.left and b"connection" not in dict(headers):
                 # The server does not wait for what nobody read: a client that goes on would write into a closed pipe.
@@ -90,6 +95,18 @@ class _Out:
         if self.bodiless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self.send(message)
+
+
+@dataclass
+class _Told:
+    """What the log says of a request. What was read without a fault has no line: it would cost more than reading.
+
+    route: the template of its path, which holds no key and no query; "" when none was found. key_id: of its key.
+    """
+
+    began: float
+    route: str = ""
+    key_id: str = ""
 
 
 @dataclass
@@ -145,6 +162,7 @@ class Front:
         self._hosts = gate.allowed_hosts(settings)
         self._rights = Rights(settings, path_of(settings.database), reader.states)
         self._vary = _VARY + (_VARY_TOLD if self._rights.gateways else b"")
+        self._tick = tick
         self._limits = Limits(settings, tick)
         self._cache = cache or Cache()
         self._home = home
@@ -160,7 +178,8 @@ class Front:
             await self._app(scope, receive, send)
             return
         scope = self._at_home(scope)
-        path, identity = gate.raw_path(scope), request_id(scope)
+        path, identity, told = gate.raw_path(scope), request_id(scope), _Told(self._tick())
+        scope = {**scope, REQUEST_ID: identity, _TOLD: told}
         body = _In.of(scope, receive)
         out = _Out(send, body, scope["method"] == "HEAD", identity)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
@@ -168,14 +187,16 @@ class Front:
         try:
             refused = gate.refusal(scope, self._hosts)
             if refused is None:
-                refused = await self._admit({**scope, REQUEST_ID: identity}, path, body, out)
-            if refused is None:
-                return
+                refused = await self._admit(scope, path, body, out)
         except Exception as error:
             if out.started:
                 raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
             refused = problems.of_error(error)
-        await _send_problem(refused, path, out)
+        if refused is not None:
+            await _send_problem(refused, path, out)
+        if out.status >= 400 or scope["method"] not in SAFE:
+            took = round((self._tick() - told.began) * 1000, 1)
+            _log.info("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
 
     def _at_home(self, scope: Message) -> Message:
         """The request as it is meant: `/` is the only app's own page, for whoever does not rather read HTML."""
@@ -192,6 +213,7 @@ class Front:
             return await self._turn_away(scope, path, peer, error)
         if refused := self._limits.refusal(principal, peer):
             return refused
+        scope[_TOLD].key_id = principal.key_id
         self._rights.used(principal, now)
         if principal.id:
             structlog.contextvars.bind_contextvars(user=principal.id)
@@ -238,7 +260,17 @@ class Front:
                 self._cache.put(key, answer)
             await self._send_answer(answer, path, scope, data, send)
             return
+        if scope["method"] == "OPTIONS" and not path.startswith("/v1/"):
+            caught = await self._with_all_methods(caught, path, scope, data)
         await self._send_other(caught, path, scope, data, send)
+
+    async def _with_all_methods(self, caught: _Caught, path: str, scope: Message, data: Data) -> _Caught:
+        """The answer to OPTIONS with all that the path takes: the framework tells of one handler, or by 405 of all."""
+        other = await self._ask({**scope, "method": _NO_METHOD}, path, data, _nothing, caught.send)
+        if caught.start["status"] == 204 and (allow := other.header(b"allow")):
+            headers = [pair for pair in caught.start["headers"] if pair[0] != b"allow"]
+            caught.start["headers"] = [*headers, (b"allow", allow.encode())]
+        return caught
 
     def _data(self, scope: Message) -> Data:
         return Data(
@@ -266,7 +298,9 @@ class Front:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         # A key may hold an encoded slash: below /v1 the path stays as it was sent.
         inner_path = path if path.startswith("/v1/") else scope["path"]
-        await self._app({**scope, "method": method, "path": inner_path, DATA: data}, receive, caught)
+        inner = {**scope, "method": method, "path": inner_path, DATA: data}
+        await self._app(inner, receive, caught)
+        scope[_TOLD].route = inner.get("path_template") or ""
         return caught
 
     def _made(self, caught: _Caught, data: Data) -> Answer:
@@ -301,7 +335,7 @@ class Front:
         if status == 304:
             headers = [pair for pair in headers if pair[0] != b"content-type"]
             headers += [*self._caching(data), (b"vary", self._vary), *self._age(data).headers]
-        if status in (401, 403) and scope["method"] not in SAFE:
+        if (data.concealed or status in (401, 403)) and scope["method"] not in SAFE:
             await self._deny(scope["method"].lower(), scope, path, data.principal)
         media_type = caught.header(b"content-type")
         # Whoever writes is told before it is done: see `guard`.
@@ -342,6 +376,10 @@ class Front:
             fresh = snapshot.freshness(collection, due(collection.feed, data.now, data.settings))
         self._fresh[name] = (states, second, fresh)
         return fresh
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 def _with_head(allow: bytes) -> bytes:

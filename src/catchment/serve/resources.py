@@ -18,7 +18,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 
 from ..bodies import InvalidRecord
-from ..errors import QueryError
+from ..errors import Concealed, QueryError
 from ..principal import ANONYMOUS, may
 from ..resource import Action, Resource
 from ..store.snapshot import Item, State
@@ -189,7 +189,11 @@ class Writing:
         return Once(self.once, hashlib.sha256(text.encode(errors="surrogatepass")).digest())
 
     async def _send(self, write: Write) -> Done:
-        return await asyncio.wrap_future(self.writer.submit(write))
+        try:
+            return await asyncio.wrap_future(self.writer.submit(write))
+        except Concealed:
+            self.data.concealed = True  # it is audited all the same
+            raise
 
 
 def _resource(collection: Collection) -> Resource:

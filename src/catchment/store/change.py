@@ -14,7 +14,7 @@ import msgspec
 from ..bodies import Fault, InvalidRecord
 from ..clock import parse_moment, render_moment
 from ..decode import render_key
-from ..errors import QueryError
+from ..errors import Concealed, QueryError
 from ..record import Stored
 from ..resource import REPLACE, Resource
 from . import allowances, audit, rollups, rows, spellings
@@ -61,7 +61,7 @@ def _meant(present: Present, write: Write) -> Row:
         raise _absent()
     if write.as_owner and not write.resource.allows(write.action, write.principal, row.record):
         if write.resource.conceal:
-            raise _absent()
+            raise Concealed
         raise QueryError("This record is not yours.", kind="forbidden", status=403)
     _check_version(present, write, row)
     return row
