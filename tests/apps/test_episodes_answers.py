@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import quote
@@ -302,6 +303,21 @@ def test_a_second_deletion_is_404_and_a_stale_tag_412(filled):
     assert status(filled.ask("PATCH", place, {"text": "z"}, "anna")) == 404
 
 
+def test_the_tag_of_a_comment_is_its_version(filled):
+    """`If-Match` takes the number that the body says, and no other."""
+    made = filled.ask("POST", "/comments", {"episode": FIRST, "text": "x"}, "anna")
+    place = made.headers["location"]
+    assert (made.json()["version"], made.headers["etag"]) == (1, '"1"')
+    assert status(filled.ask("PATCH", place, {"text": "y"}, "anna", if_match='"2"')) == 412
+    assert status(filled.ask("PATCH", place, {"text": "y"}, "anna", if_match='W/"1"')) == 412
+    changed = filled.ask("PATCH", place, {"text": "y"}, "anna", if_match='"7", "1"')
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+    assert filled.ask("GET", place, if_none_match='"1"').status_code == 200
+    assert filled.ask("GET", place, if_none_match='"2"').status_code == 304
+    assert filled.ask("PUT", place, {"text": "z"}, "anna", if_match='"2"').headers["etag"] == '"3"'
+    assert filled.ask("DELETE", place, None, "anna", if_match='"3"').status_code == 204
+
+
 HTML = "<script>alert('Dragons')</script> & <b>wolves</b>"
 
 
@@ -375,6 +391,11 @@ def test_comments_are_open_where_the_operator_says_so(tmp_path):
         assert tv.ask("PATCH", place, {"text": "by another"}).json()["version"] == 2
         assert tv.ask("PUT", place, {"text": "by anna"}, "anna").json()["owner"] is None
         assert tv.ask("DELETE", place, None).status_code == 204
+        # What is not there is not there, for whoever asks.
+        for gone in (place, f"/comments/{uuid.uuid4()}", "/comments/1"):
+            for method, body in (("PATCH", {"text": "x"}), ("PUT", {"text": "x"}), ("DELETE", None)):
+                assert status(tv.ask(method, gone, body)) == 404
+                assert status(tv.ask(method, gone, body, "anna")) == 404
         # Who has a key owns what is written with it.
         owned = tv.say(who="anna")
         assert owned["owner"] == person("anna")

@@ -78,6 +78,7 @@ class Writing:
     once: str
     lets_anybody: bool = False
     names_version: bool = False
+    tag: Callable[[int], str] | None = None
 
     @classmethod
     def of(cls, request: Ask, app: str) -> Writing:
@@ -97,6 +98,10 @@ class Writing:
     def by_version(self) -> Writing:
         """The same, where `If-Match` has to name the version of whatever is there and written over (428)."""
         return dataclasses.replace(self, names_version=True)
+
+    def tagged(self, tag: Callable[[int], str]) -> Writing:
+        """The same where the app's routes give ETags of their own. tag: version -> its ETag, which `If-Match` takes."""
+        return dataclasses.replace(self, tag=tag)
 
     async def create(self, name: str, members: Any) -> Done:
         """A new record, or where the declaration says so the next version of the one that it replaces."""
@@ -177,7 +182,9 @@ class Writing:
                 message = "This needs If-Match with the record's ETag."
                 raise QueryError(message, kind="if-match-needed", status=428)
             return None
-        tags = {tag.strip() for tag in self.if_match.split(",")}
+        tags, tag = {tag.strip() for tag in self.if_match.split(",")}, self.tag
+        if tag is not None:
+            return lambda _, __, version: tag(version) in tags
         return lambda key, generation, version: not tags.isdisjoint(item_tags(collection, key, generation, version))
 
     def _once(self, collection: Collection, action: Action, key: Key, said: Any) -> Once | None:

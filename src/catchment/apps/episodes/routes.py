@@ -33,7 +33,6 @@ from catchment.web import (
     put,
     read_members,
     respond,
-    version_tag,
 )
 
 from . import answers, asking, search
@@ -146,17 +145,19 @@ async def comment(request: Ask, store: Store, comment: FromPath[str]) -> Respons
 
 def _comment(store: Data, key: str) -> Response[bytes]:
     with store.open() as now:
-        found, generation = search.comment_of(now, key), now.state("comments").generation
+        found = search.comment_of(now, key)
     if found is None:
         raise answers.absent("comment")
-    return _shown(store, found.document, found.version, generation)
+    return _shown(found.document, found.version)
 
 
-def _shown(
-    store: Data, document: Mapping[str, Any], version: int, generation: int, status: int = 200, **headers: str
-) -> Response[bytes]:
-    tag = version_tag(store, "comments", document["id"], generation=generation, version=version)
-    return respond(answers.comment_members(document, version), status, headers={"etag": tag, **headers})
+def _shown(document: Mapping[str, Any], version: int, status: int = 200, **headers: str) -> Response[bytes]:
+    return respond(answers.comment_members(document, version), status, headers={"etag": _tag(version), **headers})
+
+
+def _tag(version: int) -> str:
+    """The ETag of a comment's version: the number that its body says."""
+    return f'"{version}"'
 
 
 # -- comments: writing ----------------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ async def _create(store: Data, writes: Writing, members: Any, episode: Any) -> R
     except InvalidRecord as error:
         unknown = isinstance(episode, str) and any(fault.pointer == "/episode" for fault in error.faults)
         raise answers.absent("episode") if unknown else error from error
-    return _written(store, done, 201, location=f"/comments/{done.key}")
+    return _written(done, 201, location=f"/comments/{done.key}")
 
 
 @put(
@@ -208,7 +209,7 @@ async def replace_comment(request: Ask, store: Store, writes: Writes, comment: F
     _given(request)
     members = await read_members(request, MAX_BODY)
     acting = await asyncio.to_thread(_acting, store, writes, comment)
-    return _written(store, await _wrote(acting.replace("comments", comment.lower(), members)))
+    return _written(await _wrote(acting.tagged(_tag).replace("comments", comment.lower(), members)))
 
 
 @patch(
@@ -222,7 +223,7 @@ async def change_comment(request: Ask, store: Store, writes: Writes, comment: Fr
     _given(request)
     members = await read_members(request, MAX_BODY)
     acting = await asyncio.to_thread(_acting, store, writes, comment)
-    return _written(store, await _wrote(acting.patch("comments", comment.lower(), members)))
+    return _written(await _wrote(acting.tagged(_tag).patch("comments", comment.lower(), members)))
 
 
 @delete(
@@ -234,7 +235,7 @@ async def remove_comment(request: Ask, store: Store, writes: Writes, comment: Fr
     """Nothing; the comment is gone, its versions stay."""
     _given(request)
     acting = await asyncio.to_thread(_acting, store, writes, comment)
-    await _wrote(acting.delete("comments", comment.lower()))
+    await _wrote(acting.tagged(_tag).delete("comments", comment.lower()))
 
 
 def _is_open(store: Data) -> bool:
@@ -246,12 +247,17 @@ def _is_open(store: Data) -> bool:
 
 
 def _acting(store: Data, writes: Writing, key: str) -> Writing:
-    """What may be written of this comment: one that is nobody's is everybody's, where the operator lets it be."""
+    """What may be written of this comment: one that is nobody's is everybody's, where the operator lets it be.
+
+    There it is 404 for one that is not there, and no key is asked for: with one it would not be there either.
+    """
     if not _is_open(store):
         return writes
     with store.open() as now:
         found = search.comment_of(now, key)
-    return writes.for_nobody() if found is not None and found.document["owner"] is None else writes
+    if found is None:
+        raise answers.absent("comment")
+    return writes.for_nobody() if found.document["owner"] is None else writes
 
 
 async def _wrote(writing: Awaitable[Done]) -> Done:
@@ -262,8 +268,8 @@ async def _wrote(writing: Awaitable[Done]) -> Done:
         raise answers.absent("comment") if error.status == 404 else error from error
 
 
-def _written(store: Data, done: Done, status: int = 200, **headers: str) -> Response[bytes]:
-    return _shown(store, msgspec.json.decode(done.doc), done.version, done.generation, status, **headers)
+def _written(done: Done, status: int = 200, **headers: str) -> Response[bytes]:
+    return _shown(msgspec.json.decode(done.doc), done.version, status, **headers)
 
 
 ROUTES: Sequence[Any] = (
