@@ -179,7 +179,8 @@ def result_lines(results: Iterable[Result]) -> list[str]:
 def dry_lines(results: Iterable[Result], last: Mapping[tuple[str, str], str | None]) -> list[str]:
     """What each partition answered, with its last record as JSON; and what was not asked.
 
-    last: collection and partition -> the record, None where the answer had none; of what was asked alone.
+    last: collection and partition -> the record; "" where the answer was read and had none, None where none could be
+    read; of what was asked alone.
     """
     lines, rest = [], []
     for result in results:
@@ -193,11 +194,11 @@ def dry_lines(results: Iterable[Result], last: Mapping[tuple[str, str], str | No
         said = ", ".join(f"{number:,} {name}" for name, number in numbers.items())
         reason = f" ({result.reason})" if result.reason else ""
         lines.append(f"{result.feed} {result.partition}".rstrip() + f": {result.verdict}{reason}, {said}")
-        if (record := last[place]) is not None:
+        if record := last[place]:
             lines.append(record)
-        elif result.verdict in (*GOOD, "pending"):
+        elif not result.counts.received and (record is not None or result.verdict in (*GOOD, "pending")):
             lines.append("No records returned")
-    return [*lines, *result_lines(rest)]
+    return [*lines, *result_lines(rest)] or ["Nothing is due: nothing was asked"]
 
 
 def _group(feed: str, said: str, until: datetime | None, members: Sequence[Result]) -> str:

@@ -98,7 +98,7 @@ def _once(
             _check_moved(fold.overlap, changes, settled)
         origins = [Origin(page.id, page.answer.at) for page in pages]
         if doubtful := _doubt(feed, lease, len(known.hashes), changes, origins[-1].said_at if origins else now):
-            return records.doubt(lease, _doubted(outcome, doubtful), now)
+            return records.doubt(lease, _doubted(outcome, doubtful), stage, now)
         outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, unread))
         mark = filler.mark if filler else None
         burn = Burn(erased, tuple(pages[number].digest for number in sorted(read.holding)))

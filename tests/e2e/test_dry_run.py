@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import zstandard
 from commands import NOW, Place
 
 from catchment.apps.police.standin import service
@@ -13,6 +14,7 @@ from catchment.standin import Control, Options, serve_in_thread
 
 STOPS = "/api/stops-force"
 ONE = ("--only", "force=leicestershire", "--only", "month=-2")  # 2026-01: two months before NOW
+MONTH = "force=leicestershire&date=2026-01"
 SPENT = ("_budget", "_slot")
 
 
@@ -103,11 +105,47 @@ def test_a_whole_app_is_looked_at_though_its_list_is_not_kept(place, control):
     assert place.sql("SELECT count(*) FROM police_availability") == [(0,)]
 
 
-def test_what_could_not_be_had_is_said_and_the_exit_says_it_too(place, control):
+def test_a_month_with_data_that_answers_empty_says_so(place, control):
+    """Acceptance 3: the ordinary run would doubt such an answer; a look says what was in it."""
+    assert place.run("collect", "police").code == 0
+    before = dump(place)
+    control.faults({"path": STOPS, "fault": "status", "status": 200, "body": "[]"})
+    done = place.run("collect", "police", *ONE, "--dry-run")
+    assert done.code == 0, done.text
+    said, last = done.out.splitlines()[-2:]
+    assert "waits until it is said again" in said
+    assert "0 received" in said
+    assert last == "No records returned"
+    assert dump(place) == before
+
+
+def test_a_month_that_lost_most_of_its_records_shows_the_last_one(place, control):
+    assert place.run("collect", "police").code == 0
+    (whole,) = place.sql("SELECT data FROM _body b JOIN _exchange e USING (digest) WHERE e.url LIKE ?", f"%{MONTH}%")
+    rows = json.loads(zstandard.decompress(whole[0]))
+    control.faults({"path": STOPS, "fault": "status", "status": 200, "body": json.dumps(rows[:5])})
+    done = place.run("collect", "police", *ONE, "--dry-run")
+    assert done.code == 0, done.text
+    said, last = done.out.splitlines()[-2:]
+    assert ": partial (" in said
+    assert "5 received" in said
+    assert json.loads(last)["month"] == "2026-01"
+
+
+def test_with_nothing_due_it_says_so(place, control):
+    assert place.run("collect", "police").code == 0
+    asked_before = asked(control)
+    done = place.run("collect", "police/stops", "--dry-run")
+    assert (done.code, done.out.splitlines()) == (0, ["Nothing is due: nothing was asked"])
+    assert asked(control) == asked_before
+
+
+def test_what_could_not_be_had_is_said_with_its_reason(place, control):
+    """The contract's "Exit 0": a look has done what it was asked for, whatever it saw."""
     control.faults({"path": STOPS, "fault": "html"})
     done = place.run("collect", "police", *ONE, "--dry-run")
-    assert done.code == 3
-    assert "failed" in done.out
+    assert done.code == 0
+    assert ": failed (" in done.out
     assert "No records returned" not in done.out
 
 

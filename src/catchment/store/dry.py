@@ -16,7 +16,7 @@ from ..partitions import STAMP
 from ..settings import Settings
 from .archive import Archive, Exchange
 from .erasing import NO_BURN, Burn
-from .ledger import Lease, Ledger, Outcome
+from .ledger import Counts, Lease, Ledger, Outcome
 from .marks import Mark
 from .records import Origin, Records
 from .sqlite import create, open_database, transaction
@@ -63,8 +63,7 @@ class DryStore(Store):
         """Remembers the last record of an answer; of a feed that others take their partitions from, all of them."""
         every = stage.read(range(len(stage)) if collection.name in self._sources else range(len(stage))[-1:])
         found = [entry for entry, _ in every]
-        if found:
-            self._last[lease.feed, lease.partition.key] = f"{{{found[-1].doc}"
+        self._last[lease.feed, lease.partition.key] = f"{{{found[-1].doc}" if found else ""
         if collection.name in self._sources:
             names = [column.name for column in collection.columns]
             rows = [dict(zip(names, map(_text, entry.values), strict=True)) for entry in found]
@@ -77,7 +76,9 @@ class DryStore(Store):
         return self._rows.get(name, [])
 
     def last(self) -> dict[tuple[str, str], str | None]:
-        """Collection and partition of all that was asked -> the last record of the answer as JSON; None for none."""
+        """Collection and partition of all that was asked -> the last record of the answer as JSON: "" where it was read and
+        had none, None where none could be read.
+        """
         asked = self._dry.execute("SELECT feed, partition FROM _attempt WHERE verdict IS NOT NULL").fetchall()
         return {place: self._last.get(place) for place in asked}
 
@@ -100,8 +101,10 @@ class _Unkept(Records):
         places = {_place(row) for row in seen}
         return [*seen, *(row for row in super().rows(fields) if _place(row) not in places)]
 
-    def doubt(self, lease: Lease, outcome: Outcome, now: datetime) -> Outcome:
+    def doubt(self, lease: Lease, outcome: Outcome, stage: Stage, now: datetime) -> Outcome:
+        outcome = replace(outcome, counts=Counts(received=len(stage)))
         self._store.note(lease, outcome, now)
+        self._store.look(self._collection, lease, stage)
         return outcome
 
     def commit(  # noqa: PLR0913 (as what is kept)

@@ -202,7 +202,13 @@ class Records:
         with mapped():
             return self._connection.execute(self._sql.documents(len(keys)), keys).fetchall()
 
-    def doubt(self, lease: Lease, outcome: Outcome, now: datetime) -> Outcome:
+    def doubt(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        stage: Stage,  # noqa: ARG002 (for who only looks)
+        now: datetime,
+    ) -> Outcome:
         """Notes an answer that is not believed yet. No record changes. LeaseLost when it is somebody else's by now."""
         with transaction(self._connection, durable=False) as sql:
             self._book.check(sql, lease)
