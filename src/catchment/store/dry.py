@@ -76,8 +76,9 @@ class DryStore(Store):
         return self._rows.get(name, [])
 
     def last(self) -> dict[tuple[str, str], str | None]:
-        """Collection and partition of all that was asked -> the last record of the answer as JSON: "" where it was read and
-        had none, None where none could be read.
+        """Collection and partition of all that was asked -> the last record of the answer as JSON.
+
+        "" where it was read and had none, None where none could be read.
         """
         asked = self._dry.execute("SELECT feed, partition FROM _attempt WHERE verdict IS NOT NULL").fetchall()
         return {place: self._last.get(place) for place in asked}
