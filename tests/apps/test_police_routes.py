@@ -197,6 +197,41 @@ def test_a_breakdown_of_then_says_what_was_said_then(tmp_path):
         assert ask(f"{BREAKDOWN}?by=type&as_of=2026-04-01T00:00:00Z").json()["total"] == 60
 
 
+def test_a_breakdown_of_a_moment_says_the_revision_that_held_then(tmp_path):
+    """And what was missing then: one month was collected, the others later."""
+    with collecting("police", tmp_path, now=NOW, FORCES="leicestershire") as police:
+        police.run(only={"force": ["leicestershire"], "month": ["2026-01"]})
+        first = police.revision("stops")
+        police.clock.advance(timedelta(days=1))
+        police.run()
+        ask = asking(police)
+        now = ask(f"{BREAKDOWN}?by=type").json()
+        assert (now["complete"], now["as_of_revision"]) == (True, police.revision("stops"))
+        then = ask(f"{BREAKDOWN}?by=type&as_of=2026-03-20T12:00:00Z").json()
+        assert then["as_of_revision"] == first < now["as_of_revision"]
+        assert (then["complete"], [item["month"] for item in then["pending"]]) == (False, ["2025-11", "2025-12"])
+        assert ask(f"{BREAKDOWN}?by=type&as_of={first}").json() == then
+        before = ask(f"{BREAKDOWN}?by=type&as_of=2026-03-19").json()
+        assert (before["total"], before["as_of_revision"], len(before["pending"])) == (0, 0, 3)
+
+
+def test_a_breakdown_waits_for_the_forces_that_are_configured(tmp_path):
+    """A force that was named once, and never had, keeps nothing of the others incomplete; asked for, it is pending."""
+    with collecting("police", tmp_path, now=NOW, FORCES="leicestershire") as police:
+        assert police.run().complete
+        police.control.faults({"path": "/api/stops-force", "fault": "html"})
+        assert not police.run(only={"force": ["cambridgeshire"], "month": ["2026-01"]}).complete
+        ask = asking(police)
+        assert ask(f"{BREAKDOWN}?by=type").json()["complete"]
+        for force, months in (("cambridgeshire", 3), ("avon-and-somerset", 3)):
+            found = ask(f"{BREAKDOWN}?by=type&force={force}").json()
+            assert (found["total"], found["complete"]) == (0, False)
+            assert [item["force"] for item in found["pending"]] == [force] * months
+        police.values["FORCES"] = "leicestershire,avon-and-somerset"
+        found = asking(police)(f"{BREAKDOWN}?by=type").json()
+        assert {item["force"] for item in found["pending"]} == {"avon-and-somerset"}
+
+
 def test_breakdowns_have_an_etag_and_read_the_store_alone(collected, ask):
     requests = len(collected.control.log())
     first, second = ask(f"{BREAKDOWN}?by=type"), ask(f"{BREAKDOWN}?by=type")

@@ -177,8 +177,14 @@ class View:
         """The app's runs that were under way at some time after `since`, oldest first."""
         return self._snapshot.runs(self._data.app, since, self._data.now)
 
+    def held(self, name: str, as_of: AsOf | None) -> tuple[int, str | None]:
+        """The revision that held then (0 for none yet), and the moment that `as_of` means; None for now."""
+        return self._snapshot.held(self._use(name), as_of)
+
     def partitions(self, name: str) -> list[Mapping[str, Any]]:
-        """The collection's partitions: key, params, verdict, reason, checked_at, collected_at, records, failures."""
+        """The collection's partitions: key, params, verdict, reason, checked_at, collected_at,
+        first_collected_at, records, failures.
+        """
         return list(self._snapshot.partitions(self._use(name)))
 
     def answer(self, name: str, partition: str) -> bytes | None:

@@ -211,6 +211,17 @@ class Snapshot:
         row = self._one(Statement(sql, (collection.name, generation, revision)))
         return row[0] if row else None
 
+    def held(self, collection: Collection, as_of: AsOf | None) -> tuple[int, str | None]:
+        """The revision that held then, and the moment that is meant; None for now. 0 where nothing was committed."""
+        state = self.state(collection)
+        if as_of is None or as_of.revision == state.revision:
+            return state.revision, None
+        if as_of.by_revision:
+            return as_of.revision, self._committed_at(collection, state.generation, as_of.revision) or ""
+        sql = 'SELECT max(revision) FROM "_commit" WHERE collection = ? AND generation = ? AND at <= ?'
+        row = self._one(Statement(sql, (collection.name, state.generation, as_of.moment)))
+        return row[0] or 0, as_of.moment
+
     def item(
         self, collection: Collection, key: str, *, as_of: AsOf | None = None, fields: Sequence[str] = ()
     ) -> Item | None:
@@ -293,7 +304,7 @@ class Snapshot:
 
     def partitions(self, collection: Collection) -> list[dict[str, Any]]:
         """The collection's partitions in the order of their keys: parameters, verdict, reason, moments."""
-        moments = ("checked_at", "collected_at")
+        moments = ("checked_at", "collected_at", "first_collected_at")
         names = ("key", "params", "verdict", "reason", *moments, "records", "failures", "instead", "instead_until")
         sql = f"SELECT {', '.join(names)} FROM _partition WHERE feed = ? ORDER BY key"  # noqa: S608 (own names)
         rows = [dict(zip(names, row, strict=True)) for row in self._all(Statement(sql, (collection.name,)))]

@@ -29,11 +29,9 @@ from catchment import (
 )
 
 from .answers import published, read_stops, stop, wrong_month
-from .records import KNOWN_FORCES, LONDON, Availability, Force, Stop
+from .records import FORCES, KNOWN_FORCES, LONDON, Availability, Force, Stop
 
 __all__ = ["Availability", "Force", "Stop", "app", "availability", "forces", "stops"]
-
-DEFAULT_FORCES = "avon-and-somerset,leicestershire,cambridgeshire"
 
 
 def routes() -> Sequence[Any]:
@@ -51,7 +49,7 @@ def stand_in(options: Any) -> Any:
 
 def demo(size: str) -> Mapping[str, str]:  # noqa: ARG001 (an app's shape)
     """What a client of the stand-in sets: forces that it has at every size."""
-    return {"FORCES": DEFAULT_FORCES}
+    return {"FORCES": FORCES.default}
 
 
 police_api = Upstream(
@@ -93,7 +91,7 @@ stops = Feed(
         availability,
         months=months("month", count=36, zone=LONDON),
         known=(each(force=KNOWN_FORCES), rows_of(forces, force="id")),
-        force=Setting("FORCES", DEFAULT_FORCES),
+        force=FORCES,
     ),
     read=read_stops,
     shape=stop,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from catchment import Record
+from catchment import Record, Setting
 
-__all__ = ["KNOWN_FORCES", "LONDON", "Availability", "Force", "Stop"]
+__all__ = ["FORCES", "KNOWN_FORCES", "LONDON", "Availability", "Force", "Stop"]
 
 LONDON = "Europe/London"
+
+FORCES = Setting("FORCES", "avon-and-somerset,leicestershire,cambridgeshire")
+"""The forces that are collected; `all` is every one of the list."""
 
 KNOWN_FORCES = tuple(
     """avon-and-somerset bedfordshire btp cambridgeshire cheshire city-of-london cleveland cumbria derbyshire

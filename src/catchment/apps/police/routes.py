@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from catchment.web import (
     Data,
-    Query,
     QueryError,
     Request,
     Response,
@@ -29,7 +28,7 @@ from catchment.web import (
     respond,
 )
 
-from .records import KNOWN_FORCES, LONDON
+from .records import FORCES, KNOWN_FORCES, LONDON
 
 __all__ = ["ROUTES"]
 
@@ -81,7 +80,8 @@ def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
         _check_terms(now, query.terms)
         counts = {name: now.groups("stops", [name], query) for name in by}
         places = now.groups("stops", ["force", "month"], query)
-        missing, complete = _missing(now, query.terms)
+        revision, moment = now.held("stops", query.as_of)
+        missing, complete = _missing(now, query.terms, FORCES.values(store.settings), moment)
         parts = {name: _part(found, top) for name, found in counts.items()}
         return {
             "total": sum(places.values()),
@@ -90,7 +90,7 @@ def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
             "other": {name: other for name, (_, other) in parts.items()},
             "complete": complete,
             "pending": missing[:MOST_PENDING],
-            "as_of_revision": _revision(now, query),
+            "as_of_revision": revision,
         }
 
 
@@ -107,19 +107,31 @@ def _frequent(pair: tuple[str, int]) -> tuple[int, str]:
     return (-pair[1], pair[0])
 
 
-def _revision(now: View, query: Query) -> int:
-    asked = query.as_of
-    return asked.revision if asked is not None and asked.by_revision else now.state("stops").revision
+def _missing(
+    now: View, terms: Iterable[Term], configured: Sequence[str], moment: str | None
+) -> tuple[list[dict[str, str]], bool]:
+    """The selected force-months that were not collected by that moment (None: by now), and whether there are none.
 
-
-def _missing(now: View, terms: Iterable[Term]) -> tuple[list[dict[str, str]], bool]:
-    """The selected force-months that were never collected, and whether there are none. What the upstream no longer
-    has at all is not waited for.
+    Where no force is named, of those that are configured and those that there is something of. What the list has
+    counts from its listing on; what the upstream no longer has at all is not waited for.
     """
     wanted = [term for term in terms if term.column in ("force", "month")]
-    here = [item for item in now.partitions("stops") if _selected(dict(item["params"]), wanted)]
-    missing = [item for item in here if item["collected_at"] is None and item["verdict"] != "refused"]
-    return [dict(item["params"]) for item in missing], bool(here) and not missing
+    asked = {tuple(dict(item["params"]).values()): item for item in now.partitions("stops")}
+    listed = {(row["force"], row["month"]) for row in now.rows("availability", columns=["force", "month"])}
+    forces = {force for (force, _), item in asked.items() if item["collected_at"]} | set(configured)
+    if "all" in configured or any(term.column == "force" and term.operator in ("", "in") for term in wanted):
+        forces = {force for force, _ in asked.keys() | listed}
+    places = [{"force": force, "month": month} for force, month in sorted(asked.keys() | listed) if force in forces]
+    here = [place for place in places if _selected(place, wanted)]
+    missing = [place for place in here if not _is_there(asked.get(tuple(place.values())), moment)]
+    return missing, bool(here) and not missing
+
+
+def _is_there(state: Mapping[str, Any] | None, moment: str | None) -> bool:
+    """Whether a force-month was collected by then, or is not waited for."""
+    if state is None or state["collected_at"] is None:
+        return state is not None and state["verdict"] == "refused"
+    return moment is None or (state["first_collected_at"] or state["collected_at"]) <= moment
 
 
 _COMPARED: Mapping[str, Callable[[str, str], bool]] = {
