@@ -324,8 +324,8 @@ def together(scores: Sequence[float], prior: Prior) -> float:
     """The best Bayesian score that the reviews of several skills have together, where each skill's has at most these.
 
     n reviews whose ratings are x above the general mean C on average score C + nx / (n + m). For one skill that is at
-    most C + e, and x is at most D, the best rating above C: so nx is no more than the less of e(n + m) and nD. Added
-    up and divided by all n + m, this is largest where the two are equal for each skill, at n = em / (D - e).
+    most C + e, and x is at most D, the best rating above C: so nx is no more than the less of e(n + m) and n times D.
+    Added up and divided by all n + m, this is largest where the two are equal for each skill, at n = em / (D - e).
     """
     mean, best = float(prior.mean), max(scores)
     room, above = _MOST - mean, [score - mean + _ROUNDING for score in scores if score > mean]
