@@ -49,7 +49,7 @@ class App:
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
     home: the path that `/` means to whoever asks for data, where this app is served alone.
     after: called with the `Data` of this moment after each run that changed something, in the collecting process: it
-    can read and nothing else, and what it raises is logged and stops nobody.
+    can read and nothing else, and what it raises makes the run incomplete and stops nobody.
     target: under which a command found it; "" for its name.
     only: the collections that are served, and the own routes that need no others; `()` for all.
     views: name -> the `SELECT` over the app's tables that it stands for in the database, for whoever reads that.

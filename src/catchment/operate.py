@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,7 +16,7 @@ from .budget import left_today
 from .clock import Clock, heartbeat
 from .collect import Collector
 from .decode import model_digest
-from .errors import StoreUnavailable
+from .errors import CatchmentError, StoreUnavailable
 from .feed import Feed
 from .partitions import Surroundings
 from .plan import GOOD
@@ -92,20 +92,26 @@ class _Runs:
         before = await self.store.derived(self.store.revisions, self.app)
         summary = await self.collector.run(scope)
         if await self.store.derived(self.store.revisions, self.app) != before:
-            await asyncio.to_thread(self._after)
+            return replace(summary, fault=await asyncio.to_thread(self._after))
         return summary
 
-    def _after(self) -> None:
+    def _after(self) -> str:
+        """Why it could not be done; "" where it was."""
         from .serve.data import Data  # the read side, for apps that have such a function alone
 
         assert self.app.after is not None
         reader = Reader.of(self.settings, collections_of(self.app))
         try:
             self.app.after(Data(reader, self.settings, self.clock.now(), LOOPBACK, self.app.name))
-        except Exception:  # what is collected is collected: an app's own function stops nobody
+        except CatchmentError as error:
+            log.error("after a run", app=self.app.name, why=str(error))  # noqa: TRY400 (one line: the error says it all)
+            return str(error)
+        except Exception as error:  # what is collected is collected: an app's own function stops nobody
             log.exception("after a run", app=self.app.name)
+            return f"{type(error).__name__}: {error}"
         finally:
             reader.close()
+        return ""
 
 
 def _drain(collectors: Sequence[Collector]) -> None:

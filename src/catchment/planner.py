@@ -38,6 +38,8 @@ class Planner:
         """
         for feed in self.feeds(scope):
             check_values(feed.partitions, self._around(feed, scope, {}), self._app.collection(feed), before=True)
+        for setting in self._app.settings:
+            setting.text(self._settings)
         for feed in self._app.feeds:
             feed.as_set(self._settings)
             if not feed.partitions.feeds:

@@ -61,15 +61,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run's results. fresh: how many partitions were not due, by feed."""
+    """A run's results. fresh: how many partitions were not due, by feed. fault: why the app's `after` failed."""
 
     results: tuple[Result, ...]
     fresh: Mapping[str, int]
+    fault: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether every partition of the run says what its upstream said."""
-        return all(result.verdict in GOOD for result in self.results)
+        return not self.fault and all(result.verdict in GOOD for result in self.results)
 
 
 @dataclass(frozen=True)

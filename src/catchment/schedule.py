@@ -41,7 +41,8 @@ class Cron:
             return Cron(text, self.zone)
         except DeclarationError as error:
             raise UsageError(
-                f"{self.expression.name}={text} is no schedule: {error.message}", hint=error.hint
+                f"{self.expression.name}={text} is no schedule: {error.message.removeprefix(f'{error.where}: ')}",
+                hint=error.hint,
             ) from error
 
     def next_after(self, moment: datetime) -> datetime:

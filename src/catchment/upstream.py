@@ -267,4 +267,4 @@ def _zone_now(zone: Setting, settings: Settings) -> str:
     try:
         return known_zone(zone.name, zone.text(settings))
     except DeclarationError as error:
-        raise UsageError(f"{zone.name}: {error.message}", hint=error.hint) from error
+        raise UsageError(error.message, hint=error.hint) from error

@@ -357,11 +357,34 @@ def test_the_file_is_the_report_after_each_poll_that_changed_something(tmp_path)
         ] == ["report.json"]
 
 
-def test_a_folder_that_is_not_there_stops_no_poll(tmp_path):
-    with reporting(tmp_path / "data", INCIDENTS_FILE=str(tmp_path / "nowhere" / "report.json")) as reported:
-        with structlog.testing.capture_logs() as logged:
-            collect(reported.collected)
-        assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["after a run"]
+@pytest.mark.parametrize("verb", ["collect", "up"])
+@pytest.mark.parametrize("place", ["nowhere/report.json", "data"], ids=["no folder", "a folder"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path, verb, place):
+    with reporting(tmp_path / "data", INCIDENTS_FILE=str(tmp_path / place)) as reported:
+        flags = ["--port", "0"] if verb == "up" else []
+        code, _, err = finished(command(reported.collected, verb, "incidents", *flags))
+        assert code == 2
+        assert err.startswith(f"catchment: INCIDENTS_FILE={tmp_path / place} cannot be written")
+        assert "Traceback" not in err
+        assert reported.collected.control.log() == []
+
+
+def test_a_file_that_cannot_be_written_any_more_makes_the_run_incomplete(tmp_path):
+    """The folder goes while the poll is under way; what was polled is served."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with reporting(tmp_path / "data", INCIDENTS_FILE=str(gone / "report.json")) as reported:
+        collected = reported.collected
+        collected.control.hold("/identities/")
+        process = command(collected, "collect", "incidents")
+        collected.control.wait_for(1)
+        gone.rmdir()
+        collected.control.release()
+        code, out, err = finished(process)
+        said = [line for line in (out + err).splitlines() if "incomplete" in line]
+        assert code == 3, out + err
+        assert "INCIDENTS_FILE=" in said[-1]
+        assert "Traceback" not in out + err
         assert reported.get().status_code == 200
 
 

@@ -12,6 +12,11 @@ import httpx
 import pytest
 from reporting import NOW, PRIORITIES, TYPES, Reporting, incidents_in, reporting, results
 
+from catchment.apps.incidents import app
+from catchment.settings import load_settings
+from catchment.store.sqlite import path_of
+from catchment.store.store import prepare
+
 WEEK = NOW.timestamp()
 
 
@@ -142,7 +147,8 @@ def test_a_source_is_a_text_whatever_is_in_it(tmp_path):
 def test_employees_are_chosen_and_an_unknown_one_is_an_empty_report(small):
     first, second = list(small.report())[5:7]
     assert list(small.report(f"/incidents?employee_id={second}&employee_id={first}")) == [first, second]
-    assert small.report("/incidents?employee_id=1") == {}
+    for nobody in ("1", "0", "-5", "9999999999999999"):
+        assert small.report(f"/incidents?employee_id={nobody}") == {}
     hundred = "&".join(f"employee_id={employee}" for employee in list(small.report())[:100])
     assert len(small.report(f"/incidents?{hundred}")) == 100
 
@@ -403,3 +409,11 @@ def test_a_recorded_poll_is_served_with_everybody_found(tmp_path, samples):
 
 
 SUBJECTS = ("reported_by", "internal_ip", "machine_ip", "employee_id", "ip", "identifier")
+
+
+def test_what_cannot_be_asked_is_400_before_there_is_anything(tmp_path):
+    with reporting(tmp_path) as reported:
+        prepare(path_of(load_settings(reported.collected.environment, folder=tmp_path, environ={}).database), [app])
+        assert reported.get("/incidents").status_code == 503
+        for path in ("/incidents?foo=1", "/incidents/unattributed?foo=1"):
+            assert reported.get(path).status_code == 400

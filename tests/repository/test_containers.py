@@ -174,6 +174,7 @@ def test_the_profiles_are_the_documented_ones() -> None:
     assert {profile for service in SERVICES.values() for profile in service.get("profiles", [])} == {
         "episodes",
         "incidents",
+        "police",
         "providers",
         "stocks",
         "tools",
@@ -226,3 +227,9 @@ def test_no_secret_is_written_down() -> None:
         if not match["value"].startswith(("${", "https:"))
     ]
     assert written == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_app_has_a_container_that_serves_it(name: str) -> None:
+    serving = [service["command"] for service in SERVICES.values() if service["command"][0] in ("serve", "up")]
+    assert [command for command in serving if command[1] == name]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import catchment
+from catchment.app import SHIPPED
 
 SOURCE = Path(catchment.__file__).parent
 PUBLIC = ("catchment", "catchment.web", "catchment.standin", "catchment.testing")
@@ -63,3 +64,14 @@ def test_apps_use_public_names_only(file: Path) -> None:
     own = ".".join(["catchment", *file.relative_to(SOURCE).parts[:2]]).removesuffix(".py").removesuffix(".__init__")
     ours = {name for name in imports(file) if name.split(".")[0] == "catchment"}
     assert {name for name in ours if name not in PUBLIC and name != own and not name.startswith(own + ".")} == set()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_declaration_of_an_app_is_short_and_public(name: str) -> None:
+    """Its `__init__.py`: values and public names; the pure rules that they name stand beside it."""
+    file = SOURCE / "apps" / name / "__init__.py"
+    assert len(file.read_text().splitlines()) < 150
+    own = f"catchment.apps.{name}"
+    assert {item for item in imports(file) if item.startswith("catchment") and not item.startswith(own)} == {
+        "catchment"
+    }

@@ -274,6 +274,8 @@ def _collect(
     apps: Sequence[App], scopes: Mapping[str, Scope], settings: Settings, console: Console | None
 ) -> dict[str, Summary]:
     """Collects, with progress on the console and the table at its end; silent without one."""
+    from rich.markup import escape
+
     from ..console import Reporter, result_lines, summary_table
     from ..operate import collect_once
     from ..runs import Scope
@@ -291,6 +293,9 @@ def _collect(
         console.print(summary_table(summaries, stored))
         for line in result_lines([result for summary in summaries.values() for result in summary.results]):
             console.print(f"[yellow]incomplete[/yellow] {line}", highlight=False)
+        for name, summary in summaries.items():
+            if summary.fault:
+                console.print(f"[yellow]incomplete[/yellow] {name}: {escape(summary.fault)}", highlight=False)
         _say_outdated(apps, store, settings, console)
     return summaries
 

@@ -27,6 +27,7 @@ from catchment import (
     items,
 )
 
+from .filing import writable
 from .rules import (
     SUBJECTS,
     Identity,
@@ -42,7 +43,7 @@ from .rules import (
 __all__ = ["Identity", "Incident", "app", "identities", "incidents"]
 
 HISTORY = Setting("INCIDENTS_HISTORY_DAYS", "30")
-FILE = Setting("INCIDENTS_FILE")
+FILE = Setting("INCIDENTS_FILE", form=writable)
 POLL = Cron("*/30 * * * *")
 STALE = timedelta(minutes=45)
 EMPTY = Confirm(after=timedelta(seconds=60), share=1.0)

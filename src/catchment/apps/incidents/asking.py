@@ -12,7 +12,7 @@ from typing import Any
 
 from catchment.web import QueryError
 
-from .rules import MOST_ID, PRIORITIES, SUBJECTS
+from .rules import PRIORITIES, SUBJECTS
 
 __all__ = ["MEANINGS", "UNATTRIBUTED", "Asked", "asked_for", "nothing_asked_for", "unattributed_asked_for"]
 
@@ -109,6 +109,13 @@ def _number(most: int) -> Callable[[str], int]:
     return rule
 
 
+def _employee(text: str) -> int:
+    """Any whole number: of an id that nobody can have there are no incidents."""
+    if not re.fullmatch(r"-?[0-9]{1,16}", text):
+        raise ValueError(f"{text[:60]!r} is not a whole number")
+    return int(text)
+
+
 def _words(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     def rule(text: str) -> tuple[str, ...]:
         names = text.split(",")
@@ -152,7 +159,7 @@ def _cursor(text: str) -> str:
 
 
 _REPORT: Mapping[str, Callable[[str], Any]] = {
-    "employee_id": _number(MOST_ID),
+    "employee_id": _employee,
     "priority": _words(PRIORITIES),
     "type": _words(tuple(SUBJECTS)),
     "since": _moment,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from catchment import Cron, Every
+from catchment import CatchmentError, Cron, Every
 from catchment.web import (
     Data,
     Request,
@@ -50,11 +51,10 @@ DAY = timedelta(days=1)
 async def report(request: Ask, store: Store) -> Response[bytes]:
     """Employees in numeric order, each with four lists in the order of time."""
     pairs = parameters(request)
-    return await asyncio.to_thread(_answer, store, lambda now: _report(now, store, pairs))
+    return await asyncio.to_thread(_answer, store, pairs, asked_for, _report)
 
 
-def _report(now: View, store: Data, pairs: Pairs) -> Response[bytes]:
-    asked = asked_for(pairs)
+def _report(now: View, store: Data, pairs: Pairs, asked: Asked) -> Response[bytes]:
     found = read_report(now, asked, store.now)
     headers = {
         "x-incidents-employees": str(found.employees),
@@ -71,11 +71,10 @@ def _report(now: View, store: Data, pairs: Pairs) -> Response[bytes]:
 async def unattributed(request: Ask, store: Store) -> Response[bytes]:
     """By timestamp, all types merged."""
     pairs = parameters(request)
-    return await asyncio.to_thread(_answer, store, lambda now: _unattributed(now, store, pairs))
+    return await asyncio.to_thread(_answer, store, pairs, unattributed_asked_for, _unattributed)
 
 
-def _unattributed(now: View, store: Data, pairs: Pairs) -> Response[bytes]:
-    asked = unattributed_asked_for(pairs)
+def _unattributed(now: View, store: Data, pairs: Pairs, asked: Asked) -> Response[bytes]:
     found = read_unattributed(now, asked, store.now)
     return _page(found.body, _changed(found.changed_at), "/incidents/unattributed", pairs, asked, found.next)
 
@@ -98,14 +97,20 @@ def _changed(moment: str) -> dict[str, str]:
     return {"last-modified": format_datetime(found, usegmt=True)} if found else {}
 
 
-def _answer(store: Data, content: Callable[[View], Response[bytes]]) -> Response[bytes]:
+def _answer(
+    store: Data,
+    pairs: Pairs,
+    read: Callable[[Pairs], Asked],
+    content: Callable[[View, Data, Pairs, Asked], Response[bytes]],
+) -> Response[bytes]:
     """What may be read; 503 at once while there is nothing yet that deserves to be called a report."""
     store.collection("incidents")  # whoever may not read it is told so
+    asked = read(pairs)  # what cannot be asked cannot be asked before there is anything either
     try:
         with store.open(LONG_S) as now:
             if _ready(now):
                 now.name_stale("incidents", "type")
-                return content(now)
+                return content(now, store, pairs, asked)
     except StoreUnavailable:
         pass
     refused = problem(503, "There is no report yet: nothing has been collected, or no map of identities.")
@@ -181,7 +186,10 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def write_report(store: Data, path: str) -> None:
-    """Returns when the file holds the present report, whole: it is written beside and renamed. "" is no file."""
+    """Returns when the file holds the present report, whole: it is written beside and renamed. "" is no file.
+
+    CatchmentError: it cannot be written.
+    """
     if not path:
         return
     with store.open() as now:
@@ -196,8 +204,11 @@ def write_report(store: Data, path: str) -> None:
             out.flush()
             os.fsync(out.fileno())
         beside.replace(file)
+    except OSError as error:
+        raise CatchmentError(f"INCIDENTS_FILE={path} is not written: {error.strerror}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 ROUTES = (report, unattributed, status)

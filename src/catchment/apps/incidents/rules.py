@@ -148,7 +148,7 @@ def incident(row: Mapping[str, Any], partition: Partition) -> Mapping[str, Any]:
     elif kind in ("misuse", "unauthorized"):
         fields["employee_id_given"] = _employee(subject)
     else:
-        fields[SUBJECTS[kind]] = _employee(subject) if kind == "denial" else _text(subject, SUBJECTS[kind])
+        fields[SUBJECTS[kind]] = _employee(subject) if kind == "denial" else _address(subject, SUBJECTS[kind])
     if kind in SOURCES:
         fields["source_ip"] = _text(row["source_ip"], "source_ip")
     return fields
@@ -171,6 +171,12 @@ def _employee(value: Any) -> int:
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} is no text")
+    return value
+
+
+def _address(value: Any, name: str) -> str:
+    if not (isinstance(value, str) and is_ip(value)):
+        raise ValueError(f"{name} is no IP address")
     return value
 
 
