@@ -7,6 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast values are made and examples run is a matter of the machine, and of what else it does.
+settings.register_profile("catchment", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("catchment")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

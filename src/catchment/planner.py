@@ -46,8 +46,9 @@ class Planner:
                 list(feed.partitions.expand(self._around(feed, scope, {})))
             feed.upstream.base_url(self._settings)
             feed.upstream.budget_now(self._settings)
-            for secret in feed.upstream.auth.references:
-                secret.reveal(self._settings)
+        # Each once, however many feeds need it: one may be the output of a command.
+        for secret in {secret for feed in self._app.feeds for secret in feed.upstream.auth.references}:
+            secret.reveal(self._settings)
 
     def feeds(self, scope: Scope) -> list[Feed]:
         """The feeds of a scope, each after those that it needs. UsageError for a name that there is not."""

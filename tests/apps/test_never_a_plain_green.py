@@ -15,7 +15,7 @@ def test_a_refused_symbol_is_incomplete_in_the_next_run_too_though_it_is_not_ask
         first, second = stocks.run(), stocks.run()
         assert (first.complete, second.complete) == (False, False)
         assert [result.reason for result in second.results] == ["bad symbol"]
-        assert second.fresh == {"bars": 1}
+        assert second.fresh == {"bars": 1, "splits": 0, "dividends": 0}
         assert len(stocks.control.log()) == 2
 
 
@@ -55,7 +55,8 @@ def test_an_empty_series_is_no_series(tmp_path):
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
         body = '{"Meta Data": {"2. Symbol": "IBM"}, "Time Series (Daily)": {}}'
         stocks.control.faults({"path": "/query", "fault": "status", "status": 200, "body": body})
-        assert only_result(stocks.run()).reason == "empty: the series is empty"
+        result = only_result(stocks.run())
+        assert (result.verdict, result.reason) == ("failed", "no series")
 
 
 def test_a_list_of_another_shape_is_said_without_an_accident(tmp_path):

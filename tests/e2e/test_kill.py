@@ -165,10 +165,12 @@ def test_killed_where_nothing_is_under_way_asks_nothing_twice(mine, numbers, poi
     """Acceptance 12 of police.
 
     between: two feeds. archived: all that was answered is archived, its rows are not committed."""
-    (mine.folder / f"die-at-{point}").touch()
-    first = mine.run("collect", "feeds:app", values={"NUMBERS_BUDGET": "1000/second"})
+    fired = mine.folder / "fired"
+    where = "partition.completed:1:kill" if point == "between" else "page.validated:2:kill"
+    points = {"CATCHMENT_FAILPOINTS": where, "CATCHMENT_FAILPOINTS_LOG": str(fired)}
+    first = mine.run("collect", "feeds:app", values={"NUMBERS_BUDGET": "1000/second", **points})
     assert first.code == -signal.SIGKILL
-    assert not (mine.folder / f"die-at-{point}").exists()
+    assert fired.read_text().splitlines() == [where]
     kept = {key for (key,) in mine.sql("SELECT partition FROM _exchange WHERE feed = 'count/numbers'")}
     stored = {letter for (letter,) in mine.sql("SELECT DISTINCT letter FROM count_numbers")}
     assert bool(kept) == (point != "between")

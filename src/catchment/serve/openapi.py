@@ -243,7 +243,7 @@ def _write_operation(
     content = {"application/json": {"schema": _envelope(record, meta)}}
     headers = {name: _AGE_HEADERS[name] for name in ("ETag", "X-Request-Id")} | {"Location": {"schema": _TEXT}}
     only_bodies = [413, 415] if body else []
-    only_items = [] if name == "create" else [412, 428]
+    only_items = [412] if name == "create" else [412, 428]
     return {
         "operationId": f"{collection.table}_{name}",
         "tags": [collection.app],
