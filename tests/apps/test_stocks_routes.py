@@ -102,8 +102,12 @@ def test_prices_are_continuous_after_a_split_where_that_is_asked_for(tmp_path):
         span = {"symbol": "AAPL", "start_date": "2025-12-01", "end_date": "2026-02-01"}
         plain = get(stocks, AVERAGES, **span).json()
         assert get(stocks, AVERAGES, **span, adjust="splits").status_code == 409
+        before_splits = stocks.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        stocks.clock.advance(timedelta(minutes=1))
         stocks.values["STOCK_SPLITS"] = "yes"
         stocks.run()
+        for as_of, status in ((before_splits, 409), (stocks.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), 200)):
+            assert get(stocks, AVERAGES, **span, adjust="splits", as_of=as_of).status_code == status
         assert get(stocks, AVERAGES, **span).json() == plain == get(stocks, AVERAGES, **span, adjust="none").json()
         ((day,),) = stocks.sql("SELECT date FROM stocks_splits")
         rows = {

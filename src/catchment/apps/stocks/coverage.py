@@ -48,7 +48,8 @@ def _gaps(symbol: str, stored: list[date], answer: bytes) -> list[dict[str, Any]
     inside = [day for day in sessions if stored[0] <= day <= stored[-1]]
     missing = set(inside) - set(stored)
     said = _days_in(answer)
-    withdrawn = {day for day in stored if said and min(said) <= day <= max(said)} - said
+    first, last = min(said, default=date.max), max(said, default=date.min)
+    withdrawn = {day for day in stored if first <= day <= last} - said
     steps = set(inside) | set(stored)
     runs = [(run, "missing") for run in holes(missing, steps)] + [(run, "withdrawn") for run in holes(withdrawn, steps)]
     return [

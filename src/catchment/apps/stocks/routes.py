@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -101,7 +101,8 @@ def _check(asked: Asked, store: Data, now: View) -> None:
         raise Wrong(409, "include: there is no adjusted close; STOCK_FUNCTION=adjusted brings it")
     for feed in NEEDED[asked.adjust]:
         symbols = [asked.symbol] if asked.symbol else _collected(now, "bars")
-        if lacking := [symbol for symbol in symbols if symbol not in _collected(now, feed)]:
+        known = _collected(now, feed, asked.as_of)
+        if lacking := [symbol for symbol in symbols if symbol not in known]:
             raise Wrong(409, f"adjust: there are no {feed} of {lacking[0]}; STOCK_{feed.upper()}=yes collects them")
 
 
@@ -109,9 +110,14 @@ NEEDED = {"none": (), "splits": ("splits",), "all": ("splits", "dividends")}
 """What is asked for by `adjust` -> the feeds that have to have been collected for it."""
 
 
-def _collected(now: View, feed: str) -> list[str]:
-    """The symbols for which that feed was collected at least once."""
-    return [dict(item["params"]).get("symbol", "") for item in now.partitions(feed) if item["collected_at"]]
+def _collected(now: View, feed: str, as_of: AsOf | None = None) -> set[str]:
+    """The symbols for which that feed had been collected at least once by then."""
+    by = as_of.moment if as_of else ""
+    return {
+        dict(item["params"]).get("symbol", "")
+        for item in now.partitions(feed)
+        if item["first_collected_at"] and (not by or item["first_collected_at"] <= by)
+    }
 
 
 def _adjust(bars: Sequence[Mapping[str, Any]], asked: Asked, now: View) -> list[dict[str, Any]]:
@@ -286,18 +292,26 @@ def _coverage(pairs: Pairs, store: Data) -> Response[bytes]:
             _check(asked, store, now)
             partitions = {dict(item["params"]).get("symbol", ""): item for item in now.partitions("bars")}
             symbols = [asked.symbol] if asked.symbol else sorted({*partitions, *_configured(store)})
-            size = OUTPUTSIZE.text(store.settings)
-            return {"data": [_covered(symbol, partitions.get(symbol), size, now, store.now) for symbol in symbols]}
+            found = [
+                (symbol, partitions.get(symbol), *_stored(symbol, partitions.get(symbol), now)) for symbol in symbols
+            ]
+        # After reading: the sessions of an exchange take seconds when they are first asked for.
+        size = OUTPUTSIZE.text(store.settings)
+        return {
+            "data": [
+                coverage_of(symbol, days, partition, answer, size, store.now)
+                for symbol, partition, days, answer in found
+            ]
+        }
 
     return _answer({"data": []}, content)
 
 
-def _covered(
-    symbol: str, partition: Mapping[str, Any] | None, size: str, now: View, moment: datetime
-) -> dict[str, Any]:
+def _stored(symbol: str, partition: Mapping[str, Any] | None, now: View) -> tuple[list[date], bytes]:
+    """The days on which there are bars, and the body that was merged last."""
     days = [row["date"] for row in now.rows("bars", [("symbol", "eq", symbol)], columns=["date"])]
     answer = now.answer("bars", partition["key"]) if partition else None
-    return coverage_of(symbol, days, partition, answer or b"", size, moment)
+    return days, answer or b""
 
 
 @get("/api", operation_class=described("The endpoints", {}))
