@@ -68,8 +68,12 @@ def test_header_problem_and_log_have_one_id_and_the_user(service, log):
     assert [answer.json()["trace_id"] for answer in (broken, denied, nobody)] == ["trace-1", "trace-2", "trace-4"]
     assert [(line["event"], line["request_id"], line["user"]) for line in log] == [
         ("unexpected error", "trace-1", USER),
+        ("request", "trace-1", USER),
         ("denied", "trace-2", USER),
+        ("request", "trace-2", USER),
+        ("request", "trace-3", USER),
         ("denied", "trace-4", ""),
+        ("request", "trace-4", ""),
     ]
 
 
@@ -102,6 +106,7 @@ def test_a_denial_that_cannot_be_audited_is_a_denial(service, store, log):
     assert [(line["event"], line["request_id"]) for line in log] == [
         ("denied", "r"),
         ("a denial is not in the audit", "r"),
+        ("request", "r"),
     ]
 
 

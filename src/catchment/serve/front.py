@@ -196,7 +196,9 @@ class Front:
             await _send_problem(refused, path, out)
         if out.status >= 400 or scope["method"] not in SAFE:
             took = round((self._tick() - told.began) * 1000, 1)
-            _log.info("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
+            # What went well is for who looks for it: a terminal or a pipe that nobody reads is not filled by it.
+            said = _log.info if out.status >= 400 else _log.debug
+            said("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
 
     def _at_home(self, scope: Message) -> Message:
         """The request as it is meant: `/` is the only app's own page, for whoever does not rather read HTML."""
