@@ -392,19 +392,24 @@ class Ledger:
                 "key": lease.partition.key,
             },
         )
-        counts = outcome.counts
-        sql.execute(
-            "UPDATE _attempt SET ended_at = ?, verdict = ?, reason = ?, requests = ?, bytes = ?, received = ?, new = ?,"
-            " changed = ?, back = ?, same = ?, duplicate = ?, conflict = ?, rejected = ?, gone = ?, revision = ?"
-            " WHERE id = ?",
-            (
-                *(at, outcome.verdict, outcome.reason, outcome.requests, outcome.bytes),
-                *(counts.received, counts.new, counts.changed, counts.back, counts.same),
-                *(counts.duplicate, counts.conflict, counts.rejected, counts.gone, revision, lease.attempt),
-            ),
-        )
+        _end_attempt(sql, lease.attempt, outcome, revision, at)
         place = (lease.feed, lease.partition.key, lease.attempt)
-        note_drift(sql, place, outcome.drift, outcome.sample, counts.received if model else None, now)
+        note_drift(sql, place, outcome.drift, outcome.sample, outcome.counts.received if model else None, now)
+
+
+def _end_attempt(sql: sqlite3.Connection, attempt: int, outcome: Outcome, revision: int, at: str) -> None:
+    """Writes how an attempt ended. revision: of the collection after it."""
+    counts = outcome.counts
+    sql.execute(
+        "UPDATE _attempt SET ended_at = ?, verdict = ?, reason = ?, requests = ?, bytes = ?, received = ?, new = ?,"
+        " changed = ?, back = ?, same = ?, duplicate = ?, conflict = ?, rejected = ?, gone = ?, revision = ?"
+        " WHERE id = ?",
+        (
+            *(at, outcome.verdict, outcome.reason, outcome.requests, outcome.bytes),
+            *(counts.received, counts.new, counts.changed, counts.back, counts.same),
+            *(counts.duplicate, counts.conflict, counts.rejected, counts.gone, revision, attempt),
+        ),
+    )
 
 
 def _state(row: Sequence[Any]) -> State:
