@@ -179,6 +179,7 @@ def exact(pager, paged: Paged, history: History) -> None:
     try:
         rows = walked(pager, paged, history)
     except PagingError as error:
+        assert history.edits, "a list that nobody changes is walked to its end"
         event(error.reason)
         return
     event("complete")
