@@ -40,6 +40,7 @@ LEAK = re.compile(
     r"|no such (column|table)|near \\?\".*\": syntax|unrecognized token|database is locked|sqlalchemy",
     re.IGNORECASE,
 )
+BLANKS = "".join(sign for sign in map(chr, range(sys.maxunicode)) if unicodedata.category(sign) == "Zs")
 OURS = ("user-agent", "accept", "x-request-id", "if-none-match", "if-match", "idempotency-key", "content-type")
 YEAR = {"from_date": "2026-01-01", "to_date": "2026-12-31"}
 OFFER = {"name": "Mill", "skills": ["milling"], "cost_in_pence": 100, "availability": [YEAR]}
@@ -278,7 +279,7 @@ def changed(world: World, place: Input, sent: Sent, status: int, body: bytes) ->
 def plain(text: object, *, mended: bool) -> object:
     if not mended or not isinstance(text, str):
         return text
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip(" \n\u00a0\u3000")
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip(f"\n{BLANKS}")
 
 
 def meetings(document: dict[str, Any], options: argparse.Namespace) -> tuple[int, list[tuple[Input, str, str]]]:
