@@ -239,14 +239,11 @@ class Months:
     lag: int
     zone: str
     feeds: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
-
-    @property
-    def settings(self) -> Mapping[str, str]:
-        return {}
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         # A month that a person names is asked for, also where it is not among the newest.
@@ -287,14 +284,11 @@ class _Days:
     lag: int
     zone: str
     feeds: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
-
-    @property
-    def settings(self) -> Mapping[str, str]:
-        return {}
 
     def expand(self, around: Surroundings) -> Iterator[Expected]:
         today = around.now.astimezone(ZoneInfo(self.zone)).date()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from catchment.web import (
     Request,
     Response,
     Store,
+    View,
     Writes,
     Writing,
     delete,
@@ -42,7 +43,7 @@ __all__ = ["ROUTES"]
 
 Ask = Request[Any, Any, Any]
 Json = dict[str, Any]
-
+Found = TypeVar("Found")
 
 EPISODE = {"episode": Parameter("The episode's IMDb id.", "tt1480055")}
 COMMENT = {"comment": Parameter("The comment's id.")}
@@ -76,15 +77,16 @@ def _episodes(store: Data, asked: asking.Asked, paging: asking.Paging) -> Respon
 async def episode(request: Ask, store: Store, episode: FromPath[str]) -> Response[bytes]:
     """All that is known of an episode."""
     _given(request)
-    return await asyncio.to_thread(_episode, store, episode)
+    return respond(answers.item(await asyncio.to_thread(_one, store, "episode", search.one, episode)))
 
 
-def _episode(store: Data, key: str) -> Response[bytes]:
+def _one(store: Data, what: str, find: Callable[[View, str], Found | None], key: str) -> Found:
+    """What is found under a key; not found in the contract's words."""
     with store.open() as now:
-        found = search.one(now, key)
+        found = find(now, key)
     if found is None:
-        raise answers.absent("episode")
-    return respond(answers.item(found))
+        raise answers.absent(what)
+    return found
 
 
 @get(
@@ -140,14 +142,7 @@ def _comments(store: Data, episode: str | None, paging: asking.Paging, *, known:
 async def comment(request: Ask, store: Store, comment: FromPath[str]) -> Response[bytes]:
     """The comment; its ETag is its version."""
     _given(request)
-    return await asyncio.to_thread(_comment, store, comment)
-
-
-def _comment(store: Data, key: str) -> Response[bytes]:
-    with store.open() as now:
-        found = search.comment_of(now, key)
-    if found is None:
-        raise answers.absent("comment")
+    found = await asyncio.to_thread(_one, store, "comment", search.comment_of, comment)
     return _shown(found.document, found.version)
 
 
@@ -206,10 +201,7 @@ async def _create(store: Data, writes: Writing, members: Any, episode: Any) -> R
 )
 async def replace_comment(request: Ask, store: Store, writes: Writes, comment: FromPath[str]) -> Response[bytes]:
     """The comment as it is now; its episode stays."""
-    _given(request)
-    members = await read_members(request, MAX_BODY)
-    acting = await asyncio.to_thread(_acting, store, writes, comment)
-    return _written(await _wrote(acting.tagged(_tag).replace("comments", comment.lower(), members)))
+    return await _changed(request, store, writes, comment, Writing.replace)
 
 
 @patch(
@@ -220,10 +212,7 @@ async def replace_comment(request: Ask, store: Store, writes: Writes, comment: F
 )
 async def change_comment(request: Ask, store: Store, writes: Writes, comment: FromPath[str]) -> Response[bytes]:
     """The comment as it is now."""
-    _given(request)
-    members = await read_members(request, MAX_BODY)
-    acting = await asyncio.to_thread(_acting, store, writes, comment)
-    return _written(await _wrote(acting.tagged(_tag).patch("comments", comment.lower(), members)))
+    return await _changed(request, store, writes, comment, Writing.patch)
 
 
 @delete(
@@ -236,6 +225,16 @@ async def remove_comment(request: Ask, store: Store, writes: Writes, comment: Fr
     _given(request)
     acting = await asyncio.to_thread(_acting, store, writes, comment)
     await _wrote(acting.tagged(_tag).delete("comments", comment.lower()))
+
+
+async def _changed(
+    request: Ask, store: Data, writes: Writing, key: str, change: Callable[..., Awaitable[Done]]
+) -> Response[bytes]:
+    """The comment as it is after this change. change: a method of `Writing`."""
+    _given(request)
+    members = await read_members(request, MAX_BODY)
+    acting = await asyncio.to_thread(_acting, store, writes, key)
+    return _written(await _wrote(change(acting.tagged(_tag), "comments", key.lower(), members)))
 
 
 def _is_open(store: Data) -> bool:
@@ -253,10 +252,7 @@ def _acting(store: Data, writes: Writing, key: str) -> Writing:
     """
     if not _is_open(store):
         return writes
-    with store.open() as now:
-        found = search.comment_of(now, key)
-    if found is None:
-        raise answers.absent("comment")
+    found = _one(store, "comment", search.comment_of, key)
     return writes.for_nobody() if found.document["owner"] is None else writes
 
 
