@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 
 import pytest
 
@@ -173,45 +172,6 @@ def test_another_body_than_was_asked_for_is_refused_whole(feed, body, params, re
 def test_an_answer_is_what_its_words_say(status, body, kind):
     """Acceptance 5."""
     assert FEEDS["episodes"].reader(Answer(status, body, AT), Partition((("id", "tt1480055"),))).kind == kind
-
-
-RECORDED = {
-    "recorded/episode_Psych_episode_10_002.json": (None, date(2009, 1, 9)),
-    "recorded/episode_Band_of_Brothers_episode_5_001.json": (Decimal("8.8"), date(2001, 9, 30)),
-    "game_of_thrones/episode_tt1480055_2017-08.json": (Decimal("9.0"), date(2011, 4, 17)),
-}
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_recorded_episodes_are_read(samples, name):
-    """Acceptance 3 and 4."""
-    found = json.loads((samples / "omdb" / name).read_bytes())
-    body = found.get("body", found)
-    (record,) = read("episodes", body, id=body["imdbID"])
-    rating, released = RECORDED[name]
-    assert (record["imdb_rating"] and Decimal(record["imdb_rating"])) == rating
-    assert record["imdb_votes"] == int(body["imdbVotes"].replace(",", ""))
-    assert record["released"] == released.isoformat()
-    assert record["series_id"] == body["seriesID"]
-
-
-@pytest.mark.parametrize(
-    ("name", "rows", "lacking"),
-    [
-        ("episodes_Band_of_Brothers_003", 10, 0),
-        ("episodes_Battlestar_Galactica_004", None, 0),
-        ("episodes_Battlestar_Galactica_005", None, 2),
-        ("episodes_Battlestar_Galactica_006", None, 2),
-        ("episodes_Battlestar_Galactica_007", None, 5),
-        ("episodes_Psych_008", 16, 7),
-    ],
-)
-def test_recorded_seasons_are_read(samples, name, rows, lacking):
-    """Acceptance 3."""
-    body = json.loads((samples / f"omdb/recorded/{name}.json").read_bytes())["body"]
-    found = read("seasons", body, series="tt0000001", season=body["Season"])
-    assert len(found) == len(body["Episodes"]) == (rows or len(found))
-    assert sum(row["imdb_rating"] is None for row in found) == lacking
 
 
 def test_the_app_is_one_that_ships():

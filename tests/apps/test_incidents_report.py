@@ -6,10 +6,12 @@ import json
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from recorded import REPORT, of
 from reporting import NOW, PRIORITIES, TYPES, Reporting, incidents_in, reporting, results
 
 from catchment.apps.incidents import app
@@ -396,6 +398,11 @@ def test_a_recorded_poll_is_served_with_everybody_found(tmp_path, samples):
         served = incidents_in(json.loads(answer.content, parse_float=str))
         assert len(served) == 1_842 == int(answer.headers["x-incidents-total"])
         assert answer.headers["x-incidents-unattributed"] == "0"
+        by_type = reported.collected.sql("SELECT type, count(*) FROM incidents_incidents GROUP BY type")
+        files = {Path(name).stem.partition("_")[0]: rows for name, rows in of("incidents", "incidents").items()}
+        assert dict(by_type) == files
+        ((known,),) = reported.collected.sql("SELECT count(*) FROM incidents_identities")
+        assert [known] == list(of("incidents", "identities").values())
         recorded = samples / "incidents"
         people = json.loads((recorded / "identities_2022-07-26.json").read_bytes())
         for employee, lists in reported.report().items():
@@ -405,7 +412,9 @@ def test_a_recorded_poll_is_served_with_everybody_found(tmp_path, samples):
                     assert str(people.get(subject, subject)) == employee
         shape = json.loads((recorded / "downstream_report_2022-07-26_a.json").read_bytes())
         assert {tuple(lists) for lists in shape.values()} == {tuple(PRIORITIES)}
-        assert {tuple(part) for lists in shape.values() for part in lists.values()} == {("count", "incidents")}
+        parts = [part for lists in shape.values() for part in lists.values()]
+        assert {tuple(part) for part in parts} == {("count", "incidents")}
+        assert sum(part["count"] for part in parts) == len(incidents_in(shape)) == sum(of("incidents", REPORT).values())
 
 
 SUBJECTS = ("reported_by", "internal_ip", "machine_ip", "employee_id", "ip", "identifier")

@@ -1,5 +1,6 @@
 """Every recorded month, served as the API would: what is stored is what the file has, row for row."""
 
+import ast
 import csv
 import json
 from collections import Counter
@@ -8,29 +9,22 @@ from pathlib import Path
 
 import pytest
 from collecting import Collecting, by_partition, collecting
+from recorded import ERROR, of
 
 NOW = datetime(2023, 3, 20, 4, 0, tzinfo=UTC)
 STOPS = "police/stops"
 
 
-def rows_of(path: Path) -> int:
-    if path.suffix == ".json":
-        return len(json.loads(path.read_bytes()))
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        return sum(1 for _ in csv.reader(lines)) - 1
-
-
-def files_of(samples: Path) -> dict[tuple[str, str], Path]:
-    """(force, month) -> the file that holds it."""
-    folder = samples / "police"
-    paths = [*folder.glob("csv/*-stop-and-search.csv"), *folder.glob("api/stops_*.json")]
-    stems = {path: path.stem.removesuffix("-stop-and-search").removeprefix("stops_") for path in paths}
-    return {(stem[8:], stem[:7]): path for path, stem in stems.items()}
+def months() -> dict[tuple[str, str], int]:
+    """(force, month) -> the rows that its file has."""
+    names = {Path(name).stem: rows for name, rows in of("police", "stops").items()}
+    stems = {name.removeprefix("stops_").removesuffix("-stop-and-search"): rows for name, rows in names.items()}
+    return {(stem[8:], stem[:7]): rows for stem, rows in stems.items()}
 
 
 def test_every_recorded_month_is_stored_row_for_row(samples, tmp_path):
     """Acceptance 16."""
-    files = files_of(samples)
+    files = months()
     assert len(files) == 27
     forces = sorted({force for force, _ in files})
     with collecting("police", tmp_path, now=NOW, samples=samples, FORCES=",".join(forces)) as police:
@@ -40,11 +34,25 @@ def test_every_recorded_month_is_stored_row_for_row(samples, tmp_path):
             assert summary.complete
             assert len(by_partition(summary, STOPS)) == len(here)
         stored = police.sql("SELECT force, month, count(*) FROM police_stops GROUP BY force, month")
-        assert {(force, month): number for force, month, number in stored} == {
-            place: rows_of(path) for place, path in files.items()
-        }
+        assert {(force, month): number for force, month, number in stored} == files
         assert police.sql("SELECT * FROM _reject") == []
         assert police.number("SELECT count(*) FROM police_stops_version") == 0
+        assert police.number("SELECT count(*) FROM police_forces") == of("police", "forces")["reference/forces.json"]
+        # Both forms of the list; what is newer has only a file.
+        listed = set(police.sql("SELECT month, force FROM police_availability WHERE month < '2020'"))
+        for name, rows in of("police", "availability").items():
+            assert listed == listed_in(samples / "police" / name)
+            assert len(listed) == rows
+
+
+def listed_in(path: Path) -> set[tuple[str, str]]:
+    """The (month, force) of a recorded list. A cell of its CSV form is a list as Python writes it."""
+    if path.suffix == ".json":
+        rows = json.loads(path.read_bytes())
+        return {(row["date"], force) for row in rows for force in row["stop-and-search"]}
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = [(row["date"], ast.literal_eval(row["stop-and-search"])) for row in csv.DictReader(lines)]
+    return {(month, force) for month, forces in rows for force in forces}
 
 
 @pytest.fixture
@@ -116,7 +124,7 @@ def test_a_lone_object_is_no_month(samples, tmp_path):
         police.control.set(single_object=True)
         result = by_partition(police.run(only=MAY), STOPS)["force=sussex,month=2019-05"]
         assert result.verdict == "failed"
-        assert police.number("SELECT count(*) FROM police_stops") == 0
+        assert police.sql("SELECT count(*) FROM police_stops") == [tuple(of("police", ERROR).values())]
 
 
 def test_a_record_of_the_local_month_keeps_the_month_that_was_asked_for(samples, tmp_path):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from collecting import Collecting, collecting, only_result
+from recorded import of
 
 NOW = datetime(2022, 4, 13, 3, 0, tzinfo=UTC)
 
@@ -32,6 +33,9 @@ def counts_of(stocks: Collecting, vintage: str) -> dict[str, int]:
     result = only_result(stocks.run(again=True))
     counts = result.counts
     assert result.verdict == "complete", result.reason
+    symbol = stocks.values["STOCK_SYMBOLS"]
+    files = [rows for name, rows in of("stocks", "bars").items() if vintage in name and symbol in name]
+    assert [counts.received] == files
     assert counts.received == counts.new + counts.changed + counts.same + counts.duplicate + counts.rejected
     return {"new": counts.new, "changed": counts.changed, "same": counts.same, "rejected": counts.rejected}
 
@@ -151,7 +155,11 @@ IMPOSSIBLE = {
     "BBY": ("2016-03-14", "low above open or close", {"2016-03-11", "2016-03-15"}),
     "CHD": ("2014-05-19", "low above open or close", {"2014-05-16", "2014-05-20"}),
 }
-ROWS = {"AAPL": 1259, "AMZN": 1259, "AOS": 1259, "BBY": 1259, "BMY": 1257, "CHD": 1259}
+ROWS = {
+    name.removeprefix("sp500/").removesuffix("_data.csv"): rows
+    for name, rows in of("stocks", "bars").items()
+    if name.startswith("sp500/")
+}
 
 
 @pytest.mark.parametrize("symbol", ROWS)
