@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Literal
 
 from .upstream import Budget, Window
 
@@ -31,10 +32,15 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: not before `until`, because of the window or pause called `reason`."""
+    """Not now: not before `until`, because of the window or pause called `reason`.
+
+    kind: `rest`, where the upstream failed so often that it is left alone; `probe`, where one request finds out just
+    now whether it is well again.
+    """
 
     until: datetime
     reason: str
+    kind: Literal["budget", "rest", "probe"] = "budget"
 
 
 def take(budget: Budget, counts: Mapping[str, Count], now: datetime) -> dict[str, Count] | Wait:

@@ -25,7 +25,7 @@ from .drift import Drift
 from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable
 from .failpoints import failpoint
 from .feed import Feed
-from .fetch.ask import PATIENCE
+from .fetch.ask import too_long
 from .passes import Fetched, Passes
 from .plan import END, GOOD, Plan, State, Task, Verdict, calls, due_at, forecast
 from .planner import Planner
@@ -158,7 +158,7 @@ class Collector:
             if self._draining:
                 shut = Result(name, "", None, "stopped")
             elif not shut and (wait := await self._passes.wait_for(feed.upstream)):
-                shut = self._spent(feed, wait) if wait.until - self._clock.now() > PATIENCE else None
+                shut = self._spent(feed, wait) if too_long(wait, self._clock.now()) else None
             if shut:
                 return replace(shut, feed=name, partition=task.partition.key)
             try:
@@ -302,9 +302,9 @@ class Collector:
             pages = await self._store.derived(self._store.ledger.pages, name) if feed.paged else {}
             needed = calls(todo.due, pages)
             owed[feed.upstream.name] = owed.get(feed.upstream.name, 0) + needed
-            now = self._clock.now()
-            done = forecast(owed[feed.upstream.name], budget, counts, now)
-            found.append(Forecast(todo, left_today(budget, counts, now), done, needed))
+            now, paused = self._clock.now(), await self._passes.left_alone(feed.upstream)
+            done = forecast(owed[feed.upstream.name], budget, counts, paused.until if paused else now)
+            found.append(Forecast(todo, left_today(budget, counts, now), done, needed, paused))
         return found
 
     # -- when there is no data -----------------------------------------------------------------------------------------
@@ -329,16 +329,21 @@ class Collector:
         return replace(outcome, verdict=_VERDICTS[kind], reason=reason)
 
     async def _untouched(self, feed: Feed, lease: Lease, spent: BudgetSpent) -> Result:
-        """The budget is used up: the partition stays due, and so do the others of this upstream."""
-        await self._store.derived(self._store.ledger.release, lease, "budget")
-        return replace(self._spent(feed, Wait(spent.until, spent.reason)), partition=lease.partition.key)
+        """The budget is used up, or the upstream rests: the partition stays due, and so do its others."""
+        result = self._spent(feed, Wait(spent.until, spent.reason, "rest" if spent.resting else "budget"))
+        await self._store.derived(self._store.ledger.release, lease, result.reason)
+        return replace(result, partition=lease.partition.key)
 
     def _spent(self, feed: Feed, wait: Wait) -> Result:
-        """Shuts the upstream for this run: it has no place before the wait's end, or does not let us in."""
-        name, reason = self._app.collection(feed), "auth" if wait.reason == "auth" else "budget"
-        self._shut[feed.upstream.name] = Result(name, "", None, reason, until=wait.until)
-        self._tell(Event("waiting", name, until=wait.until, reason=reason))
-        return self._shut[feed.upstream.name]
+        """Shuts the upstream for this run: it has no place before the wait's end, or does not let us in. One that rests
+        is looked at each time: another process may find it well.
+        """
+        name, rests = self._app.collection(feed), wait.kind == "rest"
+        result = Result(name, "", None, wait.reason if rests or wait.reason == "auth" else "budget", until=wait.until)
+        if not rests:
+            self._shut[feed.upstream.name] = result
+        self._tell(Event("waiting", name, until=wait.until, reason=result.reason))
+        return result
 
     async def _broken(self, lease: Lease, error: Exception) -> Outcome:
         """The verdict where a feed's own function raised: this partition's fault, and nobody else's."""

@@ -33,6 +33,7 @@ __all__ = [
     "dry_lines",
     "gone_lines",
     "left_lines",
+    "paused_lines",
     "plan_table",
     "rejects_tables",
     "replay_table",
@@ -221,7 +222,7 @@ def status_table(standings: Sequence[Standing], now: datetime) -> Table:
             *(item.collection, f"{item.records:,}", f"{item.revision:,}", _verdicts(Counter(item.verdicts))),
             _age(now - item.oldest) if item.oldest else "" if item.off else "never collected",
             "unlimited" if item.left_today is None else f"{item.left_today:,}",
-            f"{item.paused_until:%Y-%m-%d %H:%M}" if item.paused_until else "",
+            f"{item.paused_until:%Y-%m-%d %H:%M} {item.paused_for}" if item.paused_until else "",
         )
     return table
 
@@ -254,6 +255,16 @@ def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
                 "now" if due else f"{plan.next:%Y-%m-%d %H:%M}" if plan.next else "",
             )
     return table
+
+
+def paused_lines(forecasts: Mapping[str, Sequence[Forecast]]) -> list[str]:
+    """Which upstreams nobody asks now, until when and why: a line an upstream."""
+    found = {item.plan.feed.upstream.name: item.paused for feeds in forecasts.values() for item in feeds}
+    return [
+        f"{name}: not asked before {wait.until:%Y-%m-%d %H:%M} UTC ({wait.reason})"
+        for name, wait in found.items()
+        if wait
+    ]
 
 
 def replay_table(done: Sequence[Replayed]) -> Table:

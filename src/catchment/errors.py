@@ -151,13 +151,14 @@ class TooLarge(FetchError):
 
 
 class BudgetSpent(CatchmentError):
-    """No request to this upstream before `until`."""
+    """No request to this upstream before `until`. resting: it has failed too often, and is left alone."""
 
-    def __init__(self, upstream: str, until: datetime, reason: str) -> None:
+    def __init__(self, upstream: str, until: datetime, reason: str, *, resting: bool = False) -> None:
         super().__init__(f"{upstream}: no request before {until:%Y-%m-%d %H:%M} UTC ({reason})")
         self.upstream = upstream
         self.until = until
         self.reason = reason
+        self.resting = resting
 
 
 class PagingError(CatchmentError):

@@ -198,6 +198,7 @@ async def forecasts(
 class Standing:
     """How one collection stands. oldest: of its good partitions, when the longest unread one was collected.
 
+    paused_until, paused_for: until when nobody asks its upstream, and why: a pause, or a rest after faults.
     outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`.
     off: by its settings nothing is wanted.
     """
@@ -209,6 +210,7 @@ class Standing:
     oldest: datetime | None
     left_today: int | None
     paused_until: datetime | None
+    paused_for: str
     outdated: int
     drift: Sequence[Noted]
     off: bool = False
@@ -229,7 +231,7 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
     states = store.ledger.states(collection).values()
     records, revision = store.extent(app, feed)
     counts = store.budgets.counts(feed.upstream.name)
-    pause = counts.get("pause")
+    paused = store.budgets.left_alone(feed.upstream.name, now)
     return Standing(
         collection,
         records,
@@ -237,7 +239,8 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
         Counter(state.verdict or state.reason or "due" for state in states),
         min((state.collected_at for state in states if state.collected_at), default=None),
         left_today(feed.upstream.budget_now(settings), counts, now),
-        pause.until if pause and pause.until and pause.until > now else None,
+        paused.until if paused else None,
+        paused.reason if paused else "",
         store.ledger.outdated(collection, model_digest(feed.as_set(settings))),
         store.desk.drift_since(collection, now - DRIFT),
         off=not states and _is_off(feed, settings, now),

@@ -13,7 +13,10 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from .budget import Wait, take
+import structlog
+
+from .breaker import Turn
+from .budget import Wait
 from .clock import Clock, heartbeat
 from .decode import model_digest, raw_rows
 from .errors import CatchmentError, DecodeError, PagingError, StoreUnavailable
@@ -32,6 +35,8 @@ from .store.tables import Collection
 from .upstream import NEVER, Budget, Meaning, Upstream
 
 __all__ = ["Fetched", "Passes"]
+
+log = structlog.get_logger("catchment.passes")
 
 KEEP_TRIES = 6
 """How often archiving is tried again, each time after the database's own patience."""
@@ -190,10 +195,15 @@ class Passes:
             await asyncio.shield(leaving)
 
     async def wait_for(self, upstream: Upstream) -> Wait | None:
-        """Until when the upstream's budget has no place, and why; None when it has one now. Nothing is spent."""
-        counts = await self._store.paid(self._store.budgets.counts, upstream.name)
-        step = take(upstream.budget_now(self._settings), counts, self._clock.now())
-        return step if isinstance(step, Wait) else None
+        """Until when the upstream's budget has no place, or it rests, and why; None when it can be asked now. Nothing
+        is spent.
+        """
+        budget, now = upstream.budget_now(self._settings), self._clock.now()
+        return await self._store.paid(self._store.budgets.wait, upstream.name, budget, now)
+
+    async def left_alone(self, upstream: Upstream) -> Wait | None:
+        """Until when nobody asks the upstream, whatever its windows have left."""
+        return await self._store.paid(self._store.budgets.left_alone, upstream.name, self._clock.now())
 
     def _reveal(self, secret: Secret) -> str:
         """The secret, read once: a command of a key service takes longer than a request."""
@@ -207,8 +217,11 @@ class Passes:
             self._secrets.pop(secret, None)
 
     async def let_in_again(self, upstream: Upstream) -> None:
-        """Forgets that the upstream did not let us in: a person asks, who may have mended the key."""
+        """Forgets that the upstream did not let us in: a person asks, who may have mended the key. One that rests is
+        asked once.
+        """
         await self._store.paid(self._store.budgets.resume, upstream.name, "auth")
+        await self._store.paid(self._store.budgets.let_try, upstream.name, self._clock.now())
 
     async def fetch(self, feed: Feed, lease: Lease, *, anew: bool = False) -> Fetched:
         """The answers of this partition's pass. What is archived of it is not asked for again.
@@ -336,8 +349,16 @@ class _SharedPurse:
     upstream: str
     budget: Budget
 
-    async def take(self, now: datetime) -> Wait | None:
+    async def take(self, now: datetime) -> Wait | Turn:
         return await self.store.paid(self.store.budgets.take, self.upstream, self.budget, now)
+
+    async def fault(self, now: datetime, reason: str, *, probe: bool) -> None:
+        known = await self.store.paid(self.store.budgets.fault, self.upstream, now, reason, probe)
+        if known.until:
+            log.warning("upstream rests", upstream=self.upstream, faults=known.faults, why=reason, until=known.until)
+
+    async def answered(self) -> None:
+        await self.store.paid(self.store.budgets.answered, self.upstream)
 
     async def pause(self, until: datetime, reason: str) -> None:
         await self.store.paid(self.store.budgets.pause, self.upstream, until, reason)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from .budget import Wait
 from .plan import GOOD, Plan, Verdict
 from .store.ledger import Counts, Outcome
 
@@ -78,10 +79,12 @@ class Forecast:
     """What one feed's work costs and when it will be done.
 
     left: requests left today, None where no day is counted. done: when the last of them will have been sent. calls: how
-    many requests that are, of partitions in pages as many as their last pass took.
+    many requests that are, of partitions in pages as many as their last pass took. paused: until when nobody asks its
+    upstream, and why.
     """
 
     plan: Plan
     left: int | None
     done: datetime
     calls: int
+    paused: Wait | None = None

@@ -69,6 +69,7 @@ OPENING, WHOLE, PLAN = (
     "tests/store/test_whole_answers.py::",
     "tests/unit/test_plan.py::",
 )
+BREAKER = "tests/faults/test_breaker.py::"
 GREEN, MACHINE = "tests/apps/test_never_a_plain_green.py::", "tests/faults/test_machine.py::"
 OTHER_ENGINE = "of PostgreSQL: there is SQLite"
 
@@ -256,9 +257,13 @@ HTTP = (
     Row(
         "F28",
         "5xx for ever",
-        "a bounded number of tries; the others go on",
+        "a bounded number of tries, and after five faults in a row one request a while; other upstreams go on",
         (wire("status", requests=TRIES, status=503),),
-        left="no breaker stands before an upstream's other partitions: each has its own tries and its own waits",
+        proof(
+            BREAKER + "test_after_five_faults_in_a_row_an_upstream_rests_and_the_others_go_on",
+            BREAKER + "test_a_probe_goes_alone_and_each_that_fails_doubles_the_rest",
+            "tests/store/test_budgets.py::test_a_rest_holds_for_every_process_and_over_restarts",
+        ),
     ),
     Row(
         "F29",

@@ -116,7 +116,9 @@ def collect(
 @commands.command(epilog="[bold]Example[/bold]  catchment plan stocks")
 def plan(targets: Targets, *, only: OnlyFlag = None, again: AgainFlag = False, data: DataFlag = "") -> None:
     """Say what is due, what it costs, and when it will be done under the budget. Nothing is asked."""
-    from ..console import plan_table
+    from rich.markup import escape
+
+    from ..console import paused_lines, plan_table
     from ..operate import forecasts
 
     apps, settings = find_apps(targets), read_settings(data)
@@ -126,6 +128,8 @@ def plan(targets: Targets, *, only: OnlyFlag = None, again: AgainFlag = False, d
         found = asyncio.run(forecasts([(item, scopes[item.name]) for item in apps], store, settings, clock))
         console = open_console()
         console.print(plan_table(found))
+        for line in paused_lines(found):
+            console.print(f"[yellow]paused[/yellow] {escape(line)}", highlight=False)
         _say_outdated(apps, store, settings, console)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Generic, Protocol, TypeVar
 
 from ..auth import Reveal
+from ..breaker import Turn
 from ..budget import Wait
-from ..clock import Clock
+from ..clock import Clock, heartbeat
 from ..errors import BudgetSpent, FetchError, Refused
 from ..exchange import Answer, Request
 from ..failpoints import failpoint
@@ -20,7 +22,7 @@ from ..upstream import NEVER, Meaning, Upstream
 from .client import Client, Limits
 from .retry import next_wait, retry_after
 
-__all__ = ["PATIENCE", "PROBE", "Asked", "Asker", "Purse"]
+__all__ = ["PATIENCE", "PROBE", "Asked", "Asker", "Purse", "too_long"]
 
 Kept = TypeVar("Kept")
 
@@ -30,12 +32,28 @@ PATIENCE = timedelta(minutes=10)
 PROBE = timedelta(hours=6)
 """How long an upstream is left alone that does not let us in, unless a person asks before."""
 
+LOOK_S = 0.05
+"""How often to look whether another request has found out that the upstream is well again."""
+
+
+def too_long(wait: Wait, now: datetime) -> bool:
+    """Whether a wait is the plan's and nobody's here: nobody waits for the end of an upstream's rest."""
+    return wait.kind == "rest" or (wait.kind == "budget" and wait.until - now > PATIENCE)
+
 
 class Purse(Protocol):
-    """The budget of one upstream, shared with every other worker."""
+    """The budget of one upstream and what is known of its faults, shared with every other worker."""
 
-    async def take(self, now: datetime) -> Wait | None:
+    async def take(self, now: datetime) -> Wait | Turn:
         """Spends one request, or says until when to wait."""
+        ...
+
+    async def fault(self, now: datetime, reason: str, *, probe: bool) -> None:
+        """Notes a request that was given up."""
+        ...
+
+    async def answered(self) -> None:
+        """Forgets the faults."""
         ...
 
     async def pause(self, until: datetime, reason: str) -> None:
@@ -51,7 +69,7 @@ class Purse(Protocol):
 class Asked(Generic[Kept]):
     """How asking ended. kept: the archived answer, None when none came. until: when to ask again, where that is known.
 
-    requests, bytes: sent and received for it, all tries together.
+    requests, bytes: sent and received for it, all tries together. well: the last answer shows that the upstream is.
     """
 
     meaning: Meaning
@@ -59,6 +77,7 @@ class Asked(Generic[Kept]):
     until: datetime | None = None
     requests: int = 0
     bytes: int = 0
+    well: bool = False
 
 
 class Asker:
@@ -103,7 +122,7 @@ class Asker:
         tries = throttled = in_a_row = 0
         patient_until = self._clock.now() + PATIENCE
         while True:
-            await self._take(waiting)
+            turn = await self._take(waiting)
             asked = await self._once(request, asked, read, keep)
             meaning, before = asked.meaning, meaning
             in_a_row = in_a_row + 1 if (meaning.kind, meaning.reason) == (before.kind, before.reason) else 1
@@ -114,8 +133,12 @@ class Asker:
             throttled += meaning.kind == "throttled"
             count = throttled if meaning.kind == "throttled" else tries
             wait = next_wait(meaning, count, self._upstream.tries, throttled_s=self._upstream.throttled_s)
+            if turn.probe and meaning.kind == "transient":
+                wait = None  # one request alone: what comes next comes after the next rest
             now = self._clock.now()
-            if wait is None or wait > self._upstream.longest_wait or (throttled and now + wait > patient_until):
+            too_far = wait and (wait > self._upstream.longest_wait or (throttled and now + wait > patient_until))
+            await self._note(asked, turn, now, given_up=wait is None or bool(too_far))
+            if wait is None or too_far:
                 return await self._end(asked, wait, now)
             if meaning.kind == "throttled":
                 await self._purse.pause(now + wait, "throttled")
@@ -123,14 +146,25 @@ class Asker:
                 await waiting(now + wait, meaning.reason)
                 await self._clock.sleep(wait.total_seconds())
 
-    async def _take(self, waiting: Callable[[datetime, str], Awaitable[None]]) -> None:
+    async def _take(self, waiting: Callable[[datetime, str], Awaitable[None]]) -> Turn:
         """Returns when one request may be sent. It is spent then, whatever happens after."""
-        while (wait := await self._purse.take(self._clock.now())) is not None:
+        while isinstance(wait := await self._purse.take(self._clock.now()), Wait):
             now = self._clock.now()
-            if wait.until - now > PATIENCE:
-                raise BudgetSpent(self._upstream.name, wait.until, wait.reason)
+            if too_long(wait, now):
+                raise BudgetSpent(self._upstream.name, wait.until, wait.reason, resting=wait.kind == "rest")
+            if wait.kind == "probe":
+                await heartbeat(LOOK_S)
+                continue
             await waiting(wait.until, wait.reason)
             await self._clock.sleep((wait.until - now).total_seconds())
+        return wait
+
+    async def _note(self, asked: Asked[Kept], turn: Turn, now: datetime, *, given_up: bool) -> None:
+        """Notes whether the upstream is well, where that is news."""
+        if asked.well and turn.faults:
+            await self._purse.answered()
+        elif not asked.well and (turn.probe or (given_up and asked.meaning.kind == "transient")):
+            await self._purse.fault(now, asked.meaning.reason, probe=turn.probe)
 
     async def _once(
         self,
@@ -139,7 +173,7 @@ class Asker:
         read: Callable[[Answer], Meaning],
         keep: Callable[[Answer], Awaitable[Kept]],
     ) -> Asked[Kept]:
-        asked = replace(before, requests=before.requests + 1, kept=None)
+        asked = replace(before, requests=before.requests + 1, kept=None, well=False)
         failpoint("request.before")
         try:
             answer = await self._client.send(
@@ -153,7 +187,9 @@ class Asker:
         after = retry_after(answer.header("retry-after"), answer.at)
         if meaning.kind in ("throttled", "transient") and after is not None:
             meaning = replace(meaning, wait=max(after, meaning.wait or after))
-        return replace(asked, meaning=meaning, kept=kept, bytes=before.bytes + answer.wire_bytes)
+        # A word about one thing, however it is read, is said by an upstream that is well.
+        well = meaning.kind != "transient" or answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return replace(asked, meaning=meaning, kept=kept, bytes=before.bytes + answer.wire_bytes, well=well)
 
     async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime) -> Asked[Kept]:
         kind = asked.meaning.kind

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 
+from ..breaker import CLOSED, Breaker, Turn, enter, failed, let_try, resting
 from ..budget import PAUSE, Count, Wait, pause_after_quota, take
 from ..clock import parse_moment, render_moment
 from ..upstream import Budget
 from .sqlite import mapped, transaction
 
 __all__ = ["Budgets"]
+
+BREAKER = "breaker"
+"""The row of an upstream's faults, beside those of its windows and its pause."""
+
+PROBING = "probe"
+"""Its period while one request is under way alone."""
 
 
 class Budgets:
@@ -30,15 +38,58 @@ class Budgets:
             for name, period, used, until, reason in rows
         }
 
-    def take(self, upstream: str, budget: Budget, now: datetime) -> Wait | None:
+    def take(self, upstream: str, budget: Budget, now: datetime) -> Wait | Turn:
         """Spends one request, durably; or says until when to wait."""
         with transaction(self._connection, durable=bool(budget.windows)):
-            taken = take(budget, self.counts(upstream), now)
+            counts = self.counts(upstream)
+            breaker = enter(_breaker(counts), now)
+            if isinstance(breaker, Wait):
+                return breaker
+            taken = take(budget, counts, now)
             if isinstance(taken, Wait):
                 return taken
             for name, count in taken.items():
                 self._put(upstream, name, count)
-        return None
+            if breaker.probing:
+                self._put(upstream, BREAKER, _row(breaker))
+        return Turn(breaker.probing, breaker.faults)
+
+    def wait(self, upstream: str, budget: Budget, now: datetime) -> Wait | None:
+        """Until when a request has to wait; None where it need not. Nothing is spent."""
+        counts = self.counts(upstream)
+        steps = (enter(_breaker(counts), now), take(budget, counts, now))
+        return next((step for step in steps if isinstance(step, Wait)), None)
+
+    # -- the breaker ---------------------------------------------------------------------------------------------------
+
+    def fault(self, upstream: str, now: datetime, reason: str, probe: bool) -> Breaker:
+        """Notes a request that was given up; gives what is known of the upstream then."""
+        with transaction(self._connection, durable=True):
+            breaker = failed(_breaker(self.counts(upstream)), now, reason, probe=probe)
+            self._put(upstream, BREAKER, _row(breaker))
+        return breaker
+
+    def answered(self, upstream: str) -> None:
+        """Forgets an upstream's faults: it answers."""
+        with transaction(self._connection, durable=True) as sql:
+            sql.execute("DELETE FROM _budget WHERE upstream = ? AND name = ?", (upstream, BREAKER))
+
+    def let_try(self, upstream: str, now: datetime) -> None:
+        """Lets the next request to an upstream that rests be a probe: a person asks."""
+        with transaction(self._connection, durable=True):
+            before = _breaker(self.counts(upstream))
+            if (breaker := let_try(before, now)) != before:
+                self._put(upstream, BREAKER, _row(breaker))
+
+    def left_alone(self, upstream: str, now: datetime) -> Wait | None:
+        """Until when nobody asks an upstream, whatever its windows have left: it rests, or a pause holds."""
+        counts = self.counts(upstream)
+        breaker, pause = _breaker(counts), counts.get(PAUSE, Count())
+        waits = [resting(breaker)] if breaker.until else []
+        waits += [Wait(pause.until, pause.reason)] if pause.until else []
+        return max((wait for wait in waits if wait.until > now), key=lambda wait: wait.until, default=None)
+
+    # -- pauses --------------------------------------------------------------------------------------------------------
 
     def pause(self, upstream: str, until: datetime, reason: str) -> None:
         """Leaves the upstream alone until then; a longer pause already there stays."""
@@ -72,3 +123,12 @@ class Budgets:
                 count.reason,
             ),
         )
+
+
+def _breaker(counts: Mapping[str, Count]) -> Breaker:
+    row = counts.get(BREAKER)
+    return Breaker(row.used, row.until, row.period == PROBING, row.reason) if row else CLOSED
+
+
+def _row(breaker: Breaker) -> Count:
+    return Count(PROBING if breaker.probing else "", breaker.faults, breaker.until, breaker.reason)
