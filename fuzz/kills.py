@@ -1,9 +1,9 @@
 """A collection is killed and broken at random points and moments, resumed, and held against an undisturbed one.
 
-Each round copies what the first tide left, breaks the second tide's collection one to three times, looks for a
-partition that is half of one tide and half of the other, collects to the end, and compares.
+Each round copies what the first tide left and breaks the second tide's collection up to five times. After each break
+it looks for a partition that is half of one tide and half of the other; then it collects to the end, and compares.
 
-    ./run fuzz kills [--kills 2000] [--real 200] [--minutes 0] [--seed N]
+    ./run fuzz kills [--kills 2000] [--real 200] [--jobs 1] [--minutes 0] [--seed N]
 """
 
 from __future__ import annotations
@@ -16,32 +16,51 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "faults"))
 
 from forkserver import Forks, forks
-from harbour import CONCURRENCY, NOW, REQUESTS, Berth, Harbour, State, asked
+from harbour import NOW, REQUESTS, Berth, Harbour, State, asked
 
 from catchment.clock import FakeClock
 from catchment.standin import Running, serve_in_thread
 
-BREAKS = ("kill", "kill", "kill", "raise", "io_error", "locked")
+BREAKS = (*("kill",) * 6, "raise", "io_error", "locked")
+BROKEN = 5
+"""How often a collection may be broken until it comes to its end."""
+
+KILLS = {"kill", "real kill"}
 SHIPS = (1, 2, 3)
+MEMORY = Path("/dev/shm")  # noqa: S108 (folders of our own are made in it)
+"""Where files wait for no disk, on most systems: a killed process loses nothing that it has written there."""
 
 
 @dataclass
 class Found:
-    """What the rounds came to. tried, fired, survived: by action. wrong: what must never be, by its name."""
+    """What the rounds came to. tried, fired, survived: by action. wrong: what must never be, by its name. requests:
+    asked, in flight when it was killed, and repeated, in the rounds that were only killed.
+    """
 
+    rounds: int = 0
     tried: Counter[str] = field(default_factory=Counter)
     fired: Counter[str] = field(default_factory=Counter)
     survived: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
-    repeated: Counter[int] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
     shown: list[str] = field(default_factory=list)
+
+    def add(self, other: Found) -> None:
+        """Takes what another job found."""
+        self.rounds += other.rounds
+        for name in ("tried", "fired", "survived", "wrong", "requests"):
+            getattr(self, name).update(getattr(other, name))
+        self.shown += other.shown
 
 
 @dataclass(frozen=True)
@@ -75,101 +94,137 @@ def prepared(folder: Path, upstream: Running, server: Forks) -> Hunt:
     return Hunt(folder, upstream, server, first, calm.state(), boxes, json.loads(hits.read_text()))
 
 
-def broken_at_points(hunt: Hunt, berth: Berth, chance: random.Random, found: Found) -> list[str]:
-    """Breaks it one to three times at fail points; the actions that fired."""
-    fired: list[str] = []
-    for _ in range(chance.randint(1, 3)):
-        point, action = chance.choice(sorted(hunt.hits)), chance.choice(BREAKS)
-        before = len(berth.fired)
-        berth.collect(points=f"{point}:{chance.randint(1, hunt.hits[point])}:{action}")
-        found.tried[action] += 1
-        if len(berth.fired) > before:  # the second and third time there is less to do, and a point may not be met
-            found.fired[action] += 1
-            fired.append(action)
-    return fired
+@dataclass
+class Round:
+    """One collection that is broken again and again. actions: what fired."""
+
+    hunt: Hunt
+    berth: Berth
+    chance: random.Random
+    found: Found
+    actions: list[str] = field(default_factory=list)
+    requests: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+
+    def at_points(self) -> None:
+        """Breaks it one to five times at fail points, as long as there is something left to break."""
+        for number in range(self.chance.randint(1, BROKEN)):
+            point, action = self.chance.choice(sorted(self.hunt.hits)), self.chance.choice(BREAKS)
+            most = min(self.hunt.hits[point], 2) if number else self.hunt.hits[point]
+            before = len(self.berth.fired)
+            with self._watched():
+                code = self.berth.collect(points=f"{point}:{self.chance.randint(1, most)}:{action}")
+            self._tried(action, fired=len(self.berth.fired) > before)
+            if code == 0:
+                return
+
+    def from_outside(self) -> None:
+        """Kills it from outside, once so many requests have come."""
+        with self._watched():
+            process = self.berth.start()
+            self.berth.control.wait_for(self.chance.randint(1, REQUESTS))
+            process.kill()
+            code = process.end()
+        self._tried("real kill", fired=code < 0)
+
+    def _tried(self, action: str, *, fired: bool) -> None:
+        self.found.tried[action] += 1
+        if fired:
+            self.found.fired[action] += 1
+            self.actions.append(action)
+            self.wrong["torn"] += sum(self.berth.boxes(ship) not in self.hunt.boxes[ship] for ship in SHIPS)
+            self.wrong["invariants"] += len(self.berth.wrong())
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Counts what is asked meanwhile. What was asked before and is not archived was in flight: only that may be
+        asked again. After an error its partition is asked anew, whatever is archived.
+        """
+        archived, before = self.berth.archived(), asked(self.berth.control.log())
+        flying = before.keys() - archived
+        yield
+        now = asked(self.berth.control.log())
+        again = {target for target, times in now.items() if times > before[target] > 0}
+        if set(self.actions) <= KILLS:
+            self.requests.update({"asked": (now - before).total(), "repeated": len(again), "in flight": len(flying)})
+            self.wrong["asked again in vain"] += len(again - flying) + max(
+                0, (now - before - Counter(set(now))).total()
+            )
+
+    def end(self) -> None:
+        """Collects to the end; nothing is to tell that anything was in its way."""
+        with self._watched():
+            self.wrong["no end"] += self.berth.collect() != 0
+        self.wrong["invariants"] += len(self.berth.wrong())
+        state = self.berth.state()
+        there, wanted = (Counter(map(repr, said["records of boxes"])) for said in (state, self.hunt.last))
+        self.wrong["lost"] += (wanted - there).total()
+        self.wrong["invented"] += (there - wanted).total()
+        keys = Counter(key for key, *_ in state["records of boxes"])
+        self.wrong["duplicated"] += sum(times > 1 for times in keys.values())
+        self.wrong["another state"] += state != self.hunt.last
 
 
-def killed_outside(_: Hunt, berth: Berth, chance: random.Random, found: Found) -> list[str]:
-    """Kills it from outside, once so many requests have come."""
-    process = berth.start()
-    berth.control.wait_for(chance.randint(1, REQUESTS))
-    process.kill()
-    found.tried["real kill"] += 1
-    if process.end() < 0:
-        found.fired["real kill"] += 1
-        return ["real kill"]
-    return []
-
-
-def wrongs(hunt: Hunt, berth: Berth, actions: list[str], found: Found) -> Counter[str]:
-    """What is wrong before and after the collection has come to its end."""
-    wrong: Counter[str] = Counter()
-    wrong["torn"] += sum(berth.boxes(ship) not in hunt.boxes[ship] for ship in SHIPS)
-    wrong["invariants"] += len(berth.wrong())
-    archived, before = berth.archived(), asked(berth.control.log())
-    wrong["no end"] += berth.collect() != 0
-    wrong["invariants"] += len(berth.wrong())
-    state = berth.state()
-    there, wanted = (Counter(map(repr, said["records of boxes"])) for said in (state, hunt.last))
-    wrong["lost"] += (wanted - there).total()
-    wrong["invented"] += (there - wanted).total()
-    wrong["duplicated"] += sum(times > 1 for times in Counter(key for key, *_ in state["records of boxes"]).values())
-    wrong["another state"] += state != hunt.last
-    again = {target for target, times in asked(berth.control.log()).items() if times > before[target] > 0}
-    found.repeated[len(again)] += 1
-    if set(actions) <= {"kill", "real kill"}:  # after an error, its partition is asked anew
-        wrong["asked again in vain"] += len(again & archived) + (len(again) > CONCURRENCY)
-    return +wrong
-
-
-def round_of(hunt: Hunt, number: int, seed: int, breaking: Callable[..., list[str]], found: Found) -> None:
-    berth = hunt.berth(f"round-{number}")
-    actions = breaking(hunt, berth, random.Random(f"{seed}/{number}"), found)
-    wrong = wrongs(hunt, berth, actions, found)
-    if wrong:
-        found.wrong += wrong
-        found.shown.append(f"round {number}: {', '.join(berth.fired or actions)}: {dict(wrong)}")
+def go_round(hunt: Hunt, number: int, seed: str, found: Found, *, outside: bool) -> None:
+    this = Round(hunt, hunt.berth(f"round-{number}"), random.Random(f"{seed}/{number}"), found)
+    if outside:
+        this.from_outside()
     else:
-        found.survived.update(actions)
-        shutil.rmtree(berth.folder)
+        this.at_points()
+    this.end()
+    found.rounds += 1
+    if set(this.actions) <= KILLS:
+        found.requests += this.requests
+    if +this.wrong:
+        found.wrong += this.wrong
+        found.shown.append(f"seed {seed}, round {number}: {', '.join(this.berth.fired)}: {dict(+this.wrong)}")
+    else:
+        found.survived.update(this.actions)
+    shutil.rmtree(this.berth.folder)
 
 
 def table(found: Found, seed: int, seconds: float) -> str:
     """All of it, as text."""
-    lines = [f"seed {seed}, {seconds:.0f} s", f"{'':12}{'tried':>8}{'fired':>8}{'survived':>10}"]
+    lines = [f"seed {seed}, {found.rounds} rounds, {seconds:.0f} s", f"{'':12}{'tried':>8}{'fired':>8}{'survived':>10}"]
     for action in sorted(found.tried):
         numbers = f"{found.tried[action]:8}{found.fired[action]:8}{found.survived[action]:10}"
         lines.append(f"{action:12}{numbers}")
     names = ("lost", "duplicated", "torn", "invented", "invariants", "another state", "no end", "asked again in vain")
     lines.append("wrong: " + ", ".join(f"{name} {found.wrong[name]}" for name in names))
-    rounds = ", ".join(f"{number}: {found.repeated[number]}" for number in sorted(found.repeated))
-    return "\n".join([*lines, f"requests repeated, by rounds: {rounds}", *found.shown])
+    requests = ", ".join(f"{found.requests[name]} {name}" for name in ("asked", "in flight", "repeated"))
+    return "\n".join([*lines, f"requests of rounds with kills only: {requests}", *found.shown])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--kills", type=int, default=2_000, help="kills at fail points; as many other faults come with them"
-    )
-    parser.add_argument("--real", type=int, default=200, help="kills from outside")
-    parser.add_argument("--minutes", type=float, default=0, help="end after so long, however many there were; 0: no")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    options = parser.parse_args()
-    found, began, number = Found(), time.monotonic(), 0
-    end = began + options.minutes * 60 if options.minutes else float("inf")
+def hunted(seed: str, kills: int, real: int, seconds: float) -> Found:
+    """What so many kills came to, in this process. seconds: after them it ends anyway."""
+    found, end, number = Found(), time.monotonic() + seconds, 0
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder,
         forks() as server,
         serve_in_thread(Harbour(), clock=FakeClock(NOW)) as upstream,
     ):
         hunt = prepared(Path(folder), upstream, server)
-        while time.monotonic() < end and (
-            (points := found.fired["kill"] < options.kills) or found.fired["real kill"] < options.real
-        ):
+        while time.monotonic() < end and ((points := found.fired["kill"] < kills) or found.fired["real kill"] < real):
             number += 1
-            # As many of each kind, in turns, as long as both are wanted.
-            outside = found.fired["real kill"] < options.real and (not points or number % 10 == 0)
-            round_of(hunt, number, options.seed, killed_outside if outside else broken_at_points, found)
+            # In turns, as long as both are wanted.
+            outside = found.fired["real kill"] < real and (not points or number % 4 == 0)
+            go_round(hunt, number, seed, found, outside=outside)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=2_000, help="at fail points; as many other faults come with them")
+    parser.add_argument("--real", type=int, default=200, help="kills from outside")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that hunt side by side")
+    parser.add_argument("--minutes", type=float, default=0, help="end after so long, however many there were; 0: no")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    options = parser.parse_args()
+    found, began, jobs = Found(), time.monotonic(), options.jobs
+    share = (-(-options.kills // jobs), -(-options.real // jobs), options.minutes * 60 or float("inf"))
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for job in [pool.submit(hunted, f"{options.seed}/{number}", *share) for number in range(jobs)]:
+            found.add(job.result())
     sys.stdout.write(table(found, options.seed, time.monotonic() - began) + "\n")
     return 1 if found.wrong else 0
 

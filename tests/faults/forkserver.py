@@ -6,6 +6,7 @@ As a program it is the server: a JSON line for each order on standard input, a J
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -27,6 +28,7 @@ PRELOADED = (
     "catchment.store.store",
     "pydantic.type_adapter",
     "typer._adapters",
+    "rich._emoji_codes",
     "harbour",
 )
 """What a collection imports."""
@@ -150,6 +152,7 @@ def _forked(order: Mapping[str, object]) -> int:
 def _serve() -> None:
     for module in PRELOADED:
         importlib.import_module(module)
+    gc.freeze()  # what is imported is not walked through, and so not copied, in every process
     for line in sys.stdin:
         order = json.loads(line)
         if pid := order.get("wait"):

@@ -145,6 +145,7 @@ class Berth:
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
             "CATCHMENT_UPSTREAM_HARBOUR": self.url,
             "COLUMNS": "200",
+            "SSL_CERT_FILE": os.devnull,  # to read all that the machine trusts takes a fifth of a collection's time
             **self.values,
         }
 
