@@ -222,9 +222,13 @@ def main() -> int:
     options = parser.parse_args()
     found, began, jobs = Found(), time.monotonic(), options.jobs
     share = (-(-options.kills // jobs), -(-options.real // jobs), options.minutes * 60 or float("inf"))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for job in [pool.submit(hunted, f"{options.seed}/{number}", *share) for number in range(jobs)]:
-            found.add(job.result())
+    seeds = [f"{options.seed}/{number}" for number in range(jobs)]
+    if jobs == 1:
+        found = hunted(seeds[0], *share)
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            for job in [pool.submit(hunted, seed, *share) for seed in seeds]:
+                found.add(job.result())
     sys.stdout.write(table(found, options.seed, time.monotonic() - began) + "\n")
     return 1 if found.wrong else 0
 
