@@ -14,17 +14,24 @@ import pytest
 from crowd import LARGE, load, looking
 from marketplace import NOW, marketplace, user
 
-from catchment.apps.providers import search
+from catchment.apps.providers import app, search
 from catchment.apps.providers.asking import Filters
 from catchment.apps.providers.ranges import Days, day_number
 from catchment.apps.providers.ranking import Prior, Rated, bayesian
 from catchment.apps.providers.standin import SIZES, SKILLS, Extent, offers, opinions
 from catchment.apps.providers.walking import Asked, page, together
 from catchment.apps.providers.ways import Effort
+from catchment.principal import Principal
+from catchment.store.change import apply
+from catchment.store.present import Present
+from catchment.store.rollups import kept, recomputed
+from catchment.store.tables import collections_of
+from catchment.store.write import Write
 
 TODAY, PRIOR = day_number(NOW.date()), Prior(4_145_000, 10)
 COMMON, SECOND, THIRD, RARE = (skill.casefold() for skill in (*SKILLS[:3], SKILLS[6]))
 WALKED, LOOKED_UP = Effort(few=-1, chunk=10, heavy=20), Effort(few=10**6)
+collections = {item.name: item for item in collections_of(app)}
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +185,48 @@ def test_a_walk_is_judged_by_the_reviews_with_which_it_began(market, rank, score
     assert again != whole, "what was written counts for the next walk"
 
 
+# -- a deletion -----------------------------------------------------------------------------------------------------
+
+
+def test_a_provider_is_deleted_in_as_many_steps_however_many_reviews_it_has(database):
+    """What they added up to goes at once, and what is left is what counting anew gives."""
+    reviews = collections["providers/reviews"]
+    with closing(sqlite3.connect(database, isolation_level=None)) as sql:
+        total = "SELECT provider, _count FROM providers_reviews__rollup_0 WHERE _count > 2 ORDER BY _count"
+        (few, least), *_, (many, most) = sql.execute(total).fetchall()
+        assert most > 10 * least
+        assert steps_of_deleting(sql, many) == steps_of_deleting(sql, few)
+        sql.execute("BEGIN")
+        delete(sql, many)
+        for number in range(3):
+            assert kept(sql, reviews, number) == recomputed(sql, reviews, number)
+        ((left,),) = sql.execute("SELECT _count FROM providers_reviews__rollup_2")
+        assert left == 900 - most
+
+
+def steps_of_deleting(sql, provider):
+    """The statements of a deletion, which is taken back."""
+    steps = []
+    sql.execute("BEGIN")
+    sql.set_trace_callback(steps.append)
+    delete(sql, provider)
+    sql.set_trace_callback(None)
+    sql.execute("ROLLBACK")
+    return len(steps)
+
+
+def delete(sql, provider):
+    (owner,) = sql.execute("SELECT user_id FROM providers_providers WHERE _key = ?", (provider,)).fetchone()
+    write = Write(
+        collection=collections["providers/providers"],
+        action="delete",
+        principal=Principal(owner, scopes=frozenset({"write"})),
+        key=provider,
+    )
+    done = apply(Present(sql, collections, "providers"), write, NOW, {"PROVIDERS_LIMIT_WRITES": None})
+    assert done.outcome == "deleted"
+
+
 # -- a load below the API -------------------------------------------------------------------------------------------
 
 
@@ -228,7 +277,6 @@ def contents(database, users=()):
 
 
 def test_a_load_refuses_what_the_api_would_refuse(tmp_path):
-    from catchment.apps.providers import app
     from catchment.clock import FakeClock
     from catchment.web import Draft, InvalidRecord, QueryError
     from catchment.web import load as load_drafts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, Overflow
 from fractions import Fraction
@@ -37,7 +37,9 @@ def keep(sql: sqlite3.Connection, collection: Collection, before: Record | None,
         groups = _Groups(sql, collection, number)
         for record, sign in ((before, -1), (after, 1)):
             if record is not None and _counts(sql, collection, rollup, record):
-                groups.add(_part(collection, rollup, record), sign)
+                part = _part(collection, rollup, record)
+                if part is not None:
+                    groups.add(part[0], sign, _EXACT.multiply(part[1], sign))
 
 
 def carry(
@@ -58,12 +60,27 @@ def carry(
 
 def rebuild(sql: sqlite3.Connection, collection: Collection, number: int) -> None:
     """Has a roll-up count anew, from the records that hold now. It reads one group at a time."""
-    assert isinstance(collection.feed, Resource)
-    groups, rollup = _Groups(sql, collection, number), collection.feed.rollups[number]
+    groups = _Groups(sql, collection, number)
     sql.execute(f'DELETE FROM "{collection.table}__rollup_{number}"')  # noqa: S608
+    for values, count, total in _stored_groups(sql, collection, number):
+        groups.put(values, count, total)
+    groups.fill()
+
+
+def _stored_groups(
+    sql: sqlite3.Connection, collection: Collection, number: int, about: tuple[str, str] | None = None
+) -> Iterator[tuple[list[Stored], int, Decimal]]:
+    """The groups of the stored records that are counted now: values, how many, how much. One SELECT, read in turn.
+
+    about: the field and the key of the one record that those are about which are meant; None: all.
+    """
+    assert isinstance(collection.feed, Resource)
+    rollup = collection.feed.rollups[number]
     by = [f'"{name}"' for name in rollup.by]
     names = ", ".join([*by, f'"{rollup.of}"' if rollup.of else "0"])
     terms = [f'"{rollup.of}" IS NOT NULL'] if rollup.of else []
+    if about is not None:
+        terms.append(f'"{about[0]}" = ?')
     if rollup.standing:
         terms += [
             f'EXISTS (SELECT 1 FROM "{collection.app}_{link.target.name}" AS t WHERE t._key = "{link.fields[0]}")'  # noqa: S608
@@ -71,18 +88,23 @@ def rebuild(sql: sqlite3.Connection, collection: Collection, number: int) -> Non
         ]
     counted = f"WHERE {' AND '.join(terms)}" if terms else ""
     ordered = f"ORDER BY {', '.join(by)}" if by else ""
-    rows = sql.execute(f'SELECT {names} FROM "{collection.table}" {counted} {ordered}')  # noqa: S608
+    rows = sql.execute(
+        f'SELECT {names} FROM "{collection.table}" {counted} {ordered}',  # noqa: S608
+        () if about is None else about[1:],
+    )
     for values, group in itertools.groupby(rows, key=lambda row: row[:-1]):
         count, total = 0, Decimal(0)
         for *_, amount in group:
             number_of = from_decimal_key(amount) if isinstance(amount, str) else Decimal(amount)
             count, total = count + 1, _EXACT.add(total, number_of)
-        groups.put(list(values), count, total)
-    groups.fill()
+        yield list(values), count, total
 
 
 def leave(present: Present, target: Collection, key: str) -> None:
-    """Takes the records about one that goes out of the groups in which they count only while it stands."""
+    """Takes the records about one that goes out of the groups in which they count only while it stands.
+
+    However many these are, each group is changed once.
+    """
     for collection in present.collections.values():
         resource = collection.feed
         if collection.app != target.app or not isinstance(resource, Resource):
@@ -90,18 +112,13 @@ def leave(present: Present, target: Collection, key: str) -> None:
         standing = [number for number, rollup in enumerate(resource.rollups) if rollup.standing]
         for link in resource.links if standing else ():
             if link.target is target.feed:
-                _leave(present, collection, standing, {link.fields[0]: key})
+                for number in standing:
+                    _leave(present.sql, collection, number, (link.fields[0], key))
 
 
-def _leave(present: Present, collection: Collection, numbers: Sequence[int], about: dict[str, str]) -> None:
-    assert isinstance(collection.feed, Resource)
-    documents = present.matching(collection, about)
-    records = [stored_record(collection.feed.record, doc) for _, doc in documents]
-    for number in numbers:
-        rollup = collection.feed.rollups[number]
-        counted = [item for item in records if _counts(present.sql, collection, rollup, item)]
-        for part in (_part(collection, rollup, item) for item in counted):
-            _Groups(present.sql, collection, number).add(part, -1)
+def _leave(sql: sqlite3.Connection, collection: Collection, number: int, about: tuple[str, str]) -> None:
+    for values, count, total in list(_stored_groups(sql, collection, number, about)):
+        _Groups(sql, collection, number).add(values, -count, _EXACT.minus(total))
 
 
 def _counts(sql: sqlite3.Connection, collection: Collection, rollup: Rollup, record: Record) -> bool:
@@ -153,15 +170,12 @@ class _Groups:
         """Whether what is not written about yet has a row too."""
         return bool(self._rollup.carries) and len(self._rollup.by) == 1
 
-    def add(self, part: tuple[list[Stored], Decimal] | None, times: int) -> None:
-        """Counts a record in, or out again."""
-        if part is None:
-            return
-        values, amount = part
+    def add(self, values: list[Stored], more: int, amount: Decimal) -> None:
+        """Counts records of one group in, or out again: how many more there are, and how much they add."""
         group = group_text(values)
         row = self.sql.execute(f"SELECT _count, _sum FROM {self._table} WHERE _group = ?", (group,)).fetchone()  # noqa: S608
         count, total = (row[0], Decimal(row[1])) if row else (0, Decimal(0))
-        count, total = count + times, _EXACT.add(total, amount * times)
+        count, total = count + more, _EXACT.add(total, amount)
         numbers = self._numbers(count, total)
         if count == 0 and not self._stands(group):
             self.sql.execute(f"DELETE FROM {self._table} WHERE _group = ?", (group,))  # noqa: S608
