@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -58,27 +59,43 @@ def pointer_to(pointer: str, name: str | int) -> str:
     return f"{pointer}/{text.replace('~', '~0').replace('/', '~1')}"
 
 
-def unstorable(value: Any, pointer: str = "") -> Iterator[Fault]:
+# Nearly every value is in order: where one stands is spelled out for a fault only.
+_Path = tuple[str | int, ...]
+
+
+def _at(pointer: str, path: _Path) -> str:
+    return reduce(pointer_to, path, pointer)
+
+
+def unstorable(value: Any) -> Iterator[Fault]:
     """What in a JSON value no engine stores: NUL, half a pair of surrogates, an integer beyond 64 bits."""
+    for path, message in _unstorable(value, ()):
+        yield Fault(_at("", path), message)
+
+
+def _unstorable(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
     if isinstance(value, str):
         if "\0" in value:
-            yield Fault(pointer, "holds a NUL character")
+            yield path, "holds a NUL character"
         elif not _whole(value):
-            yield Fault(pointer, "holds half a character (a lone surrogate)")
-    elif type(value) is int and not LEAST <= value <= MOST:
-        yield Fault(pointer, "integer beyond 64 bits")
+            yield path, "holds half a character (a lone surrogate)"
+    elif type(value) is int:
+        if not LEAST <= value <= MOST:
+            yield path, "integer beyond 64 bits"
     elif isinstance(value, dict):
         for name, item in value.items():
             if not _whole(name) or "\0" in name:
-                yield Fault(pointer, "a member's name holds a NUL character or half a character")
+                yield path, "a member's name holds a NUL character or half a character"
             else:
-                yield from unstorable(item, pointer_to(pointer, name))
+                yield from _unstorable(item, (*path, name))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from unstorable(item, pointer_to(pointer, number))
+            yield from _unstorable(item, (*path, number))
 
 
 def _whole(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -100,27 +117,33 @@ def typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
         steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
         return None, [Fault(pointer + steps, match["message"].replace("`decimal`", "a number with a fraction"))]
     # Dates stay dates and numbers numbers, so that the walk can look at them.
-    return found, [*_unfit(value, msgspec.to_builtins(found, builtin_types=(Decimal, datetime)), pointer)]
+    if type(found) in _FIT:
+        return found, []
+    taken = msgspec.to_builtins(found, builtin_types=(Decimal, datetime))
+    return found, [Fault(_at(pointer, path), message) for path, message in _unfit(value, taken, ())]
 
 
-def _unfit(given: Any, taken: Any, pointer: str) -> Iterator[Fault]:
+def _unfit(given: Any, taken: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
     """What a type lets pass and we do not: members that nested objects do not have, values that no rule could judge."""
     if isinstance(given, dict) and isinstance(taken, dict):
         for name, value in given.items():
             if name not in taken:
-                yield Fault(pointer_to(pointer, name), "is no field of this record")
+                yield (*path, name), "is no field of this record"
             else:
-                yield from _unfit(value, taken[name], pointer_to(pointer, name))
+                yield from _unfit(value, taken[name], (*path, name))
     elif isinstance(given, list) and isinstance(taken, list):
         for number, (one, other) in enumerate(zip(given, taken, strict=False)):
-            yield from _unfit(one, other, pointer_to(pointer, number))
+            if type(other) not in _FIT:
+                yield from _unfit(one, other, (*path, number))
     elif isinstance(taken, Decimal) and isinstance(given, str) and not PLAIN_NUMBER.fullmatch(given):
-        yield Fault(pointer, "is no number, e.g. 4.5")
+        yield path, "is no number, e.g. 4.5"
     elif (kind := _CHECKED.get(type(taken))) is not None:
         try:
             to_stored(kind, taken)
         except (ValueError, ArithmeticError) as error:
-            yield Fault(pointer, str(error))
+            yield path, str(error)
 
 
+_FIT = (str, int, bool, type(None))
+"""Of these a type lets nothing pass that we do not take."""
 _CHECKED: dict[type, Kind] = {Decimal: "decimal", datetime: "datetime", float: "number"}

@@ -20,7 +20,7 @@ from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unstor
 from .errors import DeclarationError
 from .feed import Feed
 from .principal import Principal
-from .record import Column, Record, columns, to_stored
+from .record import Column, Record, columns, stored_values, to_stored
 from .settings import Setting
 
 __all__ = [
@@ -412,7 +412,7 @@ class Resource:
         values: dict[str, Any] = {}
         for name in self.writable:
             if name in members:
-                value, found = typed(members[name], self._types[name], pointer_to("", name))
+                value, found = typed(members[name], self._types[name], f"/{name}")
                 values[name] = value
                 faults += found
             elif name not in self._optional:
@@ -476,6 +476,13 @@ class Resource:
 
     def _unkeepable(self, record: Record) -> list[Fault]:
         """What not every engine stores the same, should the declared normal form have made it."""
+        try:
+            stored_values(self.record)(record)
+        except (ValueError, ArithmeticError):
+            return self._unkept(record)
+        return []
+
+    def _unkept(self, record: Record) -> list[Fault]:
         faults = []
         for column in self.columns:
             try:

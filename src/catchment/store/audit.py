@@ -9,16 +9,16 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..clock import render_moment
 from .sqlite import mapped, open_database, transaction
 
-__all__ = ["Entry", "deny", "entries", "guard", "note"]
+__all__ = ["INSERT", "Entry", "deny", "entries", "guard", "note", "row"]
 
 _MAX_TEXT = 512
 _COLUMNS = "action, object, principal, key_id, before, after, result, request_id"
-_INSERT = f"INSERT INTO _audit (at, {_COLUMNS}) VALUES (?, {', '.join('?' * 8)})"  # noqa: S608 (columns above)
+INSERT = f"INSERT INTO _audit (at, {_COLUMNS}) VALUES (?, {', '.join('?' * 8)})"  # noqa: S608 (columns above)
 
 # REPLACE deletes without telling a trigger on DELETE, so an id that is taken is refused as well.
 _GUARD = (
@@ -61,8 +61,12 @@ def guard(sql: sqlite3.Connection) -> None:
 
 def note(sql: sqlite3.Connection, entry: Entry, now: datetime) -> None:
     """Adds the entry inside the caller's transaction, so that it is there exactly if what it tells happened."""
-    values = [value[:_MAX_TEXT] if isinstance(value, str) else value for value in _VALUES(entry)]
-    sql.execute(_INSERT, (render_moment(now), *values))
+    sql.execute(INSERT, row(entry, render_moment(now)))
+
+
+def row(entry: Entry, at: str) -> tuple[Any, ...]:
+    """The values that INSERT takes. at: a rendered moment."""
+    return (at, *[value[:_MAX_TEXT] if isinstance(value, str) else value for value in _VALUES(entry)])
 
 
 def deny(path: Path, entry: Entry, now: datetime) -> None:

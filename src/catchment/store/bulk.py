@@ -1,16 +1,19 @@
-"""Very many new records of resources at once, below the API: by the same steps, so with the same checks and rows.
+"""Very many new records of resources at once, below the API: by the same rules, so with the same checks and rows.
 
-What only readers need is made at the end: their indexes, and the roll-ups. Until then nobody may read or write, and
-what broke off is loaded anew into another file.
+Rows wait in memory and are written many at a time. What only readers need is made at the end: indexes, and the
+roll-ups. Until then nobody may read or write, and what broke off is loaded anew into another file.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -18,21 +21,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..app import App
-from ..clock import Clock
-from ..principal import Principal
+from ..clock import Clock, render_moment
+from ..errors import QueryError
+from ..principal import Action, Principal
 from ..record import Record
 from ..resource import Resource
-from ..settings import Settings
-from . import allowances, rollups
-from .change import apply
+from . import audit, rollups, spellings
+from .change import COMMIT, check_links, check_refusal
 from .present import Present
+from .records import Statements
+from .rows import Content, elements_of
 from .sqlite import create, open_database, transaction
 from .store import prepare
 from .tables import Collection, collections_of, tables_of
-from .write import Done, Write
+from .write import Done
 
 __all__ = ["Draft", "load"]
 
+_SCOPES: frozenset[Action] = frozenset({"read", "write"})
 BATCH, REMEMBERED, CACHE_KIB = 20_000, 100_000, 1_000_000
 
 
@@ -51,7 +57,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
     path: of the database, which is made when it is absent.
 
     Raises:
-        QueryError: a draft is refused; what came before it stays.
+        QueryError: a draft is refused, or, at the end, somebody has written twice what may be written once.
     """
     prepare(path, [app])
     collections = {item.name: item for item in collections_of(app)}
@@ -59,12 +65,17 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
     with closing(open_database(path)) as sql:
         sql.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         _drop_indexes(sql, written)
-        waiting = iter(drafts)
+        loading, waiting = _Loading(sql, collections), iter(drafts)
         for first in waiting:  # a draft may follow from what those before it did, so each is taken when it is due
-            yield from _put(sql, collections, chain([first], islice(waiting, BATCH - 1)), clock)
+            with transaction(sql, durable=False):
+                now = clock.now()
+                for draft in chain([first], islice(waiting, BATCH - 1)):
+                    yield loading.put(draft, now)
+                loading.flush()
         with transaction(sql, durable=True):
             for collection in written:
                 create(sql, tables_of(collection, sa.MetaData()))
+                _check_ones(sql, collection)
             for collection in written:
                 assert isinstance(collection.feed, Resource)
                 for number in range(len(collection.feed.rollups)):
@@ -72,39 +83,98 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
 
 
 def _drop_indexes(sql: sqlite3.Connection, collections: Sequence[Collection]) -> None:
-    """Only the index that finds another record of the same owner is used while loading."""
+    """None is used while loading."""
     with transaction(sql, durable=True):
         for collection in collections:
             for table in tables_of(collection, sa.MetaData()):
                 for index in table.indexes:
-                    if not str(index.name).endswith("__one"):
-                        sql.execute(f'DROP INDEX IF EXISTS "{index.name}"')
+                    sql.execute(f'DROP INDEX IF EXISTS "{index.name}"')
 
 
-def _put(
-    sql: sqlite3.Connection, collections: Mapping[str, Collection], batch: Iterable[Draft], clock: Clock
-) -> Iterator[Done]:
-    """What each did, as soon as it did; committed at the end."""
-    unlimited = dict.fromkeys(allowances.rates(list(collections.values()), Settings()))
-    with transaction(sql, durable=False):
-        now, views = clock.now(), dict[str, _Remembering]()
-        for draft in batch:
-            collection = collections[draft.collection]
-            view = views.setdefault(collection.app, _Remembering(Present(sql, collections, collection.app)))
-            present = Present(sql, collections, collection.app, counting=False, looking=view)
-            owner = Principal(draft.owner, scopes=frozenset({"read", "write"}))
-            yield apply(present, _creation(collection, owner, draft.members), now, unlimited)
-
-
-def _creation(collection: Collection, owner: Principal, members: Mapping[str, Any]) -> Write:
+def _check_ones(sql: sqlite3.Connection, collection: Collection) -> None:
+    """Raises QueryError where an owner has two records that are one."""
     assert isinstance(collection.feed, Resource)
-    draft = collection.feed.draft(members)
-    return Write(collection=collection, action="create", principal=owner, make=lambda _: draft)
+    if collection.feed.one_per_owner is None:
+        return
+    names = ", ".join(f'"{name}"' for name in (collection.feed.owner, *collection.feed.one_per_owner))
+    found = sql.execute(
+        f'SELECT {names} FROM "{collection.table}" WHERE "{collection.feed.owner}" IS NOT NULL'  # noqa: S608
+        f" GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+    ).fetchone()
+    if found:
+        message = f"{collection.name}: {found[0]} has written two of {', '.join(map(repr, found[1:]))}"
+        raise QueryError(message, kind="conflict", status=409)
 
 
-class _Remembering:
-    """What rules look up, read once for many: while new records are loaded, none that is there changes."""
+class _Loading:
+    """New records and the rows of them that wait. What is looked up is remembered: none that is there changes."""
 
-    def __init__(self, present: Present) -> None:
-        self.get: Callable[..., Record | None] = lru_cache(REMEMBERED)(present.get)
-        self.find = present.find
+    def __init__(self, sql: sqlite3.Connection, collections: Mapping[str, Collection]) -> None:
+        self._sql, self._collections, self._at = sql, collections, ""
+        self._waiting = defaultdict[str, list[tuple[Any, ...]]](list)
+        states = sql.execute("SELECT name, generation, revision FROM _collection").fetchall()
+        self._states = {name: (generation, revision) for name, generation, revision in states if name in collections}
+        self._looks = {item.app: _Look(self, Present(sql, collections, item.app)) for item in collections.values()}
+        self._is_there = lru_cache(REMEMBERED)(self._looked_up)
+        self._first = lru_cache(REMEMBERED)(partial(spellings.first_written, sql))
+
+    def put(self, draft: Draft, now: datetime) -> Done:
+        """What the draft did; its rows wait. QueryError: it is refused."""
+        collection, key = self._collections[draft.collection], str(uuid.uuid4())
+        resource, look = collection.feed, self._looks[collection.app]
+        assert isinstance(resource, Resource)
+        made = resource.complete(resource.draft(draft.members), None, key=key, owner=draft.owner, at=now)
+        record = spellings.as_first_written(collection, made, self._first)
+        check_links(collection, record, None, self._is_there)
+        look.new = key
+        check_refusal(resource, record, Principal(draft.owner, scopes=_SCOPES), look)
+        self._at = render_moment(now)
+        return self._keep(collection, key, record, draft.owner)
+
+    def _keep(self, collection: Collection, key: str, record: Any, owner: str) -> Done:
+        generation, revision = self._states[collection.name]
+        revision += 1
+        self._states[collection.name] = generation, revision
+        content, waiting = Content.of(collection, key, record), self._waiting
+        waiting[Statements.of(collection).insert].append(content.first_version(key, self._at, revision, owner))
+        for statement, rows in elements_of(collection, key, record):
+            waiting[statement] += rows
+        waiting[COMMIT].append((collection.name, generation, revision, self._at))
+        entry = audit.Entry("create", f"{collection.name}/{key}", owner, after=1)
+        waiting[audit.INSERT].append(audit.row(entry, self._at))
+        return Done("created", key, content.doc, 1, revision, generation, self._at)
+
+    def flush(self) -> None:
+        """Writes what waits, inside the caller's transaction."""
+        for statement, rows in self._waiting.items():
+            self._sql.executemany(statement, rows)
+        self._waiting.clear()
+        self._sql.executemany(
+            "UPDATE _collection SET revision = ?1, changed_at = ?2 WHERE name = ?3 AND revision < ?1",
+            [(revision, self._at, name) for name, (_, revision) in self._states.items()],
+        )
+
+    def _looked_up(self, name: str, key: str) -> bool:
+        """Whether a collection has a record of that key."""
+        self.flush()
+        table = self._collections[name].table
+        return self._sql.execute(f'SELECT 1 FROM "{table}" WHERE _key = ?', (key,)).fetchone() is not None  # noqa: S608
+
+
+class _Look:
+    """What rules look up. new: the key of the record that is judged, which is not there yet."""
+
+    def __init__(self, loading: _Loading, present: Present) -> None:
+        self._loading, self._present, self.new = loading, present, ""
+        self._got: Callable[..., Record | None] = lru_cache(REMEMBERED)(self._get)
+
+    def get(self, collection: str, *key: Any) -> Record | None:
+        return None if key == (self.new,) else self._got(collection, *key)
+
+    def _get(self, collection: str, *key: Any) -> Record | None:
+        self._loading.flush()
+        return self._present.get(collection, *key)
+
+    def find(self, collection: str, **fields: Any) -> list[Record]:
+        self._loading.flush()
+        return self._present.find(collection, **fields)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -15,8 +16,8 @@ from ..bodies import Fault, InvalidRecord
 from ..clock import parse_moment, render_moment
 from ..decode import render_key
 from ..errors import Concealed, QueryError
-from ..record import Stored
-from ..resource import REPLACE, Resource
+from ..principal import Principal
+from ..resource import REPLACE, Resource, View
 from . import allowances, audit, rollups, rows, spellings
 from .allowances import Rates
 from .present import Present, Row
@@ -24,9 +25,10 @@ from .records import Statements
 from .tables import Collection
 from .write import Done, Write
 
-__all__ = ["apply", "raise_revision"]
+__all__ = ["COMMIT", "apply", "check_links", "check_refusal", "raise_revision"]
 
 REMEMBERED = timedelta(hours=24)
+COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)"
 
 
 def apply(present: Present, write: Write, now: datetime, rates: Rates) -> Done:
@@ -113,17 +115,17 @@ def _put(present: Present, write: Write, row: Row | None, now: datetime) -> Done
     elif write.action == "create":
         _check_replaced(present, write, None)
     before, change = row.record if row else None, _Change(present, write, row, _moment(row, now))
-    _check_links(present, write, record, before)
+    check_links(write.collection, record, before, partial(_is_there, present))
     if row is not None and write.resource.same(record, before):
         return change.done("same", row.version, row.revision, row.doc, row.at)
-    _check_refusal(present, write, record)
+    if write.as_owner:
+        check_refusal(write.resource, record, write.principal, present)
     return change.put(record)
 
 
-def _check_refusal(present: Present, write: Write, record: Any) -> None:
+def check_refusal(resource: Resource, record: Any, principal: Principal, view: View) -> None:
     """Raises QueryError where the declared rule does not take the record from this person."""
-    refuse = write.resource.refuse if write.as_owner else None
-    refusal = refuse(record, write.principal, present.looking or present) if refuse else None
+    refusal = resource.refuse(record, principal, view) if resource.refuse else None
     if refusal is not None:
         raise QueryError(refusal.message, kind=_REFUSED[refusal.status], status=refusal.status)
 
@@ -135,7 +137,7 @@ def _made(present: Present, write: Write, draft: Mapping[str, Any], row: Row | N
     """The record that a draft makes: a new one, or the next version of what is there."""
     before, key = (row.record, row.key) if row else (None, str(uuid.uuid4()))
     made = write.resource.complete(draft, before, key=key, owner=write.principal.id, at=_moment(row, now))
-    return spellings.as_first_written(present.sql, write.collection, made)
+    return spellings.as_first_written(write.collection, made, partial(spellings.first_written, present.sql))
 
 
 def _other(present: Present, write: Write, record: Any) -> Row | None:
@@ -148,10 +150,19 @@ def _other(present: Present, write: Write, record: Any) -> Row | None:
     return present.row(write.collection, found[0]) if found else None
 
 
-def _check_links(present: Present, write: Write, record: Any, before: Any) -> None:
-    """Raises InvalidRecord where a record is newly about one that is not there. What is collected may go later on."""
+def _is_there(present: Present, target: str, key: str) -> bool:
+    table = present.collections[target].table
+    return present.sql.execute(f'SELECT 1 FROM "{table}" WHERE _key = ?', (key,)).fetchone() is not None  # noqa: S608
+
+
+def check_links(collection: Collection, record: Any, before: Any, is_there: Callable[[str, str], bool]) -> None:
+    """Raises InvalidRecord where a record is newly about one that is not there. What is collected may go later on.
+
+    is_there: whether a collection has a record of that key.
+    """
+    assert isinstance(collection.feed, Resource)
     faults = []
-    for link in write.resource.links:
+    for link in collection.feed.links:
         values = [getattr(record, name) for name in link.fields]
         stood = (
             before is not None
@@ -160,11 +171,9 @@ def _check_links(present: Present, write: Write, record: Any, before: Any) -> No
         )
         if stood or None in values:
             continue
-        target = present.collections[f"{write.collection.app}/{link.target.name}"]
         # A content's key is its own text; every other is made of its fields.
         key = render_key(values) if isinstance(link.target.key, tuple) else str(values[0])
-        found = present.sql.execute(f'SELECT 1 FROM "{target.table}" WHERE _key = ?', (key,)).fetchone()  # noqa: S608
-        if found is None:
+        if not is_there(f"{collection.app}/{link.target.name}", key):
             faults.append(Fault(f"/{link.fields[0]}", f"there is no such record in {link.target.name}"))
     if faults:
         raise InvalidRecord(faults)
@@ -181,10 +190,7 @@ def raise_revision(sql: sqlite3.Connection, collection: Collection, moment: str)
         "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ? RETURNING generation, revision",
         (moment, collection.name),
     ).fetchone()
-    sql.execute(
-        "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)",
-        (collection.name, generation, revision, moment),
-    )
+    sql.execute(COMMIT, (collection.name, generation, revision, moment))
     return int(revision)
 
 
@@ -210,16 +216,15 @@ class _Change:
         collection, row = self.write.collection, self.row
         key = row.key if row else render_key([record.id])
         content = rows.Content.of(collection, key, record)
-        values, doc = content.values, content.doc
+        doc, author = content.doc, self.write.principal.id
         revision = self._raise_revision()
         statements = Statements.of(collection)
-        own: tuple[Stored | bytes, ...] = ("", content.hash, b"")
-        since = (self._moment, revision, 0, 0, self.write.principal.id)
         if row is None:
-            self._sql.execute(statements.insert, (key, *own, 1, *since, *values, doc))
+            self._sql.execute(statements.insert, content.first_version(key, self._moment, revision, author))
         else:
             self._keep(revision, row, gone=False)
-            self._sql.execute(statements.update, (*own, *since, *values, doc, key, row.hash))
+            since = ("", content.hash, b"", self._moment, revision, 0, 0, author)
+            self._sql.execute(statements.update, (*since, *content.values, doc, key, row.hash))
         self._follow(key, record)
         version = row.version + 1 if row else 1
         return self.done("changed" if row else "created", version, revision, doc, self._moment, key)
@@ -261,10 +266,9 @@ class _Change:
     def _follow(self, key: str, record: Any) -> None:
         """Has everything follow that is kept beside the record: sums, and the elements of lists."""
         collection, resource = self.write.collection, self.write.resource
-        if self.present.counting:
-            before = self.row.record if self.row else None
-            rollups.keep(self._sql, collection, before, record)
-            rollups.carry(self._sql, self.present.collections.values(), collection, before, record)
+        before = self.row.record if self.row else None
+        rollups.keep(self._sql, collection, before, record)
+        rollups.carry(self._sql, self.present.collections.values(), collection, before, record)
         for name in resource.elements if self.row else ():
             self._sql.execute(f'DELETE FROM "{collection.table}__{name}" WHERE _key = ?', (key,))  # noqa: S608
         if record is not None:

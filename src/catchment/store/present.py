@@ -12,7 +12,6 @@ import msgspec
 from ..decode import render_key
 from ..errors import QueryError
 from ..record import Record, stored_record, to_stored
-from ..resource import View
 from .tables import Collection
 
 __all__ = ["Present", "Row"]
@@ -33,17 +32,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The collections as they are inside the writing transaction: what rules may look up.
-
-    counting: whether roll-ups follow at once; else somebody counts them anew before anyone reads.
-    looking: what rules get to look things up; None: this.
-    """
+    """The collections as they are inside the writing transaction: what rules may look up."""
 
     sql: sqlite3.Connection
     collections: Mapping[str, Collection]
     app: str
-    counting: bool = True
-    looking: View | None = None
 
     def _named(self, name: str) -> Collection:
         return self.collections[name if "/" in name else f"{self.app}/{name}"]

@@ -93,11 +93,14 @@ def _stored_groups(
         () if about is None else about[1:],
     )
     for values, group in itertools.groupby(rows, key=lambda row: row[:-1]):
-        count, total = 0, Decimal(0)
+        count, whole, total = 0, 0, Decimal(0)
         for *_, amount in group:
-            number_of = from_decimal_key(amount) if isinstance(amount, str) else Decimal(amount)
-            count, total = count + 1, _EXACT.add(total, number_of)
-        yield list(values), count, total
+            count += 1
+            if isinstance(amount, str):
+                total = _EXACT.add(total, from_decimal_key(amount))
+            else:
+                whole += amount
+        yield list(values), count, _EXACT.add(total, whole)
 
 
 def leave(present: Present, target: Collection, key: str) -> None:
@@ -221,7 +224,7 @@ class _Groups:
         found: dict[str, Stored] = {"_count": count, "_sum": _text(total)}
         if self._rollup.orders:
             whole = max(-(2**63), min(2**63 - 1, int(total)))
-            found |= {"_whole": whole, "_mean": float(Fraction(total) / count) if count else 0.0}
+            found |= {"_whole": whole, "_mean": _quotient(total, count) if count else 0.0}
         return found
 
     def _stands(self, group: str) -> bool:
@@ -258,6 +261,12 @@ class _Groups:
             return []
         kinds = {column.name: column.kind for column in self._about.columns}
         return [to_stored(kinds[name], getattr(record, name)) for name in self._rollup.carries]
+
+
+def _quotient(total: Decimal, count: int) -> float:
+    """The quotient, rounded once."""
+    whole = int(total)
+    return whole / count if whole == total else float(Fraction(total) / count)
 
 
 def _text(value: Decimal) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,23 +11,28 @@ import msgspec
 from ..resource import Resource, Spelling
 from .tables import Collection
 
-__all__ = ["as_first_written"]
+__all__ = ["First", "as_first_written", "first_written"]
 
 
-def as_first_written(sql: sqlite3.Connection, collection: Collection, record: Any) -> Any:
-    """The record with its spelled fields as they were first written, ever and by anybody; new ones are noted."""
+First = Callable[[str, Spelling, str], str]
+"""From an app, a spelling and a text to the text as it was first written."""
+
+
+def as_first_written(collection: Collection, record: Any, first: First) -> Any:
+    """The record with its spelled fields as they were first written, ever and by anybody."""
     assert isinstance(collection.feed, Resource)
     found: dict[str, Any] = {}
     for name, spelling in collection.feed.spellings.items():
         value = getattr(record, name)
         if isinstance(value, str):
-            found[name] = _first(sql, collection.app, spelling, value)
+            found[name] = first(collection.app, spelling, value)
         elif value is not None:
-            found[name] = [_first(sql, collection.app, spelling, text) for text in value]
+            found[name] = [first(collection.app, spelling, text) for text in value]
     return msgspec.structs.replace(record, **found) if found else record
 
 
-def _first(sql: sqlite3.Connection, app: str, spelling: Spelling, text: str) -> str:
+def first_written(sql: sqlite3.Connection, app: str, spelling: Spelling, text: str) -> str:
+    """The text as it was first written, inside the caller's transaction; a new one is noted."""
     place = app, spelling.name, spelling.key(text)
     sql.execute("INSERT OR IGNORE INTO _spelling (app, name, key, text) VALUES (?, ?, ?, ?)", (*place, text))
     row = sql.execute("SELECT text FROM _spelling WHERE app = ? AND name = ? AND key = ?", place).fetchone()

@@ -101,7 +101,8 @@ def wrong_text(text: str, longest: int, *, lines: bool = False) -> str:
         return "is empty"
     if len(text) > longest:
         return f"is longer than {longest} characters"
-    if any(unicodedata.category(sign) == "Cc" and not (lines and sign == "\n") for sign in text):
+    printable = text.isprintable()  # so there is none of these; else every sign has to be looked at
+    if not printable and any(unicodedata.category(sign) == "Cc" and not (lines and sign == "\n") for sign in text):
         return "holds a control character"
     if not any(unicodedata.category(sign) not in _UNSEEN and sign not in _EMPTY for sign in text):
         return "holds nothing that is seen"

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import chain
+from functools import lru_cache
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,14 @@ _NAMES = (
     "Señor {} y Cía.",
 )
 _COMMENTS = ("Came on time.\nWould ask again.", "Très bien 👍", "Not what we had agreed on.", "ממליצה")
-_RATINGS = (("5", 34), ("4.5", 22), ("4", 20), ("3.75", 8), ("3", 8), ("2", 4), ("1", 3), ("0.5", 1))
+_RATINGS = {5: 34, 4.5: 22, 4: 20, 3.75: 8, 3: 8, 2: 4, 1: 3, 0.5: 1}
+_RATED, _RATED_SO_OFTEN = list(map(float, _RATINGS)), list(accumulate(_RATINGS.values()))
+_HAD_SO_OFTEN = list(accumulate(1 / place for place in range(1, len(SKILLS) + 1)))
 _YEAR = date(2024, 1, 1)
-MOST_EVEN, EVEN = 25, 20
+MOST_EVEN, EVEN, MOST_REMEMBERED = 25, 20, 250_000
 
 
+@lru_cache(MOST_REMEMBERED)
 def user(number: int, variant: int) -> str:
     """The id of a made-up person."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"stand-in {variant} user {number}"))
@@ -112,8 +116,7 @@ def _name(number: int, chance: random.Random) -> str:
 
 def _skills(chance: random.Random) -> list[str]:
     """One to eight skills: the n-th is had by one n-th of those who have the first."""
-    weights = [1 / place for place in range(1, len(SKILLS) + 1)]
-    chosen = dict.fromkeys(chance.choices(SKILLS, weights, k=chance.randint(1, 8)))
+    chosen = dict.fromkeys(chance.choices(SKILLS, cum_weights=_HAD_SO_OFTEN, k=chance.randint(1, 8)))
     spellings: list[Callable[[str], str]] = [str, str, str, str.lower, lambda text: text.replace(" ", "  ")]
     return [chance.choice(spellings)(skill) for skill in chosen]
 
@@ -156,9 +159,9 @@ def _opinions_of(number: int, reviews: int, extent: Extent, variant: int) -> lis
     made, chance = offer(number, extent, variant), random.Random(f"opinions {number} {variant}")
     spelt = {" ".join(skill.casefold().split()): skill for skill in made.body["skills"]}
     most = (extent.users - 1) * (1 + len(spelt))
-    found: dict[tuple[str, str | None], Opinion] = {}
+    found, about = dict[tuple[str, str | None], Opinion](), [None, None, *spelt]
     while len(found) < min(reviews, most):
-        who, key = user(chance.randrange(extent.users), variant), chance.choice([None, None, *spelt])
+        who, key = user(chance.randrange(extent.users), variant), chance.choice(about)
         if who != made.user:
             skill = None if key is None else spelt[key]
             found.setdefault((who, key), Opinion(who, number, _opinion(chance, skill)))
@@ -166,9 +169,8 @@ def _opinions_of(number: int, reviews: int, extent: Extent, variant: int) -> lis
 
 
 def _opinion(chance: random.Random, skill: str | None) -> Json:
-    ratings, weights = zip(*_RATINGS, strict=True)
     comment = chance.choice(_COMMENTS) if chance.random() < 0.3 else None
-    return {"rating": float(chance.choices(ratings, weights)[0]), "skill": skill, "comment": comment}
+    return {"rating": chance.choices(_RATED, cum_weights=_RATED_SO_OFTEN)[0], "skill": skill, "comment": comment}
 
 
 # -- below the API --------------------------------------------------------------------------------------------------
