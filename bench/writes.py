@@ -6,17 +6,19 @@ synchronous=FULL, granian with one worker.
     product      one commit for all that is waiting
     commit each  the product, with one write in a commit
     ORM          FastAPI with a response model, and SQLAlchemy's ORM with a session and a commit for each request
+    limit        an ASGI application that keeps the bytes in a list and answers at once: what server and clients allow
 
 The product does more with each write: a version with its author, the collection's revision, an entry in the audit.
-Rounds alternate and the medians are compared: only ratios inside one run count.
+Rounds alternate and the medians are compared: only ratios inside one run count. How much one commit for many saves is
+up to the disk, so what a sync costs there is measured between the rounds; `--folder` says which disk it is. CPU is that
+of one write, of all of a server's threads, and of the clients.
 
-    ./run bench writes [--clients 16] [--seconds 3] [--rounds 5]
+    ./run bench writes [--clients 16] [--seconds 3] [--rounds 5] [--folder .]
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import signal
@@ -26,14 +28,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from catchment import App, Record
 from catchment.clock import SystemClock
@@ -41,6 +45,7 @@ from catchment.resource import Resource
 from catchment.settings import Settings
 
 TARGETS = {"ORM": 25, "commit each": 3}
+LOAD = Path(__file__).parent / "peers" / "load.py"
 
 
 # -- what is written ------------------------------------------------------------------------------------------------
@@ -75,10 +80,25 @@ def product(folder: str, writes_together: int | None, *_: Any) -> Any:
     """The product's service. writes_together: None for as many as wait."""
     from catchment.serve.app import build
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))  # as `catchment serve` does
     limits = ("CATCHMENT_LIMIT_ANONYMOUS", "CATCHMENT_LIMIT_KEY", "CATCHMENT_LIMIT_WRITES")
     values = {"CATCHMENT_DATA": folder, "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8", **dict.fromkeys(limits, "off")}
     several = {} if writes_together is None else {"writes_together": writes_together}
     return build([app], Settings().with_values("bench", values), SystemClock(), **several)
+
+
+def limit(*_: Any) -> Any:
+    """It reads the body and says that it is created."""
+    kept: list[bytes] = []
+    answer = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+
+    async def service(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            kept.append((await receive())["body"])
+            await send({"type": "http.response.start", "status": 201, "headers": answer})
+            await send({"type": "http.response.body", "body": b"{}"})
+
+    return service
 
 
 def orm(folder: str, *_: Any) -> Any:
@@ -92,6 +112,7 @@ SERVICES: dict[str, Callable[[str], Callable[..., Any]]] = {
     "product": lambda folder: partial(product, folder, None),
     "commit each": lambda folder: partial(product, folder, 1),
     "ORM": lambda folder: partial(orm, folder),
+    "limit": lambda _: limit,
 }
 
 
@@ -111,9 +132,17 @@ def serve(name: str, port: int, folder: str) -> None:
     served.serve(target_loader=loader, wrap_loader=False)
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server in processes of its own. group: of them."""
+
+    port: int
+    group: int
+
+
 @contextmanager
-def running(name: str, folder: Path) -> Iterator[int]:
-    """The port of a server of its own process, which is gone afterwards."""
+def running(name: str, folder: Path) -> Iterator[Server]:
+    """A server, which is gone afterwards."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -130,7 +159,7 @@ def running(name: str, folder: Path) -> Iterator[int]:
                 if process.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"the server {name} did not start") from None
                 time.sleep(0.02)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         try:
@@ -140,92 +169,83 @@ def running(name: str, folder: Path) -> Iterator[int]:
             process.wait()
 
 
-# -- clients --------------------------------------------------------------------------------------------------------
+# -- measuring ------------------------------------------------------------------------------------------------------
 
 
-class Client(asyncio.Protocol):
-    """One person with one connection, who writes the next note when the one before is answered.
-
-    As little as a client can do, so that it is the server that is measured.
-    """
-
-    def __init__(self, until: float, number: int) -> None:
-        self.took: list[float] = []
-        self.refused: list[bytes] = []
-        self.done = asyncio.get_running_loop().create_future()
-        self._until, self._number, self._answer = until, number, b""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._send()
-
-    def _send(self) -> None:
-        note = {"title": f"Note {len(self.took)} of {self._number}", "text": "It rained all day. " * 15, "stars": 4}
-        body = json.dumps(note).encode()
-        head = f"POST /v1/bench/notes HTTP/1.1\r\nhost: localhost\r\nuser-id: {uuid.UUID(int=self._number + 1)}\r\n"
-        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._begun = time.perf_counter()
-        self._transport.write(head.encode() + body)
-
-    def data_received(self, data: bytes) -> None:
-        self._answer += data
-        head, found, rest = self._answer.partition(b"\r\n\r\n")
-        if not found or len(rest) < int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]):
-            return
-        now = time.perf_counter()
-        self.took.append(now - self._begun)
-        if not head.startswith(b"HTTP/1.1 201"):
-            self.refused.append(self._answer)
-        self._answer = b""
-        if now < self._until:
-            self._send()
-        else:
-            self._transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(error)
+def cpu_of(group: int) -> float:
+    """The CPU seconds that the processes of a group have used."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # one that ended meanwhile
+            values = path.read_text().rpartition(")")[2].split()
+            ticks += (int(values[11]) + int(values[12])) * (int(values[2]) == group)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
-async def load(port: int, clients: int, seconds: float) -> tuple[float, list[float]]:
-    """Writes in a second, and the seconds that each took."""
-    loop, begin = asyncio.get_running_loop(), time.perf_counter()
-    people = [Client(begin + seconds, number) for number in range(clients)]
-    for person in people:
-        await loop.create_connection(lambda person=person: person, "127.0.0.1", port)
-    for person in people:
-        if error := await person.done:
-            raise error
-    took = [value for person in people for value in person.took]
-    if refused := [answer for person in people for answer in person.refused]:
-        raise RuntimeError(f"{len(refused)} of {len(took)} were refused: {refused[0][:500]!r}")
-    return len(took) / (time.perf_counter() - begin), took
+def synced_ms(folder: Path, times: int = 200) -> tuple[float, float]:
+    """What it takes to have 4 kB more of a file on the disk: median and 95th percentile."""
+    took = []
+    with (folder / "synced").open("wb", buffering=0) as file:
+        for _ in range(times):
+            file.write(bytes(4096))
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - begun) * 1000)
+    took.sort()
+    return took[times // 2], took[times * 95 // 100]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of some seconds of writing. cpu_ms, client_ms: of the server and of the clients, for one write."""
+
+    rate: float
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: float
+    client_ms: float
+
+
+def load(server: Server, clients: int, seconds: float) -> Round:
+    before = cpu_of(server.group)
+    command = [sys.executable, str(LOAD), str(server.port), str(clients), str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    found, used = json.loads(done.stdout), cpu_of(server.group) - before
+    number = found["answered"]
+    cpu_ms, client_ms = used * 1000 / number, found["cpu"] * 1000 / number
+    return Round(number / found["seconds"], found["p50"], found["p95"], cpu_ms, client_ms)
 
 
 # -- the table ------------------------------------------------------------------------------------------------------
 
 
 def measure(folder: Path, clients: int, seconds: float, rounds: int) -> None:
-    rates: dict[str, list[float]] = {name: [] for name in SERVICES}
-    times: dict[str, list[float]] = {name: [] for name in SERVICES}
-    with ExitStack() as servers:
-        ports = {name: servers.enter_context(running(name, folder / name.replace(" ", "-"))) for name in SERVICES}
-        for port in ports.values():  # what is done once is done before
-            asyncio.run(load(port, clients, seconds / 10))
+    found: dict[str, list[Round]] = {name: [] for name in SERVICES}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(running(name, folder / name.replace(" ", "-"))) for name in SERVICES}
+        for server in servers.values():  # what is done once is done before
+            load(server, clients, seconds / 5)
+        synced = [synced_ms(folder)]
         for _ in range(rounds):
-            for name, port in ports.items():
-                rate, took = asyncio.run(load(port, clients, seconds))
-                rates[name].append(rate)
-                times[name] += took
+            for name, server in servers.items():
+                found[name].append(load(server, clients, seconds))
+            synced.append(synced_ms(folder))
+    p50, p95 = (statistics.median(part) for part in zip(*synced, strict=True))
     print(f"{clients} clients, {rounds} rounds of {seconds} s; WAL, synchronous=FULL, granian with one worker")
-    print(f"{'durable POST':<16}{'a second':>10}{'p50 ms':>9}{'p95 ms':>9}{'product is':>12}{'target':>9}")
+    print(f"fdatasync of 4 kB on this disk: {p50:.2f} ms, p95 {p95:.2f} ms")
+    columns = f"{'a second':>10}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms':>9}{'client':>8}{'product is':>12}{'target':>9}"
+    print(f"{'durable POST':<16}{columns}")
     for name in SERVICES:
-        found = sorted(times[name])
-        p50, p95 = (found[round(part * (len(found) - 1))] * 1000 for part in (0.5, 0.95))
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(rates["product"], rates[name], strict=True))
-        target = f"{TARGETS[name]:.1f}x" if name in TARGETS else ""
-        rate = statistics.median(rates[name])
-        print(f"  {name:<14}{rate:10.0f}{p50:9.2f}{p95:9.2f}{ratio:11.1f}x{target:>9}")
+        _print(name, found[name], found["product"])
+
+
+def _print(name: str, theirs: Sequence[Round], ours: Sequence[Round]) -> None:
+    rate, p50, p95, cpu, client = (statistics.median(part) for part in zip(*map(astuple, theirs), strict=True))
+    ratio = statistics.median(our.rate / their.rate for our, their in zip(ours, theirs, strict=True))
+    target = f"{TARGETS[name]:.1f}x" if name in TARGETS else ""
+    print(f"  {name:<14}{rate:10.0f}{p50:9.2f}{p95:9.2f}{cpu:9.3f}{client:8.3f}{ratio:11.2f}x{target:>9}")
 
 
 def main() -> None:
@@ -233,6 +253,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the servers keep their files for the while")
     parser.add_argument("--serve", choices=SERVICES, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--data", help=argparse.SUPPRESS)
@@ -242,7 +263,7 @@ def main() -> None:
         return
     if find_spec("fastapi") is None:
         parser.error("fastapi is not installed: ./run bench writes installs it")
-    with tempfile.TemporaryDirectory(prefix="catchment-bench-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="catchment-bench-", dir=options.folder) as temporary:
         measure(Path(temporary), options.clients, options.seconds, options.rounds)
 
 
