@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import hashlib
 import json
@@ -197,7 +196,7 @@ class Writing:
 
     async def _send(self, write: Write) -> Done:
         try:
-            return await asyncio.wrap_future(self.writer.submit(write))
+            return await self.writer.done(write)
         except Concealed:
             self.data.concealed = True  # it is audited all the same
             raise

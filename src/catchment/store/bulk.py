@@ -27,7 +27,8 @@ from ..principal import Action, Principal
 from ..record import Record
 from ..resource import Resource
 from . import audit, rollups, spellings
-from .change import COMMIT, check_links, check_refusal
+from .change import check_links, check_refusal
+from .group import COMMIT
 from .present import Present
 from .records import Statements
 from .rows import Content, elements_of

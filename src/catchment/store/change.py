@@ -18,40 +18,42 @@ from ..decode import render_key
 from ..errors import Concealed, QueryError
 from ..principal import Principal
 from ..resource import REPLACE, Resource, View
-from . import allowances, audit, rollups, rows, spellings
+from . import allowances, rollups, rows, spellings
 from .allowances import Rates
+from .audit import Entry
+from .group import Group
 from .present import Present, Row
 from .records import Statements
 from .tables import Collection
 from .write import Done, Write
 
-__all__ = ["COMMIT", "apply", "check_links", "check_refusal", "raise_revision"]
+__all__ = ["apply", "check_links", "check_refusal"]
 
 REMEMBERED = timedelta(hours=24)
-COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)"
 
 
-def apply(present: Present, write: Write, now: datetime, rates: Rates) -> Done:
-    """What the write did. rates: how often people may write.
+def apply(present: Present, write: Write, group: Group, rates: Rates) -> Done:
+    """What the write did. group: what is written with it in one transaction. rates: how often people may write.
 
     Raises:
         QueryError: why it did nothing; what it has changed by then the caller takes back.
     """
+    now = group.now
     if remembered := _remembered(present.sql, write, now):
         return remembered
     allowances.take(present.sql, write, rates, now)
-    row = _meant(present, write) if write.action != "create" else None
+    row = _meant(present, write, group) if write.action != "create" else None
     if write.action == "delete":
         assert row is not None
-        done = _Change(present, write, row, _moment(row, now)).delete()
+        done = _Change(present, write, group, row).delete()
     else:
-        done = _put(present, write, row, now)
-    _note(present.sql, write, row, done, now)
+        done = _put(present, write, group, row)
+    group.note(_entry(write, row, done))
     _remember(present.sql, write, done, now)
     return done
 
 
-def _meant(present: Present, write: Write) -> Row:
+def _meant(present: Present, write: Write, group: Group) -> Row:
     """The row that is meant, if this principal may do that to it and it is still the version that was meant.
 
     Raises:
@@ -65,7 +67,7 @@ def _meant(present: Present, write: Write) -> Row:
         if write.resource.conceal:
             raise Concealed
         raise QueryError("This record is not yours.", kind="forbidden", status=403)
-    _check_version(present, write, row)
+    _check_version(group, write, row)
     return row
 
 
@@ -74,13 +76,13 @@ def _key_of(present: Present, collection: Collection, fields: Mapping[str, Any])
     return next((key for key, _ in present.matching(collection, fields)), "")
 
 
-def _check_version(present: Present, write: Write, row: Row) -> None:
+def _check_version(group: Group, write: Write, row: Row) -> None:
     """Raises QueryError, 412, where another version is there than the one that is meant."""
-    if write.matches and not write.matches(row.key, _generation(present.sql, write.collection), row.version):
+    if write.matches and not write.matches(row.key, group.generation(write.collection), row.version):
         raise QueryError("The record has another version by now.", kind="changed-meanwhile", status=412)
 
 
-def _check_replaced(present: Present, write: Write, other: Row | None) -> None:
+def _check_replaced(group: Group, write: Write, other: Row | None) -> None:
     """Raises QueryError where a new record may not take the place of the other one: 428 or 412."""
     if write.action != "create" or write.resource.one_per_owner is None:
         return
@@ -90,7 +92,7 @@ def _check_replaced(present: Present, write: Write, other: Row | None) -> None:
         message = "You have written this already: to replace it name its version with If-Match."
         raise QueryError(message, kind="if-match-needed", status=428)
     if other is not None:
-        _check_version(present, write, other)
+        _check_version(group, write, other)
 
 
 def _absent() -> QueryError:
@@ -102,19 +104,19 @@ def _moment(row: Row | None, now: datetime) -> datetime:
     return max(now, parse_moment(row.at)) if row else now
 
 
-def _put(present: Present, write: Write, row: Row | None, now: datetime) -> Done:
+def _put(present: Present, write: Write, group: Group, row: Row | None) -> Done:
     assert write.make is not None
     draft = write.make(row.record if row else None)
-    record = _made(present, write, draft, row, now)
+    record = _made(present, write, draft, row, group.now)
     other = _other(present, write, record)
     if other is not None:
         if row is not None or write.resource.again is not REPLACE:
             raise QueryError("You have written such a record already.", kind="conflict", status=409)
-        _check_replaced(present, write, other)
-        row, record = other, _made(present, write, draft, other, now)
+        _check_replaced(group, write, other)
+        row, record = other, _made(present, write, draft, other, group.now)
     elif write.action == "create":
-        _check_replaced(present, write, None)
-    before, change = row.record if row else None, _Change(present, write, row, _moment(row, now))
+        _check_replaced(group, write, None)
+    before, change = row.record if row else None, _Change(present, write, group, row)
     check_links(write.collection, record, before, partial(_is_there, present))
     if row is not None and write.resource.same(record, before):
         return change.done("same", row.version, row.revision, row.doc, row.at)
@@ -179,29 +181,14 @@ def check_links(collection: Collection, record: Any, before: Any, is_there: Call
         raise InvalidRecord(faults)
 
 
-def _generation(sql: sqlite3.Connection, collection: Collection) -> int:
-    row = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()
-    return int(row[0])
-
-
-def raise_revision(sql: sqlite3.Connection, collection: Collection, moment: str) -> int:
-    """The collection's next revision, of a commit at that moment."""
-    generation, revision = sql.execute(
-        "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ? RETURNING generation, revision",
-        (moment, collection.name),
-    ).fetchone()
-    sql.execute(COMMIT, (collection.name, generation, revision, moment))
-    return int(revision)
-
-
 @dataclass(frozen=True, slots=True)
 class _Change:
     """The rows that one write changes. row: what is there before, None for nothing."""
 
     present: Present
     write: Write
+    group: Group
     row: Row | None
-    at: datetime
 
     @property
     def _sql(self) -> sqlite3.Connection:
@@ -209,7 +196,7 @@ class _Change:
 
     @property
     def _moment(self) -> str:
-        return render_moment(self.at)
+        return render_moment(_moment(self.row, self.group.now))
 
     def put(self, record: Any) -> Done:
         """The record, stored as its next version."""
@@ -253,15 +240,14 @@ class _Change:
     ) -> Done:
         """What was done, with the generation that it was done to."""
         key = key or (self.row.key if self.row else "")
-        return Done(outcome, key, doc, version, revision, _generation(self._sql, self.write.collection), at)
+        return Done(outcome, key, doc, version, revision, self.group.generation(self.write.collection), at)
 
     def _keep(self, revision: int, row: Row, *, gone: bool) -> None:
         statement = Statements.of(self.write.collection).keep
         self._sql.execute(statement, (self._moment, revision, int(gone), row.key, row.hash))
 
     def _raise_revision(self, collection: Collection | None = None) -> int:
-        """One more for each write, so that every state between two writes can be read again."""
-        return raise_revision(self._sql, collection or self.write.collection, self._moment)
+        return self.group.raise_revision(collection or self.write.collection, self._moment)
 
     def _follow(self, key: str, record: Any) -> None:
         """Has everything follow that is kept beside the record: sums, and the elements of lists."""
@@ -278,8 +264,8 @@ class _Change:
 # -- what is noted beside it ----------------------------------------------------------------------------------------
 
 
-def _note(sql: sqlite3.Connection, write: Write, row: Row | None, done: Done, now: datetime) -> None:
-    entry = audit.Entry(
+def _entry(write: Write, row: Row | None, done: Done) -> Entry:
+    return Entry(
         write.action,
         f"{write.collection.name}/{done.key}",
         write.principal.id,
@@ -288,7 +274,6 @@ def _note(sql: sqlite3.Connection, write: Write, row: Row | None, done: Done, no
         after=None if done.outcome == "deleted" else done.version,
         request_id=write.request_id,
     )
-    audit.note(sql, entry, now)
 
 
 def _remembered(sql: sqlite3.Connection, write: Write, now: datetime) -> Done | None:

@@ -26,6 +26,7 @@ from .archive import Archive, store_body
 from .change import apply
 from .erasing import drop_body, erased_of, forget_answers
 from .generations import forget_next
+from .group import Group
 from .ledger import Ledger
 from .present import Present
 from .sqlite import mapped, transaction
@@ -221,12 +222,14 @@ class Erasure:
 
     def _remove_written(self, sql: sqlite3.Connection, now: datetime) -> None:
         """Deletes the records as a person would, so that lists and roll-ups follow; then what else holds them."""
+        group = Group(sql, now)
         present = Present(sql, self._collections, self._collection.app)
         there = [key for key in self._keys if present.row(self._collection, key)]
         for key in there:
-            apply(present, self._deletion(key), now, {})
+            apply(present, self._deletion(key), group, {})
         if not there and self._keys:
-            _raise_revision(sql, self._name, render_moment(now))
+            group.raise_revision(self._collection, render_moment(now))
+        group.put()
         answers = sql.execute("SELECT principal, key, answer FROM _idempotency").fetchall()
         remembered = [(who, once) for who, once, answer in answers if _done(answer).key in self._keys]
         sql.executemany("DELETE FROM _idempotency WHERE principal = ? AND key = ?", remembered)
@@ -249,7 +252,9 @@ class Erasure:
             [(key, self._name) for key in self._keys],
         )
         if self._keys:
-            _raise_revision(sql, self._name, render_moment(now))
+            group = Group(sql, now)
+            group.raise_revision(self._collection, render_moment(now))
+            group.put()
 
     def _rewrite(self, body: _Body) -> None:
         """Puts the body without the rows in its place, or removes it."""
@@ -285,15 +290,3 @@ _OPEN = "(SELECT p.pass FROM _partition p WHERE p.feed = _exchange.feed AND p.ke
 
 def _done(answer: bytes) -> Done:
     return msgspec.msgpack.decode(answer, type=Done)
-
-
-def _raise_revision(sql: sqlite3.Connection, name: str, at: str) -> None:
-    """The next revision, which no attempt brought."""
-    generation, revision = sql.execute(
-        "UPDATE _collection SET revision = revision + 1, changed_at = ? WHERE name = ? RETURNING generation, revision",
-        (at, name),
-    ).fetchone()
-    sql.execute(
-        "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)",
-        (name, generation, revision, at),
-    )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..clock import parse_moment, render_moment
-from .change import raise_revision
+from .group import Group
 from .sqlite import mapped, open_database, transaction
 from .tables import Collection
 
@@ -51,5 +51,7 @@ def keep(path: Path, collection: Collection, name: str, found: Kept, before: Kep
         values = (collection.app, name, msgspec.json.encode(found.value).decode(), moment)
         sql.execute("INSERT OR REPLACE INTO _kept (app, name, value, at) VALUES (?, ?, ?, ?)", values)
         if present is not None:
-            raise_revision(sql, collection, moment)
+            group = Group(sql, found.at)
+            group.raise_revision(collection, moment)
+            group.put()
     return found

@@ -6,12 +6,14 @@ roll-ups, its list elements, its audit and its revision in one transaction.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import Clock
@@ -19,6 +21,7 @@ from ..errors import QueryError, StoreUnavailable
 from ..settings import Settings
 from . import allowances
 from .change import apply
+from .group import Group
 from .present import Present
 from .sqlite import mapped, open_database, transaction
 from .tables import Collection
@@ -27,6 +30,24 @@ from .write import Done, Once, Write
 __all__ = ["Done", "Once", "Write", "Writer"]
 
 CAPACITY, BATCH = 1000, 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A write, and who waits for its answer: somebody in an event loop, or in a thread where there is none."""
+
+    write: Write
+    answer: asyncio.Future[Done] | Future[Done]
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def goes_on(self) -> bool:
+        """Whether somebody waits still: who does not has not been promised anything."""
+        if isinstance(self.answer, Future):
+            return self.answer.set_running_or_notify_cancel()
+        return not self.answer.cancelled()
+
+
+_Answers = list[tuple[asyncio.Future[Done] | Future[Done], Done | Exception]]
 
 
 class Writer:
@@ -50,7 +71,8 @@ class Writer:
         self._collections = {item.name: item for item in collections}
         self._clock = clock
         self._rates = allowances.rates(collections, settings)
-        self._waiting: queue.Queue[tuple[Write, Future[Done]] | None] = queue.Queue(capacity)
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._capacity = capacity
         self._batch = batch
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -64,18 +86,27 @@ class Writer:
             QueryError: 503, too many are waiting.
             StoreUnavailable: the writer is closed.
         """
-        waiting: Future[Done] = Future()
+        answer: Future[Done] = Future()
+        self._put(_Waiting(write, answer))
+        return answer
+
+    async def done(self, write: Write) -> Done:
+        """The same in an event loop, which is woken once for all that was committed together."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Done] = loop.create_future()
+        self._put(_Waiting(write, answer, loop))
+        return await answer
+
+    def _put(self, waiting: _Waiting) -> None:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the service ends")
+            if self._waiting.qsize() >= self._capacity:
+                raise QueryError("too many writes are waiting; try again", kind="overloaded", status=503)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="catchment-writes", daemon=True)
                 self._thread.start()
-            try:
-                self._waiting.put_nowait((write, waiting))
-            except queue.Full:
-                raise QueryError("too many writes are waiting; try again", kind="overloaded", status=503) from None
-        return waiting
+            self._waiting.put(waiting)
 
     def close(self) -> None:
         """Returns when all that was waiting is answered and the database is closed."""
@@ -93,28 +124,34 @@ class Writer:
             while len(taken) < self._batch and not self._waiting.empty():
                 taken.append(self._waiting.get_nowait())
             open_ended = None not in taken
-            # Somebody who no longer waits for the answer has not been promised anything.
-            self._answer([item for item in taken if item is not None and item[1].set_running_or_notify_cancel()])
+            self._answer([item for item in taken if item is not None and item.goes_on()])
         if self._connection is not None:
             self._connection[1].close()
 
-    def _answer(self, taken: Sequence[tuple[Write, Future[Done]]]) -> None:
+    def _answer(self, taken: Sequence[_Waiting]) -> None:
         if not taken:
             return
+        outcomes: Sequence[Done | Exception]
         try:
-            found = self._commit([write for write, _ in taken])
+            outcomes = self._commit([item.write for item in taken])
         except Exception as error:  # noqa: BLE001 (the top of a worker: it goes to everybody who waits)
-            found = [error] * len(taken)
-        for (_, waiting), outcome in zip(taken, found, strict=True):
-            if isinstance(outcome, Exception):
-                waiting.set_exception(outcome)
+            outcomes = [error] * len(taken)
+        told: dict[asyncio.AbstractEventLoop | None, _Answers] = {}
+        for item, outcome in zip(taken, outcomes, strict=True):
+            told.setdefault(item.loop, []).append((item.answer, outcome))
+        for loop, answers in told.items():
+            if loop is None:
+                _tell(answers)
             else:
-                waiting.set_result(outcome)
+                with contextlib.suppress(RuntimeError):  # it has ended, and with it whoever waited
+                    loop.call_soon_threadsafe(_tell, answers)
 
     def _commit(self, writes: Sequence[Write]) -> list[Done | Exception]:
         with transaction(self._database(), durable=True) as sql:
-            now = self._clock.now()
-            return [self._alone(sql, write, now) for write in writes]
+            group = Group(sql, self._clock.now())
+            outcomes = [self._alone(group, write) for write in writes]
+            group.put()
+            return outcomes
 
     def _database(self) -> sqlite3.Connection:
         """The connection; a file that was replaced (a restored backup) is another file under the same name."""
@@ -130,16 +167,22 @@ class Writer:
             self._connection = identity, open_database(self._path)
         return self._connection[1]
 
-    def _alone(self, sql: sqlite3.Connection, write: Write, now: datetime) -> Done | Exception:
+    def _alone(self, group: Group, write: Write) -> Done | Exception:
         """What one write did, or why it did nothing: then all of it is undone, and nothing of the others."""
-        sql.execute("SAVEPOINT one")
         try:
-            with mapped():
-                done = apply(Present(sql, self._collections, write.collection.app), write, now, self._rates)
+            with mapped(), group.one():
+                return apply(Present(group.sql, self._collections, write.collection.app), write, group, self._rates)
         except Exception as error:  # also a fault in a declared rule: it is its writer's answer, nobody else's
-            if not sql.in_transaction:
+            if not group.sql.in_transaction:
                 raise  # the engine has undone everything: full, or broken
-            sql.execute("ROLLBACK TO one")
-            done = error  # type: ignore[assignment]  # given back as a value
-        sql.execute("RELEASE one")
-        return done
+            return error
+
+
+def _tell(answers: _Answers) -> None:
+    for answer, outcome in answers:
+        if answer.done():  # in an event loop somebody may give up at any time
+            continue
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)

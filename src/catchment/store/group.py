@@ -1,0 +1,80 @@
+"""What the writes of one transaction have in common: its moment, and what is noted once for all of them at its end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..clock import render_moment
+from . import audit
+from .tables import Collection
+
+__all__ = ["COMMIT", "Group"]
+
+COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)"
+
+_State = tuple[int, int, str]
+"""A collection's generation, its revision, and the moment of that; "" where the group did not raise it."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Writes that are committed together. Nobody reads the revisions or the audit in between, so they are put last.
+
+    Use it inside the transaction that holds the write lock, and call `put` before that is committed.
+    """
+
+    sql: sqlite3.Connection
+    now: datetime
+    _states: dict[str, _State] = field(default_factory=dict)
+    _commits: list[tuple[str, int, int, str]] = field(default_factory=list)
+    _entries: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One write: what it raised and noted is taken back with its rows if it raises an error."""
+        states, commits, entries = dict(self._states), len(self._commits), len(self._entries)
+        self.sql.execute("SAVEPOINT one")
+        try:
+            yield
+        except Exception:
+            if self.sql.in_transaction:  # else the engine has undone everything: full, or broken
+                self.sql.execute("ROLLBACK TO one")
+                self.sql.execute("RELEASE one")
+            self._states = states
+            del self._commits[commits:], self._entries[entries:]
+            raise
+        self.sql.execute("RELEASE one")
+
+    def generation(self, collection: Collection) -> int:
+        """Of the collection, as long as the transaction lasts."""
+        return self._state(collection)[0]
+
+    def raise_revision(self, collection: Collection, moment: str) -> int:
+        """The collection's next revision, of that moment: one for each write, so that each state can be read again."""
+        generation, revision, _ = self._state(collection)
+        self._states[collection.name] = generation, revision + 1, moment
+        self._commits.append((collection.name, generation, revision + 1, moment))
+        return revision + 1
+
+    def note(self, entry: audit.Entry) -> None:
+        """Has the audit tell it, if it is committed."""
+        self._entries.append(audit.row(entry, render_moment(self.now)))
+
+    def put(self) -> None:
+        """Stores what was raised and noted."""
+        raised = [(revision, moment, name) for name, (_, revision, moment) in self._states.items() if moment]
+        self.sql.executemany("UPDATE _collection SET revision = ?, changed_at = ? WHERE name = ?", raised)
+        self.sql.executemany(COMMIT, self._commits)
+        self.sql.executemany(audit.INSERT, self._entries)
+
+    def _state(self, collection: Collection) -> _State:
+        found = self._states.get(collection.name)
+        if found is None:
+            row = self.sql.execute("SELECT generation, revision FROM _collection WHERE name = ?", (collection.name,))
+            found = self._states[collection.name] = (*row.fetchone(), "")
+        return found
