@@ -16,7 +16,7 @@ from .upstream import Budget, Window
 
 __all__ = ["Count", "Wait", "day_of", "day_turns", "left_today", "pause_after_quota", "take"]
 
-PAUSE = "pause"
+PAUSE, QUOTA = "pause", "quota"
 SLACK = timedelta(milliseconds=100)
 
 
@@ -99,9 +99,12 @@ def day_turns(budget: Budget, now: datetime) -> datetime:
 
 
 def left_today(budget: Budget, counts: Mapping[str, Count], now: datetime) -> int | None:
-    """Requests left until the day turns; None where no day is counted."""
+    """Requests left until the day turns; None where no day is counted. While the upstream says so there are none."""
+    pause = counts.get(PAUSE, Count())
     for window in budget.windows:
         if window.unit == "day":
+            if pause.reason == QUOTA and pause.until and pause.until > now:
+                return 0
             count = counts.get("day", Count())
             return window.count - (count.used if count.period == day_of(budget, now) else 0)
     return None

@@ -173,8 +173,8 @@ class Collector:
         lease = await self._claim(run, name, task)
         if isinstance(lease, Result):
             return lease
-        if task.why == "asked for":
-            lease = replace(lease, instead=None)
+        if task.why == "named":
+            lease = self._passes.as_declared(feed, lease)
         self._tell(Event("started", name, key))
         renewing = asyncio.create_task(self._renew(lease))
         if this := asyncio.current_task():

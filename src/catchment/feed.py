@@ -228,6 +228,8 @@ class Feed:
         due: `changed() | older_than(…)`: when a collected partition is asked again, in the place of the schedule.
         settle: how long after its first collection a partition is re-read at every `reread` (default: the
             schedule); after that at every `reconcile` only.
+        reconcile_with: parameters with which a collected partition is asked at every `reconcile`, in the place of its
+            own: for more than what is asked daily. Where the upstream refuses them, as `Meaning.instead()` says.
         aliases: other names under which readers may ask for a field: `{"removal": "removal_of_clothing"}`.
         sort: the order of lists. indexes: further orders that readers ask for often.
         stale: the age at which a partition is too old; without it, that of a missed round of its schedule.
@@ -260,6 +262,7 @@ class Feed:
     settle: timedelta | None = field(default=None, kw_only=True)
     reread: Every | None = field(default=None, kw_only=True)
     reconcile: Every = field(default=Every(days=30), kw_only=True)
+    reconcile_with: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     pass_max_age: timedelta | None = field(default=None, kw_only=True)
     max_partition_records: int = field(default=200_000, kw_only=True)
     aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)

@@ -138,6 +138,11 @@ def _instead(answered: _Answered, first: Request) -> Instead | None:
     return Instead(query, answered.exchange.answer.at + lasts)
 
 
+def _until_reconciled(feed: Feed, now: datetime) -> Instead | None:
+    """How long a partition is asked as it is declared, until it is asked for more."""
+    return Instead((), feed.reconcile.next_after(now)) if feed.reconcile_with else None
+
+
 class Passes:
     """Fetches passes of one app's feeds. An async context manager.
 
@@ -271,7 +276,7 @@ class Passes:
             try:
                 request = pages.send(Page(request, answered.exchange.answer, base, rows))
             except StopIteration:
-                return fetched
+                return replace(fetched, instead=fetched.instead or _until_reconciled(feed, answered.exchange.answer.at))
             except (PagingError, DecodeError) as error:
                 return replace(fetched, broken=error)
 
@@ -279,11 +284,20 @@ class Passes:
     def _pages(feed: Feed, first: Request) -> Walk:
         return walk(feed.pages, first, most_rows=feed.max_partition_records)
 
+    def as_declared(self, feed: Feed, lease: Lease) -> Lease:
+        """The lease of a partition that a person named: as its upstream refused it, it is asked for again."""
+        request = feed.request.request(lease.partition, self._settings)
+        if lease.instead and request.with_parameters(*lease.instead.query).fingerprint != request.fingerprint:
+            return replace(lease, instead=None)
+        return lease
+
     def _first(self, feed: Feed, lease: Lease) -> Request:
         """The partition's request; conditional where the same declaration has merged its one answer before."""
         request = feed.request.request(lease.partition, self._settings)
         if lease.instead:
             request = request.with_parameters(*lease.instead.query)
+        elif feed.reconcile_with and lease.model:  # what was merged last answered another request
+            return request.with_parameters(*feed.reconcile_with.items())
         if feed.paged or lease.model != model_digest(feed):
             return request
         conditions = (("If-None-Match", lease.etag), ("If-Modified-Since", lease.last_modified))

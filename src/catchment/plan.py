@@ -73,7 +73,7 @@ class State:
 class Task:
     """A partition to be asked for now.
 
-    why: `never collected`, `changed`, `scheduled`, `incomplete` or `asked for`. stamp, probe: as expected.
+    why: `never collected`, `changed`, `scheduled`, `incomplete`, `asked for` or `named`. stamp, probe: as expected.
     """
 
     partition: Partition
@@ -112,6 +112,7 @@ def plan(
     *,
     retry: bool = False,
     again: bool = False,
+    named: bool = False,
 ) -> Plan:
     """What one feed has to do now: never collected ones in the order of their source, then the stalest.
 
@@ -119,6 +120,7 @@ def plan(
         states: partition key -> what the ledger knows.
         retry: a person asks: what ended incomplete before is due at once.
         again: everything is due, whatever the schedule says, but what was refused forever.
+        named: so it is, a person having named each of these.
     """
     due: list[Task] = []
     held: list[Expected] = []
@@ -131,7 +133,7 @@ def plan(
             held.append(item)
             continue
         moment = due_at(feed, state)
-        why = _why(state, moment, now, retry=retry, again=again)
+        why = _why(state, moment, now, retry=retry, asked="named" if named else "asked for" if again else "")
         if not why and _is_changed(feed, state, item.stamp):
             why = "changed"
         if why:
@@ -144,11 +146,11 @@ def plan(
     return Plan(feed, tuple(due), tuple(held), len(later) - len(waiting), waiting, soonest)
 
 
-def _why(state: State, moment: datetime, now: datetime, *, retry: bool, again: bool) -> str:
+def _why(state: State, moment: datetime, now: datetime, *, retry: bool, asked: str) -> str:
     if state.verdict is None:
         return "never collected"
-    if again and state.retry_at != NEVER:
-        return "asked for"
+    if asked and state.retry_at != NEVER:
+        return asked
     if retry and (_may_pass(state) or _may_be_mended(state)):
         return "incomplete"
     return "scheduled" if moment <= now else ""

@@ -72,7 +72,8 @@ class Planner:
         return plan(
             *(feed.as_set(self._settings), expected, states, around.now),
             retry=scope.retry,
-            again=scope.again or named,
+            again=scope.again,
+            named=named,
         )
 
     def _around(self, feed: Feed, scope: Scope, states: Mapping[str, State]) -> Surroundings:

@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from collecting import collecting, only_result
 
+from catchment.apps.stocks.answers import read_series
 from catchment.errors import UsageError
+from catchment.exchange import Answer
+from catchment.partitions import Partition
 
 # A Saturday noon in New York: nothing becomes due by itself before Monday night.
 NOW = datetime(2026, 1, 31, 17, 0, tzinfo=UTC)
@@ -22,9 +25,12 @@ ERRORS = {
     "bad-key": ("refused", "key missing or bad", 1, timedelta(0)),
     "unknown-function": ("refused", "unknown function", 1, timedelta(0)),
     "bad-symbol": ("refused", "bad symbol", 1, timedelta(0)),
-    "other-information": ("failed", "no series", 4, timedelta(seconds=40)),
-    "other-note": ("failed", "no series", 4, timedelta(seconds=40)),
-    "other-error": ("failed", "no series", 4, timedelta(seconds=40)),
+    "other-information": (
+        *("failed", "unknown message: We are moving to a new home. Please come back tomorrow."),
+        *(4, timedelta(seconds=40)),
+    ),
+    "other-note": ("failed", "unknown message: This endpoint will change its address soon.", 4, timedelta(seconds=40)),
+    "other-error": ("failed", "unknown message: The service is busy with itself.", 4, timedelta(seconds=40)),
     "empty": ("failed", "no series", 4, timedelta(seconds=40)),
     "no-series": ("failed", "no series", 4, timedelta(seconds=40)),
     "html": ("failed", "no series", 4, timedelta(seconds=40)),
@@ -179,6 +185,22 @@ def test_the_newest_bar_that_moves_is_one_version_a_reading(tmp_path):
         assert stocks.revision("bars") == 4
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"Information": "%s"}' % (b"x" * 500), "unknown message: " + "x" * 120),
+        (b'{"Note": 7}', "no series"),
+        (b'["Note"]', "no series"),
+        (b"{", "no series"),
+        (b'{"Detail": "Our standard API rate limit is 25 requests per day"}', "daily quota"),
+    ],
+    ids=["long", "no text", "no object", "no JSON", "known words elsewhere"],
+)
+def test_a_message_that_nobody_has_classified_is_told_as_one(body, reason):
+    answer = Answer(200, body, NOW)
+    assert read_series(answer, Partition((("symbol", "IBM"),))).reason == reason
+
+
 def test_symbols_of_every_form_reach_the_upstream_as_they_are(tmp_path):
     """Acceptance 17."""
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="BRK.B,NYSE:LMT,ibm,^GSPC,EURUSD=X") as stocks:
@@ -187,7 +209,7 @@ def test_symbols_of_every_form_reach_the_upstream_as_they_are(tmp_path):
         assert symbols == ["BRK.B", "NYSE:LMT", "IBM", "^GSPC", "EURUSD=X"]
 
 
-@pytest.mark.parametrize("symbol", ["IBM';--", "A B", "Ä", "A" * 21, "IBM&apikey=x", "../x"])
+@pytest.mark.parametrize("symbol", ["IBM';--", "A B", "Ä", "A" * 21, "IBM&apikey=x", "../x", "\u017ftx", "\u0131bm"])
 def test_what_is_no_symbol_is_refused_before_any_request(tmp_path, symbol):
     """Acceptance 17."""
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS=f"IBM,{symbol}") as stocks:

@@ -41,9 +41,12 @@ def test_coverage_says_that_the_full_series_is_refused(tmp_path):
         assert found["last"] == "2026-01-30"
         assert [item["symbol"] for item in get(stocks, COVERAGE).json()["data"]] == ["AAPL", "IBM"]
         stocks.control.set(premium_full=False)
-        stocks.run(again=True)
+        stocks.run(only={"symbol": ["IBM"]})
         found = covered(stocks, "IBM")
         assert (found["bars"], found["source"], found["full_refused"]) == (500, "full", False)
+        # What was collected says it, and not what is set by now.
+        stocks.values["STOCK_OUTPUTSIZE"] = "compact"
+        assert (covered(stocks, "IBM")["source"], covered(stocks, "AAPL")["source"]) == ("full", "compact")
 
 
 @pytest.mark.parametrize("datatype", ["json", "csv"])
@@ -91,7 +94,7 @@ def test_what_nobody_has_collected_is_covered_by_nothing(tmp_path):
         assert get(stocks, COVERAGE, symbool="IBM").status_code == 400
         stocks.values["STOCK_SYMBOLS"] = "IBM,AAPL"
         found = covered(stocks, "AAPL")
-        assert (found["first"], found["bars"], found["full_refused"]) == (None, 0, False)
+        assert (found["first"], found["bars"], found["source"], found["full_refused"]) == (None, 0, None, False)
 
 
 def test_prices_are_continuous_after_a_split_where_that_is_asked_for(tmp_path):
@@ -130,7 +133,34 @@ def test_prices_are_continuous_after_a_split_where_that_is_asked_for(tmp_path):
         )
         assert answer["info"] == {"error": "", "adjust": "splits"}
         assert get(stocks, ROWS, symbol="AAPL", adjust="all").status_code == 409
-        assert get(stocks, ROWS, symbol="AAPL", adjust="splits", as_of=1).status_code == 400
+        then = get(stocks, ROWS, symbol="AAPL", limit=100, adjust="splits", as_of=1).json()
+        assert {row["date"]: row for row in then["data"]} == rows["splits"]
+
+
+def test_a_revision_is_adjusted_by_what_was_known_while_it_held(tmp_path):
+    """Bars and splits have revisions of their own: of one of the bars the last moment counts at which it held."""
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="AAPL") as stocks:
+        for again in (False, True):
+            stocks.run(again=again)
+            stocks.control.set(restated_bar=3)
+            stocks.clock.advance(timedelta(minutes=1))
+        stocks.values["STOCK_SPLITS"] = "yes"
+        stocks.run()
+
+        def adjusted_rows(**query: object):
+            answer = get(stocks, ROWS, symbol="AAPL", limit=100, adjust="splits", **query)
+            return answer.json()["data"] if answer.status_code == 200 else answer.status_code
+
+        second = adjusted_rows()
+        assert (adjusted_rows(as_of=1), adjusted_rows(as_of=2)) == (409, second)
+        stocks.clock.advance(timedelta(minutes=1))
+        stocks.control.set(restated_bar=0)
+        stocks.run(again=True)
+        assert stocks.revision("bars") == 3
+        assert adjusted_rows() != second
+        assert (adjusted_rows(as_of=1), adjusted_rows(as_of=2)) == (409, second)
+        assert adjusted_rows(as_of=3) == adjusted_rows()
+        assert adjusted_rows(as_of=4) == 400
 
 
 def test_dividends_are_taken_off_what_was_before_them(tmp_path):

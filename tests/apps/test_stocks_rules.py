@@ -33,6 +33,51 @@ def test_where_full_is_premium_the_last_hundred_bars_are_asked_for_once(tmp_path
         assert sizes(stocks)[4:] == ["full", "compact"]
 
 
+def test_a_refused_size_is_not_paid_for_by_whoever_asks_for_everything_again(tmp_path):
+    settings = {"STOCK_SYMBOLS": "IBM", "STOCK_OUTPUTSIZE": "full"}
+    switches = {"premium_full": True, "per_second": 0, "per_day": 0}
+    with collecting("stocks", tmp_path, now=NOW, size="small", switches=switches, **settings) as stocks:
+        for _ in range(3):
+            assert stocks.run(again=True).complete
+        assert sizes(stocks) == ["full", "compact", "compact", "compact"]
+
+
+@pytest.mark.parametrize("premium", [False, True], ids=["allowed", "refused"])
+def test_every_90_days_a_symbol_is_asked_for_in_full(tmp_path, premium):
+    """Of what is older than 100 bars a correction is seen then; where that is refused the last 100 go on."""
+    switches = {"premium_full": premium, "per_second": 0, "per_day": 0}
+    with collecting("stocks", tmp_path, now=NOW, size="small", switches=switches, STOCK_SYMBOLS="IBM") as stocks:
+        for _ in range(2):
+            assert only_result(stocks.run(again=True)).verdict in ("complete", "unchanged")
+            assert stocks.run(only={"symbol": ["IBM"]}).complete
+        assert sizes(stocks) == ["compact"] * 4
+        asked = []
+        for _ in range(7):  # the first full one is that of day 96
+            before = len(sizes(stocks))
+            stocks.clock.advance(timedelta(days=32))
+            assert stocks.run().complete
+            asked.append(sizes(stocks)[before:])
+        wide = ["full", "compact"] if premium else ["full"]
+        assert asked == [["compact"], ["compact"], wide, ["compact"], ["compact"], wide, ["compact"]]
+        assert stocks.number("SELECT count(*) > 300 FROM stocks_bars") == (not premium)
+
+
+def test_a_full_series_that_fails_by_accident_is_asked_for_again(tmp_path):
+    """A fault that passes does not use up the one time in 90 days."""
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
+        stocks.run()
+        stocks.clock.advance(timedelta(days=91))
+        stocks.control.set(error="503")
+        assert only_result(stocks.run()).verdict == "failed"
+        assert sizes(stocks) == ["compact", *["full"] * 4]
+        stocks.control.set(error="none")
+        assert stocks.run().complete
+        assert sizes(stocks)[-1] == "full"
+        stocks.clock.advance(timedelta(days=7))
+        stocks.run()
+        assert sizes(stocks)[-1] == "compact"
+
+
 def test_whoever_names_a_symbol_has_it_asked_in_full_again(tmp_path):
     settings = {"STOCK_SYMBOLS": "IBM", "STOCK_OUTPUTSIZE": "full"}
     switches = {"premium_full": True, "per_second": 0, "per_day": 0}

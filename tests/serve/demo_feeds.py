@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from catchment.app import App
 from catchment.feed import CONTENT, Feed, Get
+from catchment.partitions import each
 from catchment.record import Record
 from catchment.schedule import Every
 from catchment.store.tables import collection_of
@@ -32,7 +33,17 @@ class Note(Record):
 
 
 somewhere = Upstream("somewhere", "https://api.example.org")
-bars = Feed("bars", Bar, somewhere, request=Get("/bars"), key=("symbol", "date"), sort=("date", "symbol"), public=True)
-notes = Feed("notes", Note, somewhere, request=Get("/notes"), key=CONTENT, schedule=Every(hours=12))
+one = each(all=("1",))
+bars = Feed(
+    "bars",
+    Bar,
+    somewhere,
+    request=Get("/bars"),
+    partitions=one,
+    key=("symbol", "date"),
+    sort=("date", "symbol"),
+    public=True,
+)
+notes = Feed("notes", Note, somewhere, request=Get("/notes"), partitions=one, key=CONTENT, schedule=Every(hours=12))
 app = App("demo", feeds=[bars, notes])
 BARS, NOTES = collection_of(app, bars), collection_of(app, notes)

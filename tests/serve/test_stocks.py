@@ -148,6 +148,7 @@ ROW_ERRORS = {
     "symbol=IBM%27%3B--": "symbol",
     "symbol=": "symbol",
     "symbol=" + "A" * 21: "symbol",
+    "symbol=%C5%BFTX": "symbol",
     "symbol=IBM&symbol=IBM": "symbol",
     "symbool=IBM": "symbool",
     "include=volume": "include",
@@ -168,6 +169,40 @@ def test_wrong_rows_are_400_in_their_own_shape(week, client, query, name):
     assert content["pagination"] == {"count": 0, "page": 1, "limit": content["pagination"]["limit"], "pages": 0}
     assert content["pagination"]["limit"] == 5
     assert name in content["info"]["error"]
+    assert f"{name}: {name}" not in content["info"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "empty"),
+    [
+        (ROWS, {"data": [], "pagination": {"count": 0, "page": 1, "limit": 5, "pages": 0}}),
+        ("/api/v1/financial_data", {"data": [], "pagination": {"count": 0, "page": 1, "limit": 5, "pages": 0}}),
+        (AVERAGES, {"data": {}}),
+        ("/api/coverage", {"data": []}),
+        ("/api/", {"data": []}),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_another_method_is_refused_in_the_same_shape(week, client, path, empty, method):
+    answer = client.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+    assert answer.json() == {**empty, "info": {"error": "Method Not Allowed"}}
+    assert client.request("OPTIONS", path).headers["allow"] == answer.headers["allow"]
+
+
+def test_a_symbol_that_is_configured_and_was_never_asked_for_is_missing(week, client):
+    """IBM and AAPL are configured; the ledger knows of neither, and then of one."""
+    assert client.get(ROWS).headers["x-missing-partitions"] == "2"
+    week.partition(BARS, "symbol=IBM")
+    assert client.get(ROWS).headers["x-missing-partitions"] == "1"
+    operator = Client(client._app, "127.0.0.1")
+    listed = operator.get("/v1/_/partitions?collection=stocks/bars").json()["data"]
+    assert [(item["key"], item["reason"]) for item in listed if item["reason"]] == [("symbol=AAPL", "never asked for")]
+    health = {item["collection"]: item for item in operator.get("/health/data").json()["data"]}
+    assert health["stocks/bars"]["partitions"]["missing"] == 1
+    assert health["stocks/splits"]["partitions"]["missing"] == 0  # nobody wants them
 
 
 def test_what_was_right_stands_beside_what_was_wrong(week, client):

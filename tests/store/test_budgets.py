@@ -59,7 +59,9 @@ def test_used_up_in_the_middle_of_our_day_pauses_until_it_turns(here):
     budgets = here.store.budgets
     for _ in range(2):
         budgets.take("shop", DAILY, START)
+    assert left_today(DAILY, budgets.counts("shop"), START) == 1
     assert budgets.pause_for_quota("shop", DAILY, START) == START + timedelta(days=1)
+    assert left_today(DAILY, budgets.counts("shop"), START) == 0
 
 
 def test_used_up_at_the_first_request_of_our_day_pauses_for_an_hour(here):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catchment import Budget
-from catchment.budget import PAUSE, Count, Wait, day_of, day_turns, left_today, pause_after_quota, take
+from catchment.budget import PAUSE, QUOTA, Count, Wait, day_of, day_turns, left_today, pause_after_quota, take
 from catchment.plan import forecast
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -150,6 +150,18 @@ def test_a_pause_holds_until_its_end():
         (Budget("25/day"), {"day": Count("2026-01-01", 20)}, 5),
         (Budget("25/day"), {"day": Count("2025-12-31", 20)}, 25),
         (Budget("1/second"), {}, None),
+        (
+            Budget("25/day"),
+            {"day": Count("2026-01-01", 20), PAUSE: Count(until=NOON + timedelta(hours=1), reason=QUOTA)},
+            0,
+        ),
+        (Budget("25/day"), {"day": Count("2026-01-01", 20), PAUSE: Count(until=NOON, reason=QUOTA)}, 5),
+        (
+            Budget("25/day"),
+            {"day": Count("2026-01-01", 20), PAUSE: Count(until=NOON + timedelta(hours=1), reason="429")},
+            5,
+        ),
+        (Budget("1/second"), {PAUSE: Count(until=NOON + timedelta(hours=1), reason=QUOTA)}, None),
     ],
 )
 def test_what_is_left_of_the_day(budget, counts, left):

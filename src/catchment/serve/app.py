@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
@@ -25,7 +26,7 @@ from ..store.writes import BATCH, Writer
 from . import collections, desk, docs, problems, resources, status
 from .front import Front
 from .openapi import describe
-from .own import own_routes
+from .own import ERRORS, errors_of, own_routes
 from .rights import guard
 
 __all__ = ["build"]
@@ -61,7 +62,8 @@ def build(
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *status.HANDLERS, *desk.HANDLERS, *docs.handlers(description)]
-    framework = _framework([*handlers, *(own_routes(app) for app in apps)], writer)
+    state = State({resources.WRITER: writer, ERRORS: errors_of(apps)})
+    framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     return _Service(framework, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")
 
 
@@ -73,15 +75,15 @@ class _Service(Front):
         super().close()
 
 
-def _framework(handlers: Sequence[ControllerRouterHandler], writer: Writer) -> Litestar:
+def _framework(handlers: Sequence[ControllerRouterHandler], state: State) -> Litestar:
     try:
         return Litestar(
             handlers,
             openapi_config=None,
             exception_handlers={Exception: _problem},
             guards=[guard],
-            state=State({resources.WRITER: writer}),
-            on_shutdown=[writer.close],
+            state=state,
+            on_shutdown=[state[resources.WRITER].close],
             request_max_body_size=MAX_BODY,
             logging_config=None,
             debug=False,
@@ -92,7 +94,13 @@ def _framework(handlers: Sequence[ControllerRouterHandler], writer: Writer) -> L
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     problem = problems.of_error(error)
-    body = problem.body(str(request.scope["path"]))
+    path = str(request.scope["path"])
+    if form := request.app.state[ERRORS].get(path.rstrip("/")):
+        content = msgspec.json.encode(form(problem.detail))
+        return Response(
+            content, status_code=problem.status, media_type="application/json", headers=dict(problem.headers)
+        )
+    body = problem.body(path)
     if isinstance(error, InvalidRecord):
         body = resources.with_faults(body, error)
     return Response(body, status_code=problem.status, media_type=problems.MEDIA_TYPE, headers=dict(problem.headers))

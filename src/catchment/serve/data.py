@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import sqlalchemy as sa
 
+from ..clock import parse_moment, render_moment
 from ..errors import QueryError
 from ..principal import Principal, may
 from ..record import Column
@@ -26,6 +28,9 @@ from ..store.tables import Collection
 from .rights import demand
 
 __all__ = ["Data", "View", "visible_columns"]
+
+INSTANT = timedelta(microseconds=1)
+"""The distance of two moments that are stored."""
 
 
 def visible_columns(collection: Collection, *, moderates: bool) -> tuple[Column, ...]:
@@ -181,11 +186,25 @@ class View:
         """The revision that held then (0 for none yet), and the moment that `as_of` means; None for now."""
         return self._snapshot.held(self._use(name), as_of)
 
+    def beside(self, name: str, as_of: AsOf | None) -> AsOf | None:
+        """What `as_of` means in the app's other collections: of a revision of this one, the last moment that it held.
+
+        None is now.
+        """
+        if as_of is None or not as_of.by_revision:
+            return as_of
+        ended = self._snapshot.held_until(self._use(name), as_of.revision)
+        return AsOf(moment=render_moment(parse_moment(ended) - INSTANT)) if ended else None
+
     def partitions(self, name: str) -> list[Mapping[str, Any]]:
         """The collection's partitions: key, params, verdict, reason, checked_at, collected_at,
         first_collected_at, records, failures.
         """
         return list(self._snapshot.partitions(self._use(name)))
+
+    def asked(self, name: str, partition: str) -> list[Mapping[str, str]]:
+        """The parameters of the requests whose answers brought what holds now of a partition."""
+        return [dict(parse_qsl(urlsplit(url).query)) for url in self._snapshot.requests(self._use(name), partition)]
 
     def answer(self, name: str, partition: str) -> bytes | None:
         """The archived body that a partition of one answer last merged; None where it is not there, or no longer."""

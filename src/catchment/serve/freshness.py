@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..clock import parse_moment, render_moment
+from ..errors import UsageError
 from ..feed import Feed
+from ..partitions import Partition, Surroundings
 from ..resource import Resource
 from ..schedule import Cron, Every
 from ..settings import Settings
-from ..store.snapshot import Due, Freshness
+from ..store.snapshot import Due, Freshness, Snapshot
+from ..store.tables import Collection
 
-__all__ = ["Age", "age", "due"]
+__all__ = ["Age", "age", "due", "never_asked", "read"]
 
 
 def due(feed: Feed | Resource, now: datetime, settings: Settings) -> Due:
@@ -34,6 +37,29 @@ def due(feed: Feed | Resource, now: datetime, settings: Settings) -> Due:
     if feed.settle is None:
         return Due(stale)
     return Due(stale, render_moment(now - feed.settle), render_moment(_two_rounds_ago(feed.reconcile, now)))
+
+
+def read(snapshot: Snapshot, collection: Collection, now: datetime, settings: Settings) -> Freshness:
+    """How old the collection is; what is wanted and was never asked for is missing too."""
+    found = snapshot.freshness(collection, due(collection.feed, now, settings))
+    more = len(never_asked(snapshot, collection, now, settings))
+    return replace(found, partitions=found.partitions + more, missing=found.missing + more)
+
+
+def never_asked(snapshot: Snapshot, collection: Collection, now: datetime, settings: Settings) -> list[Partition]:
+    """The partitions that the settings name, and of which the ledger knows nothing yet.
+
+    Of those that come from rows or from an upstream's list it knows as soon as there is one.
+    """
+    feed = collection.feed
+    if isinstance(feed, Resource) or feed.partitions.feeds:
+        return []
+    try:
+        wanted = [item.partition for item in feed.partitions.expand(Surroundings(settings, now, lambda *_: ()))]
+    except UsageError:  # whoever collects is told
+        return []
+    known = snapshot.known(collection)
+    return [partition for partition in wanted if partition.key not in known]
 
 
 def _two_rounds_ago(schedule: Cron | Every, now: datetime) -> datetime:

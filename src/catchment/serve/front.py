@@ -18,7 +18,7 @@ from ..store.keys import without_keys
 from ..store.reader import Reader
 from ..store.snapshot import Freshness, State
 from ..store.sqlite import path_of
-from . import gate, problems
+from . import freshness, gate, problems
 from .cache import Answer, Cache, digest
 from .data import Data
 from .freshness import Age, age, due
@@ -375,7 +375,7 @@ class Front:
             return known[2]
         collection = self._reader.collections[name]
         with self._reader.snapshot() as snapshot:
-            fresh = snapshot.freshness(collection, due(collection.feed, data.now, data.settings))
+            fresh = freshness.read(snapshot, collection, data.now, data.settings)
         self._fresh[name] = (states, second, fresh)
         return fresh
 

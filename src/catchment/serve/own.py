@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from litestar import Request, Router
@@ -12,7 +13,10 @@ from .data import Data
 from .front import DATA
 from .resources import Writing
 
-__all__ = ["own_routes"]
+__all__ = ["ERRORS", "errors_of", "own_routes"]
+
+ERRORS = "own-errors"
+"""Where the forms of errors stand in the application's state."""
 
 
 def own_routes(app: App) -> Router:
@@ -20,6 +24,7 @@ def own_routes(app: App) -> Router:
 
     Where only some collections are served, a handler is there that names them alone: `@get("/x", serves=["reviews"])`.
     One that reads though its method is POST says so, else it counts as a write: `@post("/search", reads=True)`.
+    One whose contract says errors in a form of its own names it: `@get("/x", errors=content_of)`, reason -> content.
     `store: Data` in their arguments is what the request may read of its collections, `writes: Writing` what it may
     write.
     """
@@ -37,6 +42,12 @@ def own_routes(app: App) -> Router:
     if app.only:
         handlers = [found for item in handlers if (found := _without(item, frozenset(app.only)))]
     return Router("/", route_handlers=handlers, dependencies=given)
+
+
+def errors_of(apps: Sequence[App]) -> Mapping[str, Callable[[str], Any]]:
+    """Path of an own route -> how it says why it does not answer; also where its method is none of the route's."""
+    handlers = [item for app in apps for item in app.handlers() if not isinstance(item, Router)]
+    return {path: form for item in handlers if (form := item.opt.get("errors")) for path in item.paths}
 
 
 def _without(item: Any, served: frozenset[str]) -> Any:

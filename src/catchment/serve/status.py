@@ -11,13 +11,13 @@ from litestar import Request, Response, get
 
 from ..errors import QueryError
 from ..feed import CONTENT, Feed
+from ..partitions import Partition
 from ..schedule import Cron
 from ..settings import Settings
 from ..store.snapshot import Freshness
 from ..store.tables import Collection
-from . import gate
+from . import freshness, gate
 from .data import Data
-from .freshness import due
 from .front import DATA
 
 __all__ = ["HANDLERS"]
@@ -87,9 +87,17 @@ async def partitions(request: Ask) -> Response[bytes]:
 
     def question() -> list[dict[str, Any]]:
         with data.reader.snapshot() as snapshot:
-            return snapshot.partitions(collection)
+            unknown = freshness.never_asked(snapshot, collection, data.now, data.settings)
+            return [*snapshot.partitions(collection), *map(_never_asked, unknown)]
 
     return _json({"data": await asyncio.to_thread(question)})
+
+
+def _never_asked(partition: Partition) -> dict[str, Any]:
+    """A partition of which the ledger knows nothing, as it shows others."""
+    named = {"key": partition.key, "params": partition.params, "verdict": None, "reason": "never asked for"}
+    moments = dict.fromkeys(("checked_at", "collected_at", "first_collected_at", "instead_until"))
+    return {**named, **moments, "records": 0, "failures": 0, "instead": {}}
 
 
 @get("/health/live")
@@ -113,9 +121,7 @@ async def data_health(request: Ask) -> Response[bytes]:
     def question() -> list[dict[str, Any]]:
         with data.reader.snapshot() as snapshot:
             collected = [item for item in data.visible() if not item.written]
-            return [
-                _health(item, snapshot.freshness(item, due(item.feed, data.now, data.settings))) for item in collected
-            ]
+            return [_health(item, freshness.read(snapshot, item, data.now, data.settings)) for item in collected]
 
     listed = await asyncio.to_thread(question)
     stale = any(item["stale"] for item in listed)

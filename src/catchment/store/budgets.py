@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ..breaker import CLOSED, Breaker, Turn, enter, failed, let_try, resting
-from ..budget import PAUSE, Count, Wait, pause_after_quota, take
+from ..budget import PAUSE, QUOTA, Count, Wait, pause_after_quota, take
 from ..clock import parse_moment, render_moment
 from ..upstream import Budget
 from .sqlite import mapped, transaction
@@ -101,7 +101,7 @@ class Budgets:
     def pause_for_quota(self, upstream: str, budget: Budget, now: datetime) -> datetime:
         """Pauses until the allowance is there again; gives that moment."""
         until = pause_after_quota(budget, self.counts(upstream), now)
-        self.pause(upstream, until, "quota")
+        self.pause(upstream, until, QUOTA)
         return until
 
     def resume(self, upstream: str, reason: str) -> None:

@@ -32,7 +32,9 @@ Raw = bytes
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """The parameters with which a partition is asked in the place of its own, and until when."""
+    """The parameters with which a partition is asked in the place of its own, and until when. Without any it is asked
+    as declared, until it is to be reconciled.
+    """
 
     query: tuple[tuple[str, str], ...]
     until: datetime

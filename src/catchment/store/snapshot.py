@@ -222,6 +222,10 @@ class Snapshot:
         row = self._one(Statement(sql, (collection.name, state.generation, as_of.moment)))
         return row[0] or 0, as_of.moment
 
+    def held_until(self, collection: Collection, revision: int) -> str | None:
+        """When another revision took this one's place; None for one that holds, or is still to come."""
+        return self._committed_at(collection, self.state(collection).generation, revision + 1)
+
     def item(
         self, collection: Collection, key: str, *, as_of: AsOf | None = None, fields: Sequence[str] = ()
     ) -> Item | None:
@@ -316,6 +320,18 @@ class Snapshot:
             }
             for row in rows
         ]
+
+    def requests(self, collection: Collection, partition: str) -> list[str]:
+        """The URLs, without secrets, whose answers brought what holds now of a partition; each once."""
+        sql = (
+            "SELECT DISTINCT url FROM _exchange WHERE id IN"  # noqa: S608 (declared names)
+            f' (SELECT DISTINCT _exchange FROM "{collection.table}" WHERE _partition = ?) ORDER BY url'
+        )
+        return [url for (url,) in self._all(Statement(sql, (partition,)))]
+
+    def known(self, collection: Collection) -> set[str]:
+        """The keys of its partitions."""
+        return {key for (key,) in self._all(Statement("SELECT key FROM _partition WHERE feed = ?", (collection.name,)))}
 
     def answer(self, collection: Collection, partition: str) -> bytes | None:
         """The one body that a partition last merged; None where there is none, or it is no longer kept."""

@@ -7,11 +7,26 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from catchment import FIRST, App, Budget, Cron, Every, Feed, Get, QueryKey, Secret, Upstream, each, when
+from catchment import (
+    FIRST,
+    App,
+    Budget,
+    Cron,
+    Every,
+    Feed,
+    Get,
+    QueryKey,
+    Record,
+    Secret,
+    Setting,
+    Upstream,
+    each,
+    when,
+)
 
 from . import options
 from .answers import events, read_events, read_series, rows
-from .records import Bar, Dividend, Split, impossible, other_series
+from .records import Bar, Dividend, Split, impossible, not_above_0, other_series
 
 __all__ = ["Bar", "Dividend", "Split", "app", "bars", "dividends", "splits"]
 
@@ -71,39 +86,33 @@ bars = Feed(
     conflict=FIRST,
     guard=other_series,
     schedule=Cron("30 22 * * mon-fri", zone=NEW_YORK),
+    reconcile=Every(days=90),
+    reconcile_with={"outputsize": "full"},
     indexes=[("date", "symbol")],
     public=True,
 )
 
-splits = Feed(
-    "splits",
-    Split,
-    alphavantage,
-    request=Get("/query", function="SPLITS", symbol="{symbol}"),
-    partitions=when(options.SPLITS, symbols),
-    read=read_events,
-    rows=partial(events, day="effective_date", value=("split_factor", "factor")),
-    strict=False,
-    key=("symbol", "date"),
-    refuse=lambda split: "" if split.factor > 0 else "factor not above 0",
-    schedule=Every(days=7),
-    public=True,
-)
 
-dividends = Feed(
-    "dividends",
-    Dividend,
-    alphavantage,
-    request=Get("/query", function="DIVIDENDS", symbol="{symbol}"),
-    partitions=when(options.DIVIDENDS, symbols),
-    read=read_events,
-    rows=partial(events, day="ex_dividend_date", value=("amount", "amount")),
-    strict=False,
-    key=("symbol", "date"),
-    refuse=lambda dividend: "" if dividend.amount > 0 else "amount not above 0",
-    schedule=Every(days=7),
-    public=True,
-)
+def event(name: str, record: type[Record], wanted: Setting, *, day: str, value: tuple[str, str]) -> Feed:
+    """The feed of what happened to shares on some days. day, value: as `events` has them."""
+    return Feed(
+        name,
+        record,
+        alphavantage,
+        request=Get("/query", function=name.upper(), symbol="{symbol}"),
+        partitions=when(wanted, symbols),
+        read=read_events,
+        rows=partial(events, day=day, value=value),
+        strict=False,
+        key=("symbol", "date"),
+        refuse=partial(not_above_0, field=value[1]),
+        schedule=Every(days=7),
+        public=True,
+    )
+
+
+splits = event("splits", Split, options.SPLITS, day="effective_date", value=("split_factor", "factor"))
+dividends = event("dividends", Dividend, options.DIVIDENDS, day="ex_dividend_date", value=("amount", "amount"))
 
 # The table of the service that this one replaces, for whoever reads the database. Prices are texts: they are exact.
 FINANCIAL_DATA = (

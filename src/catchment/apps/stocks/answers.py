@@ -37,6 +37,12 @@ MESSAGES = (
     (r"Invalid API call", Meaning.refused("bad symbol")),
 )
 
+MEMBERS = ("Information", "Note", "Error Message")
+"""In which the upstream says something in the place of data."""
+
+SHOWN = 120
+"""How much is shown of a sentence that nobody has classified."""
+
 
 def read_series(answer: Answer, partition: Partition) -> Meaning:
     """What an answer of a daily function is: a series by its member or its header row, else what its message says."""
@@ -61,7 +67,17 @@ def read_events(answer: Answer, partition: Partition) -> Meaning:
 
 def _said(answer: Answer) -> Meaning:
     text = answer.body[:4096].decode(errors="replace")
-    return next((meaning for part, meaning in MESSAGES if re.search(part, text)), Meaning.transient("no series"))
+    if meaning := next((meaning for part, meaning in MESSAGES if re.search(part, text)), None):
+        return meaning
+    return Meaning.transient(f"unknown message: {said[:SHOWN]}" if (said := _message(answer.body)) else "no series")
+
+
+def _message(body: bytes) -> str:
+    """The sentence that the upstream says in the place of data; "" where it says none."""
+    told = _json(body)
+    if not isinstance(told, dict):
+        return ""
+    return next((told[name] for name in MEMBERS if isinstance(told.get(name), str)), "")
 
 
 def _whole(*, ended: bool, rows: bool) -> Meaning:

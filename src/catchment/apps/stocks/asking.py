@@ -10,6 +10,8 @@ from typing import Any
 
 from catchment.web import AsOf, QueryError, parse_as_of
 
+from .options import symbol
+
 __all__ = [
     "COVERAGE_PARAMETERS",
     "MEANINGS",
@@ -23,7 +25,6 @@ __all__ = [
 Filter = tuple[str, str, Any]
 Pairs = Sequence[tuple[str, str]]
 
-_SYMBOL = re.compile(r"[A-Z0-9.:^=-]{1,20}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -74,15 +75,14 @@ def read(pairs: Pairs, known: Sequence[str], *, idle: Sequence[str] = ()) -> Ask
         try:
             value = rule(given[name])
         except (ValueError, QueryError) as error:
-            errors.append(f"{name}: {error.message if isinstance(error, QueryError) else error}")
+            said = error.message if isinstance(error, QueryError) else str(error)
+            errors.append(f"{name}: {said.removeprefix(f'{name}: ')}")
             continue
         if values.setdefault(target, value) != value:
             errors.append(f"{name}: says something else than its alias")
             del values[target]
     if values.get("start") and values.get("end") and values["start"] > values["end"]:
         errors.append("start_date: is after end_date")
-    if values.get("adjust", "none") != "none" and values.get("as_of") and values["as_of"].by_revision:
-        errors.append("as_of: with adjust a moment, since splits have revisions of their own")
     return Asked(**values, errors=tuple(errors))
 
 
@@ -110,12 +110,6 @@ def _date(text: str) -> date:
         raise ValueError("is not a day of the calendar") from None
 
 
-def _symbol(text: str) -> str:
-    if not _SYMBOL.fullmatch(text.upper()):
-        raise ValueError("is not a symbol")
-    return text.upper()
-
-
 def _number(highest: int) -> Callable[[str], int]:
     def rule(text: str) -> int:
         if not (_INTEGER.fullmatch(text) and int(text) <= highest):
@@ -141,8 +135,8 @@ def _adjust(text: str) -> str:
 _RULES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "start_date": ("start", _date),
     "end_date": ("end", _date),
-    "symbol": ("symbol", _symbol),
-    "symbols": ("symbol", _symbol),
+    "symbol": ("symbol", symbol),
+    "symbols": ("symbol", symbol),
     "limit": ("limit", _number(MAX_LIMIT)),
     "size": ("limit", _number(MAX_LIMIT)),
     "page": ("page", _number(MAX_PAGE)),

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from .answers import SERIES
 from .sessions import holes, sessions_of
 
-__all__ = ["coverage_of"]
+__all__ = ["Stored", "coverage_of"]
 
 
-def coverage_of(
-    symbol: str, days: Iterable[date], partition: Mapping[str, Any] | None, answer: bytes, size: str, now: datetime
-) -> dict[str, Any]:
-    """The coverage of one symbol.
+@dataclass(frozen=True)
+class Stored:
+    """What there is of one symbol.
 
-    Args:
-        days: on which there are bars. partition: how the symbol is collected, None where it is not. answer: the body
-            that was merged last. size: that is set.
+    days: on which there are bars. sizes: that were asked for when they came. answer: the body that was merged last.
+    refused_until: when a series in full is asked for again, "" where it was not refused.
     """
-    stored = sorted(days)
-    until = partition["instead_until"] if partition else None
-    refused = until is not None and until > now.isoformat()
+
+    symbol: str
+    days: Sequence[date]
+    sizes: frozenset[str] = frozenset()
+    answer: bytes = b""
+    refused_until: str = ""
+
+
+def coverage_of(found: Stored, now: datetime) -> dict[str, Any]:
+    """The coverage of one symbol."""
+    symbol, stored = found.symbol, sorted(found.days)
     return {
         "symbol": symbol,
         "first": stored[0] if stored else None,
         "last": stored[-1] if stored else None,
         "bars": len(stored),
-        "gaps": _gaps(symbol, stored, answer),
-        "source": "compact" if refused else size,
-        "full_refused": refused,
+        "gaps": _gaps(symbol, stored, found.answer),
+        "source": max(found.sizes, default=None),  # `full` is the later word
+        "full_refused": found.refused_until > now.isoformat(),
     }
 
 

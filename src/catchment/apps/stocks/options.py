@@ -14,8 +14,9 @@ __all__ = ["DATATYPE", "DIVIDENDS", "FUNCTION", "LOOKBACK", "OUTPUTSIZE", "QUOTA
 
 def symbol(text: str) -> str:
     """The symbol in upper case. ValueError if it is none."""
-    if not re.fullmatch(r"[A-Z0-9.:^=-]{1,20}", text.upper()):
-        raise ValueError(f"{text!r} is no symbol: 1 to 20 of A-Z 0-9 . : ^ - =")
+    # Before it is raised: other letters than these have some of A to Z as their capital.
+    if not re.fullmatch(r"[A-Za-z0-9.:^=-]{1,20}", text):
+        raise ValueError(f"{text[:40]!r} is no symbol: 1 to 20 of A-Z 0-9 . : ^ - =")
     return text.upper()
 
 

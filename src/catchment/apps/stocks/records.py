@@ -11,7 +11,7 @@ from catchment import Met, Record
 
 from .sessions import is_session
 
-__all__ = ["Bar", "Dividend", "Split", "impossible", "other_series"]
+__all__ = ["Bar", "Dividend", "Split", "impossible", "not_above_0", "other_series"]
 
 
 class Bar(Record):
@@ -59,6 +59,11 @@ def impossible(bar: Bar, *, sessions: Any) -> str:
     if bar.high < max(bar.open, bar.close):
         return "high below open or close"
     return "volume below 0" if bar.volume < 0 else ""
+
+
+def not_above_0(event: Split | Dividend, *, field: str) -> str:
+    """Why a split or a dividend cannot be, "" when it can. field: its number."""
+    return "" if getattr(event, field) > 0 else f"{field} not above 0"
 
 
 COMMON, OFF = 10, Decimal("0.01")

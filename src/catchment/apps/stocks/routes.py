@@ -40,8 +40,8 @@ from .asking import (
     Pairs,
     read,
 )
-from .coverage import coverage_of
-from .options import OUTPUTSIZE, SYMBOLS
+from .coverage import Stored, coverage_of
+from .options import SYMBOLS
 
 __all__ = ["ROUTES"]
 
@@ -101,7 +101,7 @@ def _check(asked: Asked, store: Data, now: View) -> None:
         raise Wrong(409, "include: there is no adjusted close; STOCK_FUNCTION=adjusted brings it")
     for feed in NEEDED[asked.adjust]:
         symbols = [asked.symbol] if asked.symbol else _collected(now, "bars")
-        known = _collected(now, feed, asked.as_of)
+        known = _collected(now, feed, now.beside("bars", asked.as_of))
         if lacking := [symbol for symbol in symbols if symbol not in known]:
             raise Wrong(409, f"adjust: there are no {feed} of {lacking[0]}; STOCK_{feed.upper()}=yes collects them")
 
@@ -111,7 +111,7 @@ NEEDED = {"none": (), "splits": ("splits",), "all": ("splits", "dividends")}
 
 
 def _collected(now: View, feed: str, as_of: AsOf | None = None) -> set[str]:
-    """The symbols for which that feed had been collected at least once by then."""
+    """The symbols for which that feed had been collected at least once by that moment."""
     by = as_of.moment if as_of else ""
     return {
         dict(item["params"]).get("symbol", "")
@@ -129,16 +129,17 @@ def _adjust(bars: Sequence[Mapping[str, Any]], asked: Asked, now: View) -> list[
 
 
 def _adjustments(symbol: str, asked: Asked, now: View) -> Adjustments:
-    def rows(name: str, *columns: str) -> list[tuple[Any, ...]]:
-        found = now.rows(name, [("symbol", "eq", symbol)], columns=columns, sort=["date"], as_of=asked.as_of)
+    def rows(name: str, *columns: str, as_of: AsOf | None) -> list[tuple[Any, ...]]:
+        found = now.rows(name, [("symbol", "eq", symbol)], columns=columns, sort=["date"], as_of=as_of)
         return [tuple(row[column] for column in columns) for row in found]
 
-    splits = rows("splits", "date", "factor")
+    then = now.beside("bars", asked.as_of)
+    splits = rows("splits", "date", "factor", as_of=then)
     if asked.adjust == "splits":
         return adjustments(splits)
-    closes = dict(rows("bars", "date", "close"))
+    closes = dict(rows("bars", "date", "close", as_of=asked.as_of))
     days = list(closes)
-    before = ((day, amount, bisect_left(days, day)) for day, amount in rows("dividends", "date", "amount"))
+    before = ((day, amount, bisect_left(days, day)) for day, amount in rows("dividends", "date", "amount", as_of=then))
     return adjustments(splits, [(day, amount, closes[days[place - 1]]) for day, amount, place in before if place])
 
 
@@ -163,8 +164,21 @@ def _pairs(request: Ask) -> Pairs:
         return [("not UTF-8", "")]
 
 
+def _no_rows(reason: str) -> dict[str, Any]:
+    return {"data": [], "pagination": _pagination(Asked(), 0), "info": {"error": reason}}
+
+
+def _no_data(reason: str) -> dict[str, Any]:
+    return {"data": {}, "info": {"error": reason}}
+
+
+def _nothing_covered(reason: str) -> dict[str, Any]:
+    return {"data": [], "info": {"error": reason}}
+
+
 @get(
     ["/api/financial_data", "/api/v1/financial_data"],
+    errors=_no_rows,
     operation_class=described("Daily bars as rows of text", {name: MEANINGS[name] for name in ROW_PARAMETERS}),
 )
 async def financial_data(request: Ask, store: Store) -> Response[bytes]:
@@ -214,6 +228,7 @@ def _pagination(asked: Asked, count: int) -> dict[str, int]:
 
 @get(
     ["/api/statistics", "/api/v1/statistics"],
+    errors=_no_data,
     operation_class=described(
         "Average prices and volume of one symbol",
         {name: MEANINGS[name] for name in STATISTICS_PARAMETERS},
@@ -274,6 +289,7 @@ def _averages(asked: Asked, now: View) -> dict[str, Any]:
 
 @get(
     ["/api/coverage", "/api/v1/coverage"],
+    errors=_nothing_covered,
     operation_class=described("What is there of each symbol, and what is not", {"symbol": MEANINGS["symbol"]}),
 )
 async def coverage(request: Ask, store: Store) -> Response[bytes]:
@@ -292,29 +308,24 @@ def _coverage(pairs: Pairs, store: Data) -> Response[bytes]:
             _check(asked, store, now)
             partitions = {dict(item["params"]).get("symbol", ""): item for item in now.partitions("bars")}
             symbols = [asked.symbol] if asked.symbol else sorted({*partitions, *_configured(store)})
-            found = [
-                (symbol, partitions.get(symbol), *_stored(symbol, partitions.get(symbol), now)) for symbol in symbols
-            ]
+            found = [_stored(symbol, partitions.get(symbol), now) for symbol in symbols]
         # After reading: the sessions of an exchange take seconds when they are first asked for.
-        size = OUTPUTSIZE.text(store.settings)
-        return {
-            "data": [
-                coverage_of(symbol, days, partition, answer, size, store.now)
-                for symbol, partition, days, answer in found
-            ]
-        }
+        return {"data": [coverage_of(item, store.now) for item in found]}
 
     return _answer({"data": []}, content)
 
 
-def _stored(symbol: str, partition: Mapping[str, Any] | None, now: View) -> tuple[list[date], bytes]:
-    """The days on which there are bars, and the body that was merged last."""
+def _stored(symbol: str, partition: Mapping[str, Any] | None, now: View) -> Stored:
+    """What there is of a symbol. partition: how it is collected, None where it never was."""
     days = [row["date"] for row in now.rows("bars", [("symbol", "eq", symbol)], columns=["date"])]
-    answer = now.answer("bars", partition["key"]) if partition else None
-    return days, answer or b""
+    if partition is None:
+        return Stored(symbol, days)
+    sizes = frozenset(asked.get("outputsize", "compact") for asked in now.asked("bars", partition["key"]))
+    refused_until = partition["instead_until"] if partition["instead"] else ""
+    return Stored(symbol, days, sizes, now.answer("bars", partition["key"]) or b"", refused_until)
 
 
-@get("/api", operation_class=described("The endpoints", {}))
+@get("/api", errors=_nothing_covered, operation_class=described("The endpoints", {}))
 async def endpoints() -> Response[bytes]:
     """The endpoints of this app."""
     names = ("financial_data", "statistics", "coverage")
