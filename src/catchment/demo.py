@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from .settings import Settings
 from .standin import Crowd
 from .store.store import Store
 
-__all__ = ["demo_settings", "people_write", "start_standins"]
+__all__ = ["demo_settings", "people_write", "pointed_at", "start_standins"]
 
 
 def demo_settings(settings: Settings, size: str) -> Settings:
@@ -23,18 +23,13 @@ def demo_settings(settings: Settings, size: str) -> Settings:
 
 
 def start_standins(apps: Sequence[App], children: Children, settings: Settings, size: str) -> Settings:
-    """Starts a stand-in for every upstream of these apps, and gives the settings with which it is asked.
-
-    What a client of a stand-in has to set besides (a key, symbols that it knows) the app says itself, in the place of
-    what is set for the real upstream.
-    """
-    values: dict[str, str] = {"CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8"}
+    """Starts a stand-in for every upstream of these apps, and gives the settings with which it is asked."""
+    values: dict[str, str] = {}
     for app in apps:
         if app.standin is None:
             continue
         _, line = children.ready(["standin", app.name, "--port", "0", "--size", size], {})
-        values |= _upstream_urls(app, line.rpartition(" ")[2])
-        values |= app.demo(size)
+        values |= pointed_at(app, line.rpartition(" ")[2], size)
     return settings.with_values("demo", values)
 
 
@@ -46,9 +41,15 @@ def people_write(apps: Sequence[App], store: Store, address: str) -> Iterator[st
                 yield f"{app.name}: {line}"
 
 
-def _upstream_urls(app: App, url: str) -> Mapping[str, str]:
-    """The stand-in's address as base URL of each of the app's upstreams, with the path that it has for real."""
-    return {
+def pointed_at(app: App, url: str, size: str) -> dict[str, str]:
+    """The settings with which the app asks the stand-in at this URL: each of its upstreams, with the path that it has
+    for real, is there.
+
+    What a client of a stand-in has to set besides (a key, symbols that it knows) the app says itself, in the place of
+    what is set for the real upstream.
+    """
+    upstreams = {
         f"CATCHMENT_UPSTREAM_{feed.upstream.name.upper().replace('-', '_')}": url + urlsplit(feed.upstream.url).path
         for feed in app.feeds
     }
+    return {**upstreams, "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8", **app.demo(size)}

@@ -11,6 +11,7 @@ import sys
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -397,18 +398,32 @@ def test_an_upstream_that_nobody_named_is_told_in_a_line(tmp_path):
         assert err.startswith("catchment: CATCHMENT_UPSTREAM_INCIDENTS is not set")
 
 
-def test_the_stand_in_says_who_it_lets_in(tmp_path):
+def test_what_the_stand_in_prints_collects_from_it(tmp_path):
+    """As it stands, in a shell that has nothing set."""
     process = subprocess.Popen(
         [sys.executable, "-m", "catchment", "standin", "incidents"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(2)]
+        assert lines[0].startswith("stand-in incidents on http://127.0.0.1:")
+        words, _, printed = lines[1].partition(": ")
+        assert words == "collect from it"
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-c", printed],
+            check=True,
+            cwd=tmp_path,
+            env={"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
-    assert lines[0].startswith("stand-in incidents on http://127.0.0.1:")
-    assert lines[1] == "ask it with INCIDENTS_USER=catchment INCIDENTS_PASSWORD=stand-in"
+    assert done.stderr == ""
+    assert "incidents/identities" in done.stdout
 
 
 def test_status_says_what_is_due_while_there_is_nothing_at_all(tmp_path):

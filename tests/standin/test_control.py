@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from catchment.clock import FakeClock
 from catchment.errors import UsageError
 from catchment.standin import clock_from, serve_in_thread
+from catchment.standin.state import SHAPE, Order
 
 from .conftest import START, Echo, ask, connect, read_to_end
 
@@ -61,6 +63,21 @@ def test_a_control_body_that_is_no_json_is_400(echo):
     assert ask(echo.url, "/_control", method="POST", body=b"[]").status == 400
     assert ask(echo.url, "/_control/wait?requests=x").status == 400
     assert ask(echo.url, "/_control/nowhere").status == 400
+
+
+def test_a_wrong_order_is_told_what_it_may_be(echo):
+    said = ask(echo.url, "/_control", method="POST", body=b'{"reset": "yes"}')
+    assert said.status == 400
+    assert said.json()["error"] == "reset is true or false"
+    assert set(said.json()["body"]) == {field.name for field in dataclasses.fields(Order)}
+    assert "truncate" in said.json()["faults"]
+
+
+def test_help_says_what_an_order_may_be():
+    done = subprocess.run(
+        [sys.executable, "-m", "catchment", "standin", "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert [name for name in SHAPE if f"{name}:" not in done.stdout] == []
 
 
 def test_the_clock_can_be_set_and_advanced():

@@ -9,11 +9,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .. import __version__
+from ..app import SHIPPED
 from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
 from ..processes import end_with_parent, stop_when_asked
 from .commands import INCOMPLETE, commands
 from .desk import desk
 from .keys import keys
+from .standin import standins
 
 __all__ = ["INCOMPLETE", "main"]
 
@@ -29,11 +31,13 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="A target is an app that ships (police, stocks), one of its feeds (stocks/bars), or yours: feeds:app.",
+    epilog=f"A target is an app that ships ({', '.join(SHIPPED)}), one of its feeds (stocks/bars), or yours:"
+    " feeds:app.",
 )
 app.add_typer(commands)
 app.add_typer(desk)
 app.add_typer(keys, name="keys")
+app.add_typer(standins)
 
 
 def _say(error: CatchmentError) -> None:

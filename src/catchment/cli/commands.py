@@ -35,7 +35,6 @@ from .arguments import (
 )
 from .output import console as open_console
 from .output import print_json
-from .standin import standin
 
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
     from rich.console import Console
@@ -50,7 +49,6 @@ __all__ = ["INCOMPLETE", "commands"]
 INCOMPLETE = 3
 
 commands = typer.Typer()
-commands.command(epilog="[bold]Example[/bold]  catchment standin stocks --port 9001 --size small")(standin)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment demo --once")

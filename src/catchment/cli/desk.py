@@ -102,7 +102,7 @@ def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
 @desk.command(epilog="[bold]Example[/bold]  catchment erase incidents/identities 1024 --dry-run")
 def erase(
     target: Annotated[str, typer.Argument(metavar="APP/COLLECTION", help="Of what.", show_default=False)],
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="As `_key` says it.", show_default=False)],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY", help="As `_key` says it.", show_default=False)],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go. Nothing changes.")] = False,

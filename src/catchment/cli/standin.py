@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -13,12 +14,19 @@ from ..errors import UsageError
 from ..settings import Secret, Settings
 from .arguments import SIZES, one_of, read_moment, read_settings
 
-__all__ = ["standin"]
+__all__ = ["standins"]
 
 KEY = Secret("CATCHMENT_KEY")
+standins = typer.Typer()
+
 _PEOPLE = "Of apps that people write in: "
 
+_EXAMPLES = """[bold]Example[/bold]  catchment standin stocks --port 9001 --size small
 
+         curl 127.0.0.1:9001/_control -d '{"faults": {"fault": "truncate", "call": 3}}'"""
+
+
+@standins.command(epilog=_EXAMPLES)
 def standin(  # noqa: PLR0913 (the command's flags, each an argument)
     name: Annotated[str, typer.Argument(metavar="APP", help="Whose upstream to stand in for.", show_default=False)],
     *,
@@ -34,11 +42,26 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
         str, typer.Option(help=f"{_PEOPLE}how they are told: user, none, malformed, both, wrong or different.")
     ] = "user",
 ) -> None:
-    """Run a stand-in upstream that misbehaves on demand (POST /_control), or have made-up people write to an API."""
+    r"""Run a stand-in upstream that misbehaves on demand, or have made-up people write to an API.
+
+    It prints how to collect from it. What it does while it runs is said by:
+
+    POST /_control, any of
+    - switches: {NAME: VALUE}; GET /_control shows all of them
+    - faults: \[{fault, path, query, call, every, ...}]: what is spoilt
+    - hold: \[{path, query, call, every}]: what waits until release: true
+    - clock: a moment; advance: seconds
+    - reset: true; everything as at the start
+
+    GET /_control/log: every request so far
+    GET /_control/wait?requests=N: an answer once there were N
+
+    What is wrong in a body is 400, and says what there can be.
+    """
     target, settings = load_app(name), read_settings("")
     size = one_of("--size", size, SIZES)
     if target.standin is not None:
-        _serve(target, settings, port, size, variant, samples, clock)
+        _serve(name, target, settings, port, size, variant, samples, clock)
         return
     if target.people is None:
         raise UsageError(f"app {name} has no stand-in")
@@ -66,8 +89,9 @@ def _address(url: str) -> str:
 
 
 def _serve(
-    target: App, settings: Settings, port: int, size: str, variant: int, samples: Path | None, clock: str
+    name: str, target: App, settings: Settings, port: int, size: str, variant: int, samples: Path | None, clock: str
 ) -> None:
+    from ..demo import pointed_at
     from ..standin import Options
     from ..standin.running import clock_from, run
 
@@ -76,5 +100,9 @@ def _serve(
         raise UsageError(f"--samples {samples} is no folder")
     now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
     options = Options(size=size, variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
-    asked_with = " ".join(f"{setting}={text}" for setting, text in target.demo(size).items())
-    run(target.standin(options), port, clock=now, note=f"ask it with {asked_with}" if asked_with else "")
+
+    def how_to_collect(url: str) -> str:
+        said = " ".join(f"{setting}={quote(text)}" for setting, text in pointed_at(target, url, size).items())
+        return f"collect from it: {said} catchment collect {name}"
+
+    run(target.standin(options), port, clock=now, note=how_to_collect)

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,19 +73,23 @@ def run(
     host: str = "127.0.0.1",
     clock: Clock | None = None,
     switches: Mapping[str, object] | None = None,
-    note: str = "",
+    note: Callable[[str], str] = lambda _: "",
 ) -> None:
-    """Serves until SIGTERM or SIGINT; prints a line with the address as soon as it listens, and the note after it."""
+    """Serves until SIGTERM or SIGINT; prints a line with the address as soon as it listens, and the note after it.
+
+    note: what else there is to say of a stand-in at this URL.
+    """
     asyncio.run(_run(Server(service, host, port, clock, switches), service.name, note))
 
 
-async def _run(server: Server, name: str, note: str) -> None:
+async def _run(server: Server, name: str, note: Callable[[str], str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with server:
-        sys.stdout.write(f"stand-in {name} on {server.url}\n" + (f"{note}\n" if note else ""))
+        said = note(server.url)
+        sys.stdout.write(f"stand-in {name} on {server.url}\n" + (f"{said}\n" if said else ""))
         sys.stdout.flush()
         await stop.wait()
 

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, unquote
 
 from ..clock import Clock, SystemClock
 from ..errors import UsageError
-from .faults import End, Reply, Wire, apply
+from .faults import FAULTS, End, Reply, Wire, apply
 from .service import Answer, Request, Service
-from .state import Entry, State
+from .state import SHAPE, Entry, State
 
 __all__ = ["Server"]
 
@@ -144,11 +144,11 @@ class Server:
         return going_on
 
     async def _control(self, request: Request) -> Answer:
-        """The answer to a control request; a wrong one changes nothing and is 400."""
+        """The answer to a control request; a wrong one changes nothing, is 400, and is told what it may be."""
         try:
             return await self._controlled(request)
         except UsageError as error:
-            return Answer.json({"error": str(error)}, 400)
+            return Answer.json({"error": str(error), "body": SHAPE, "faults": sorted(FAULTS)}, 400)
 
     async def _controlled(self, request: Request) -> Answer:
         match request.method, request.path.removeprefix(CONTROL):

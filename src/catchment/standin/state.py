@@ -17,7 +17,7 @@ from ..errors import UsageError
 from .faults import FAULTS, Fault
 from .service import Request, Service
 
-__all__ = ["Entry", "Match", "MovedClock", "State"]
+__all__ = ["SHAPE", "Entry", "Match", "MovedClock", "State"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,18 @@ class Order:
     release: bool = False
 
 
+SHAPE: Mapping[str, str] = {
+    "switches": "{NAME: VALUE}; GET /_control shows them all",
+    "faults": "[{fault, path, query, call, every, ...}], in the place of those before: what, to which requests",
+    "hold": "[{path, query, call, every}]: these are not answered",
+    "release": "true: what is held is answered",
+    "clock": "a moment, e.g. 2026-01-31T04:00:00Z",
+    "advance": "seconds",
+    "reset": "true: first of all everything is as at the start",
+}
+"""What the body of a `POST /_control` may have; each part may be left out."""
+
+
 class State:
     """Switches, faults, holds, clock and log of one server."""
 
@@ -219,15 +231,15 @@ class State:
         if not isinstance(said, dict):
             raise UsageError("a control body is a JSON object")
         known("control name", said, (item.name for item in dataclasses.fields(Order)))
-        fresh = self._start if said.get("reset") else self.switches
+        fresh = self._start if truth(said, "reset") else self.switches
         return Order(
-            reset=said.get("reset") is True,
+            reset=truth(said, "reset"),
             switches=turned(fresh, said["switches"]) if "switches" in said else None,
             clock=moment(said["clock"]) if "clock" in said else None,
             advance=seconds(said["advance"]) if "advance" in said else None,
             faults=tuple(fault_rule(item) for item in listed(said["faults"])) if "faults" in said else None,
             hold=tuple(hold_rule(item) for item in listed(said["hold"])) if "hold" in said else None,
-            release=said.get("release") is True,
+            release=truth(said, "release"),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -287,6 +299,12 @@ def built(said: Mapping[str, object], shape: type[Any]) -> Any:
 
 def listed(said: object) -> list[object]:
     return said if isinstance(said, list) else [said]
+
+
+def truth(said: Mapping[str, object], name: str) -> bool:
+    if not isinstance(value := said.get(name, False), bool):
+        raise UsageError(f"{name} is true or false")
+    return value
 
 
 def moment(said: object) -> datetime:
