@@ -39,6 +39,7 @@ from catchment.principal import ANONYMOUS
 from catchment.serve.app import build
 from catchment.serve.data import Data, View
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import Connection, File
 from catchment.store.questions import written
 from catchment.store.reader import Reader
 from catchment.store.tables import collections_of
@@ -142,7 +143,7 @@ class Watched:
         return self.view.state(name)
 
     def select(self, statement: Any) -> list[Any]:
-        asked = written(statement)
+        asked = written(statement, Connection.dialect)
         plan = self.sql.execute(f"EXPLAIN QUERY PLAN {asked.sql}", asked.values)
         self.steps |= {step for *_, step in plan if "providers_" in step}
         return self.view.select(statement)
@@ -159,7 +160,7 @@ def wanted(kind: str, said: Any) -> Asked:
 
 def show_plans(folder: Path) -> None:
     known = collections_of(load_app("providers"))
-    reader = Reader(folder / "catchment.sqlite", known, deadline_s=60)
+    reader = Reader(File(folder / "catchment.sqlite"), known, deadline_s=60)
     data = Data(reader, Settings(), SystemClock().now(), ANONYMOUS, app="providers")
     used: Counter[str] = Counter()
     with data.open() as view, closing(sqlite3.connect(folder / "catchment.sqlite")) as sql:

@@ -30,6 +30,7 @@ from hunted.service import Service
 from hunted.texts import app as texts
 
 from catchment.apps import police, providers, stocks
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.store import prepare
 
@@ -324,10 +325,10 @@ def restore(world: World, place: Input) -> None:
 
 def begin(folder: Path) -> tuple[Service, World]:
     database = folder / "catchment.sqlite"
-    prepare(database, APPS)
+    prepare(File(database), APPS)
     fill(folder, APPS)
     scopes = {"read", "write", "moderate", "operate"}
-    lister, caller = (create(database, "hunt", str(uuid.UUID(int=n)), scopes, NOW)[0] for n in (1, 2))
+    lister, caller = (create(File(database), "hunt", str(uuid.UUID(int=n)), scopes, NOW)[0] for n in (1, 2))
     service = Service(database, TARGET)
     connection = HTTPConnection("127.0.0.1", service.port)
     headers = {"authorization": f"Bearer {lister}", "content-type": "application/json"}

@@ -28,6 +28,7 @@ from hunted.service import Caller, Service
 
 from catchment.apps.providers import app
 from catchment.record import to_stored
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.rollups import kept, recomputed
 from catchment.store.store import prepare
@@ -319,7 +320,7 @@ def enlist(course: Course, database: Path, clients: int, seed: int) -> list[Pers
     people = []
     for number in range(clients):
         user = str(uuid.UUID(int=number + 1))
-        keys = [create(database, "hunt", user, {scope}, datetime.now(UTC))[0] for scope in ("write", "moderate")]
+        keys = [create(File(database), "hunt", user, {scope}, datetime.now(UTC))[0] for scope in ("write", "moderate")]
         caller, eyes = (Caller(course.service.port, key) for key in keys)
         offer = {"name": f"Offer {number}", "skills": SKILLS, "cost_in_pence": 1}
         offer |= (
@@ -339,7 +340,7 @@ def hunt(database: Path, options: argparse.Namespace) -> Course:
     """The course of one hunt, with all that was found."""
     chance = random.Random(options.seed)
     most = options.operations * 3 // 4  # surely reached, whatever is refused
-    prepare(database, [app])
+    prepare(File(database), [app])
     service = Service(database, TARGET)
     course = Course(service, options.operations, sorted(chance.sample(range(1, most + 1), options.kills)))
     people = enlist(course, database, options.clients, options.seed)

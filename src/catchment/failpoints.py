@@ -13,14 +13,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import UsageError
+from .errors import StoreUnavailable, UsageError
 
 __all__ = ["ACTIONS", "LATER", "POINTS", "FailPoint", "arm", "failpoint", "points_from"]
 
@@ -74,9 +73,7 @@ def _io_error() -> None:
 
 
 def _locked() -> None:
-    error = sqlite3.OperationalError("database is locked")
-    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_BUSY, "SQLITE_BUSY"
-    raise error
+    raise StoreUnavailable("database: database is locked", hint="it is tried again")
 
 
 def _hold() -> None:

@@ -6,7 +6,6 @@ generation. Until that is whole, readers and collectors have the present one.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from .rules import Confirm
 from .runs import Event, OnEvent, Scope
 from .settings import Settings
 from .store.archive import Exchange
+from .store.engines import Connection
 from .store.ledger import Lease, Outcome, Pass
 from .store.store import Held, Store
 from .store.tables import Collection
@@ -274,7 +274,7 @@ class _Again:
 
     # -- what comes from its rows ----------------------------------------------------------------------------------
 
-    def _follow(self, sql: sqlite3.Connection) -> None:
+    def _follow(self, sql: Connection) -> None:
         """Has feeds whose partitions come from these rows know them again: no upstream said that they changed."""
         now = self._stamps_of_dependents()
         for feed, before in self._stamps.items():

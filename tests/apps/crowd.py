@@ -16,6 +16,7 @@ from catchment.clock import FakeClock
 from catchment.principal import ANONYMOUS
 from catchment.serve.data import Data
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.reader import Reader
 from catchment.store.tables import collections_of
 
@@ -57,7 +58,7 @@ def load(folder: Path, extent: Extent, clock: FakeClock | None = None) -> Path:
 @contextmanager
 def looking(database: Path):
     """A view of the database, that notes what it is asked."""
-    reader = Reader(database, collections_of(app), deadline_s=60)
+    reader = Reader(File(database), collections_of(app), deadline_s=60)
     data = Data(reader, Settings(), NOW, ANONYMOUS, app="providers")
     with data.open() as view:
         yield Watched(view)

@@ -20,6 +20,7 @@ from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.serve.openapi import describe
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.tables import collections_of
 
@@ -77,7 +78,7 @@ class Marketplace:
     def key(self, number: int, *scopes: str) -> dict[str, str]:
         """The header of a user's key."""
         if (number, scopes) not in self.keys:
-            self.keys[number, scopes] = create(self.database, "test", user(number), set(scopes), NOW)[0]
+            self.keys[number, scopes] = create(File(self.database), "test", user(number), set(scopes), NOW)[0]
         return {"authorization": f"Bearer {self.keys[number, scopes]}"}
 
     def offer(self, who: int = 1, **members: Any) -> str:

@@ -18,6 +18,7 @@ from catchment.runs import Summary
 from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 
 # A Monday, some hours after the weekly slot.
@@ -70,7 +71,7 @@ class Television:
         if who not in self.keys:
             scopes = {"moderator": {"moderate"}, "reader": {"read"}}.get(who, {"write"})
             database = self.collected.folder / "catchment.sqlite"
-            self.keys[who] = create(database, who, person(who), scopes, self.collected.clock.now())[0]
+            self.keys[who] = create(File(database), who, person(who), scopes, self.collected.clock.now())[0]
         return self.keys[who]
 
     def get(self, path: str) -> Any:

@@ -25,7 +25,7 @@ from catchment.collect import Collector
 from catchment.operate import collect_once
 from catchment.runs import Scope
 from catchment.settings import load_settings
-from catchment.store.sqlite import path_of
+from catchment.store.engines import database_of
 from catchment.store.store import Store, prepare
 
 FEED = "incidents/incidents"
@@ -429,7 +429,7 @@ def test_what_the_stand_in_prints_collects_from_it(tmp_path):
 def test_status_says_what_is_due_while_there_is_nothing_at_all(tmp_path):
     with reporting(tmp_path) as reported:
         settings = load_settings(reported.collected.environment, folder=tmp_path, environ={})
-        prepare(path_of(settings.database), [app])
+        prepare(database_of(settings.database), [app])
         due = reported.get("/incidents/status")
         assert (due.status_code, {item["state"] for item in due.json()["types"].values()}) == (200, {"due"})
         reported.poll(0)

@@ -16,7 +16,7 @@ from reporting import NOW, PRIORITIES, TYPES, Reporting, incidents_in, reporting
 
 from catchment.apps.incidents import app
 from catchment.settings import load_settings
-from catchment.store.sqlite import path_of
+from catchment.store.engines import database_of
 from catchment.store.store import prepare
 
 WEEK = NOW.timestamp()
@@ -422,7 +422,7 @@ SUBJECTS = ("reported_by", "internal_ip", "machine_ip", "employee_id", "ip", "id
 
 def test_what_cannot_be_asked_is_400_before_there_is_anything(tmp_path):
     with reporting(tmp_path) as reported:
-        prepare(path_of(load_settings(reported.collected.environment, folder=tmp_path, environ={}).database), [app])
+        prepare(database_of(load_settings(reported.collected.environment, folder=tmp_path, environ={}).database), [app])
         assert reported.get("/incidents").status_code == 503
         for path in ("/incidents?foo=1", "/incidents/unattributed?foo=1"):
             assert reported.get(path).status_code == 400

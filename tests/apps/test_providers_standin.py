@@ -19,6 +19,7 @@ import pytest
 from catchment.apps import providers
 from catchment.apps.providers.rules import folded
 from catchment.apps.providers.standin import SIZES, SKILLS, offers, opinions
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.rollups import kept, recomputed
 from catchment.store.tables import collections_of
@@ -130,7 +131,7 @@ def test_many_write_change_and_delete_at_once(service, tmp_path):
     ],
 )
 def test_a_gateway_that_fails_lets_nobody_write(service, tmp_path, mode, said):
-    key = create(tmp_path / "catchment.sqlite", "test", str(uuid.UUID(int=1)), {"write"}, NOW)[0]
+    key = create(File(tmp_path / "catchment.sqlite"), "test", str(uuid.UUID(int=1)), {"write"}, NOW)[0]
     code, lines, errors = standin("--to", service, "--gateway", mode, CATCHMENT_KEY=key)
     assert (code, lines[-1], errors) == (0, said, "")
     assert listed(service)["pagination"]["count"] == (20 if mode == "wrong" else 0)

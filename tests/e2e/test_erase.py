@@ -17,6 +17,7 @@ from catchment.serve.app import build
 from catchment.settings import load_settings
 from catchment.standin import Answer, Request, serve_in_thread
 from catchment.store.check import check
+from catchment.store.engines.sqlite import File
 from catchment.store.tables import collections_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
@@ -63,7 +64,7 @@ def mine(collected, tmp_path):
 
 def contradicted(place: Place) -> list[str]:
     """What `catchment check` would tell."""
-    found = check(place.data / "catchment.sqlite", collections_of(declared(place)))
+    found = check(File(place.data / "catchment.sqlite"), collections_of(declared(place)))
     return [text for rule in found for text in rule.shown]
 
 

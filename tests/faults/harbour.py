@@ -26,6 +26,7 @@ from catchment.runs import Result, Scope
 from catchment.settings import load_settings
 from catchment.standin import Answer, Control, Paged, Request
 from catchment.store.check import check
+from catchment.store.engines.sqlite import File
 from catchment.store.store import Store
 from catchment.store.tables import collections_of
 
@@ -218,7 +219,7 @@ class Berth:
 
     def wrong(self) -> list[str]:
         """What contradicts an invariant of stored data."""
-        found = check(self.folder / "data" / "catchment.sqlite", collections_of(app))
+        found = check(File(self.folder / "data" / "catchment.sqlite"), collections_of(app))
         return [f"{item.rule} {item.says}: {text}" for item in found for text in item.shown]
 
     def archived(self) -> set[str]:

@@ -17,6 +17,7 @@ from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.store import prepare
 
 
@@ -29,7 +30,7 @@ def now():
 def database(tmp_path: Path) -> Path:
     """A fresh database: the ledger's tables, nothing in them."""
     path = tmp_path / "data" / "catchment.sqlite"
-    prepare(path, [])
+    prepare(File(path), [])
     return path
 
 

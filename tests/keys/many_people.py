@@ -9,6 +9,7 @@ from asgi_client import Client
 
 from catchment.clock import FakeClock
 from catchment.serve.front import Front
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -37,10 +38,10 @@ class Service:
     fronts: list[Front] = field(default_factory=list)
 
     def key(self, *scopes: str, principal: str = USER, **options) -> str:
-        return create(self.path, "test", principal, set(scopes), self.clock.now(), **options)[0]
+        return create(File(self.path), "test", principal, set(scopes), self.clock.now(), **options)[0]
 
     def revoke(self, key: str) -> None:
-        revoke(self.path, key.split("_")[1], self.clock.now())
+        revoke(File(self.path), key.split("_")[1], self.clock.now())
 
     def settle(self) -> None:
         """Returns when all is written that nobody waited for."""

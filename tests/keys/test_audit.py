@@ -8,8 +8,9 @@ import pytest
 
 from catchment.errors import StoreError
 from catchment.store.audit import Entry, deny, entries, note
+from catchment.store.engines import transaction
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke, split
-from catchment.store.sqlite import open_database, transaction
 
 USER = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
 WRITE = Entry("update", "demo/notes/1", USER, "k", 1, 2, request_id="r1")
@@ -17,7 +18,7 @@ WRITE = Entry("update", "demo/notes/1", USER, "k", 1, 2, request_id="r1")
 
 @pytest.fixture
 def sql(database):
-    with closing(open_database(database)) as connection:
+    with closing(File(database).open()) as connection:
         yield connection
 
 
@@ -36,7 +37,7 @@ def test_an_entry_is_there_exactly_if_its_transaction_is(sql, now):
 
 
 def test_a_denial_is_kept_without_a_transaction_of_the_caller(database, sql, now):
-    deny(database, WRITE, now)
+    deny(File(database), WRITE, now)
     ((_, entry),) = entries(sql)
     assert (entry.result, entry.before, entry.after, entry.object) == ("denied", None, None, "demo/notes/1")
 
@@ -51,7 +52,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES.keys())
 def test_what_is_written_stays(database, sql, now, statement):
-    deny(database, WRITE, now)
+    deny(File(database), WRITE, now)
     with pytest.raises(StoreError), transaction(sql, durable=True):
         sql.execute(statement)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -60,9 +61,9 @@ def test_what_is_written_stays(database, sql, now, statement):
 
 
 def test_keys_are_audited_by_id_alone(database, sql, now):
-    text, key = create(database, "reports", USER, {"write"}, now)
-    revoke(database, key.id, now)
-    revoke(database, key.id, now)  # nothing happens, so nothing is told
+    text, key = create(File(database), "reports", USER, {"write"}, now)
+    revoke(File(database), key.id, now)
+    revoke(File(database), key.id, now)  # nothing happens, so nothing is told
     told = [entry for _, entry in entries(sql)]
     assert [(entry.action, entry.object, entry.principal) for entry in told] == [
         ("key-revoke", key.id, USER),
@@ -72,6 +73,6 @@ def test_keys_are_audited_by_id_alone(database, sql, now):
 
 
 def test_long_texts_are_cut(database, sql, now):
-    deny(database, Entry("POST", "/" + "a" * 10_000), now)
+    deny(File(database), Entry("POST", "/" + "a" * 10_000), now)
     ((_, entry),) = entries(sql)
     assert len(entry.object) == 512

@@ -33,6 +33,7 @@ from catchment.plan import State
 from catchment.serve.app import build
 from catchment.settings import Settings, load_settings
 from catchment.store.archive import Place
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke
 from catchment.store.ledger import Outcome
 from catchment.store.store import Store
@@ -96,7 +97,7 @@ def collect(folder: Path) -> None:
 
 def write(database: Path) -> dict[str, str]:
     """A record of the owner's in every written collection, by its name; what is reviewed is another's."""
-    writer = Writer(database, [item for app in APPS for item in collections_of(app)], FakeClock(NOW))
+    writer = Writer(File(database), [item for app in APPS for item in collections_of(app)], FakeClock(NOW))
 
     def put(name: str, members: dict[str, object], who: int) -> str:
         collection = WRITTEN[name]
@@ -123,7 +124,7 @@ def identities(database: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Everybody: from where they ask, and with which headers."""
 
     def key(number: int, *scopes: str, **options) -> str:
-        return create(database, "test", user(number), set(scopes), NOW, **options)[0]
+        return create(File(database), "test", user(number), set(scopes), NOW, **options)[0]
 
     keys = {
         "reader": key(REST, "read"),
@@ -136,7 +137,7 @@ def identities(database: Path) -> dict[str, tuple[str, dict[str, str]]]:
         "expired": key(OWNER, "read", "write", "moderate", "operate", expires_at=NOW - timedelta(seconds=1)),
         "malformed": "ck_nothing",
     }
-    revoke(database, keys["revoked"].split("_")[1], NOW)
+    revoke(File(database), keys["revoked"].split("_")[1], NOW)
     with_keys = {who: (OUTSIDE, {"authorization": f"Bearer {text}"}) for who, text in keys.items()}
     return with_keys | {
         "outside": (OUTSIDE, {}),

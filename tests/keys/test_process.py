@@ -18,6 +18,7 @@ from many_people import NOW, USER
 from catchment.errors import UsageError
 from catchment.serve.server import check_address
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke
 
 FEEDS = Path(__file__).parents[1] / "serve"
@@ -185,16 +186,16 @@ def test_an_address_that_others_reach_needs_a_key_that_can_be_used(database, now
             check_address(settings)
 
     check()
-    _, old = create(database, "old", USER, {"read"}, NOW, expires_at=NOW)
+    _, old = create(File(database), "old", USER, {"read"}, NOW, expires_at=NOW)
     check()
-    _, dead = create(database, "dead", USER, {"read"}, NOW)
-    revoke(database, dead.id, NOW)
+    _, dead = create(File(database), "dead", USER, {"read"}, NOW)
+    revoke(File(database), dead.id, NOW)
     check()
     for said in ("no", "true", "1"):
         settings = settings.with_values("test", {"CATCHMENT_WITHOUT_KEYS": said})
         check()
     check_address(settings.with_values("test", {"CATCHMENT_WITHOUT_KEYS": "yes"}))
-    create(database, "good", USER, {"read"}, NOW)
+    create(File(database), "good", USER, {"read"}, NOW)
     check_address(settings)
     assert old.id != dead.id
 

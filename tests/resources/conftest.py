@@ -16,6 +16,7 @@ from people import NOW, Market, writer_of_all
 from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.store import prepare
 from catchment.store.writes import Writer
 
@@ -23,7 +24,7 @@ from catchment.store.writes import Writer
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "catchment.sqlite"
-    prepare(path, [app])
+    prepare(File(path), [app])
     return path
 
 

@@ -16,6 +16,7 @@ from market import app
 from catchment.clock import FakeClock, SystemClock
 from catchment.principal import Principal
 from catchment.serve.front import Front
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.tables import OWN, collections_of
 from catchment.store.writes import Write, Writer
@@ -36,7 +37,7 @@ def somebody(number: int, *scopes: str) -> Principal:
 
 
 def writer_of_all(database: Path, **options: Any) -> Writer:
-    return Writer(database, list(COLLECTIONS.values()), options.pop("clock", SystemClock()), **options)
+    return Writer(File(database), list(COLLECTIONS.values()), options.pop("clock", SystemClock()), **options)
 
 
 def creation(name: str, members: dict[str, Any], number: int = 1, **options: Any) -> Write:
@@ -84,7 +85,7 @@ class Market:
 
     def key(self, number: int, *scopes: str) -> str:
         if (number, scopes) not in self.keys:
-            self.keys[number, scopes] = create(self.database, "test", user(number), set(scopes), NOW)[0]
+            self.keys[number, scopes] = create(File(self.database), "test", user(number), set(scopes), NOW)[0]
         return self.keys[number, scopes]
 
     def ask(

@@ -8,6 +8,7 @@ from people import COLLECTIONS, NOW, PLACE, creation, deletion, patching
 
 from catchment.settings import Settings
 from catchment.store.check import check
+from catchment.store.engines.sqlite import File
 from catchment.store.rollups import kept, recomputed
 from catchment.store.store import Store
 from catchment.store.tables import collections_of
@@ -27,7 +28,7 @@ def holding(database) -> list[str]:
 
 
 def clean(database) -> list[str]:
-    return [text for rule in check(database, collections_of(app)) for text in rule.shown]
+    return [text for rule in check(File(database), collections_of(app)) for text in rule.shown]
 
 
 def test_a_review_goes_with_its_versions_sums_and_remembered_answer(database, writer, sql, store):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from people import COLLECTIONS, NOW, PLACE, PLACES, REVIEWS, user
 
+from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.rollups import kept, recomputed
 
@@ -69,7 +70,7 @@ class Client:
 
     def __init__(self, server: Server, database: Path, number: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
-        key = create(database, "test", user(number), {"write"}, NOW)[0]
+        key = create(File(database), "test", user(number), {"write"}, NOW)[0]
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self.done: list[tuple[int, dict]] = []
 

@@ -29,6 +29,7 @@ from people import (
 from catchment.bodies import InvalidRecord
 from catchment.clock import FakeClock
 from catchment.errors import CatchmentError, Concealed, QueryError, StoreUnavailable
+from catchment.store.engines.sqlite import File
 from catchment.store.rollups import kept, recomputed
 from catchment.store.store import prepare
 from catchment.store.writes import Once, Write
@@ -227,7 +228,7 @@ def test_who_gave_up_waiting_has_written_nothing(writer, database, sql):
 def test_a_file_put_in_its_place_is_written_from_then_on(writer, database, tmp_path):
     writer.submit(creation("places", PLACE)).result()
     other = tmp_path / "restored.sqlite"
-    prepare(other, [app])
+    prepare(File(other), [app])
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     other.replace(database)
@@ -328,7 +329,7 @@ ACTIONS = st.lists(
 @given(ACTIONS)
 def test_sums_are_exact_after_any_writes(tmp_path_factory, actions):
     database = tmp_path_factory.mktemp("sums") / "catchment.sqlite"
-    prepare(database, [app])
+    prepare(File(database), [app])
     writer = writer_of_all(database)
     place = writer.submit(creation("places", PLACE, 9)).result().key
     keys = {}

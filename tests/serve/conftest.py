@@ -12,6 +12,7 @@ from filled_store import NOW, FilledStore
 from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.settings import Settings
+from catchment.store.engines.sqlite import File
 from catchment.store.reader import Reader
 
 
@@ -24,7 +25,7 @@ def store(tmp_path: Path):
 
 @pytest.fixture
 def reader(store: FilledStore):
-    reader = Reader(store.path, [BARS, NOTES])
+    reader = Reader(File(store.path), [BARS, NOTES])
     yield reader
     reader.close()
 

@@ -13,9 +13,11 @@ from filled_store import COLLECTED, FilledStore, bar
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from catchment.errors import QueryError, StoreError, StoreUnavailable, UsageError
+from catchment.errors import QueryError, StoreError, StoreUnavailable
+from catchment.store.engines import database_of
+from catchment.store.engines.sqlite import File
 from catchment.store.query import AsOf, Query, parse
-from catchment.store.reader import Reader, sqlite_path
+from catchment.store.reader import Reader
 from catchment.store.sums import Total
 
 LIGHT = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -251,7 +253,7 @@ def test_a_question_that_takes_too_long_is_cut(store):
     for number in range(3000):
         store.put(NOTES, Note(str(number), None, None, None, []), nr=number)
     store.db.execute("COMMIT")
-    reader = Reader(store.path, [NOTES], deadline_s=0.0)
+    reader = Reader(File(store.path), [NOTES], deadline_s=0.0)
     with pytest.raises(QueryError) as caught, reader.snapshot() as snapshot:
         snapshot.page(NOTES, parse([("text__contains", "9"), ("sort", "-text")], NOTES.columns))
     assert (caught.value.status, caught.value.kind) == (503, "too-slow")
@@ -270,7 +272,7 @@ def test_a_file_that_cannot_be_used_says_so(tmp_path, content):
     path = tmp_path / "other.sqlite"
     if content is not None:
         path.write_bytes(content)
-    reader = Reader(path, [BARS])
+    reader = Reader(File(path), [BARS])
     with pytest.raises(StoreUnavailable):
         reader.states()
     with pytest.raises(StoreUnavailable), reader.snapshot():
@@ -336,11 +338,11 @@ def test_more_readers_than_are_kept_share_the_file(store, reader):
 
 
 def test_the_database_is_a_file():
-    assert sqlite_path("sqlite:////data/x.sqlite") == Path("/data/x.sqlite")
-    assert sqlite_path("sqlite:///./x.sqlite") == Path("x.sqlite")
+    assert database_of("sqlite:////data/x.sqlite") == File(Path("/data/x.sqlite"))
+    assert database_of("sqlite:///./x.sqlite") == File(Path("x.sqlite"))
     for other in ("postgresql://localhost/x", "sqlite://", "sqlite:///", "x.sqlite"):
-        with pytest.raises(UsageError):
-            sqlite_path(other)
+        with pytest.raises(StoreError):
+            database_of(other)
 
 
 def test_an_operator_that_a_field_has_not_is_a_mistake(store, reader):

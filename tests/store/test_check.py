@@ -12,6 +12,7 @@ from catchment.fill import refill
 from catchment.replay import replay
 from catchment.runs import Scope
 from catchment.store.check import LEDGER_RULES, RULES, Checked, check
+from catchment.store.engines.sqlite import File
 from catchment.store.tables import Collection, collections_of
 
 CURRENT, BEFORE = "shop_things", "shop_things_version"
@@ -36,7 +37,7 @@ def lived(here: Shop) -> Shop:
 
 
 def checked(there: Shop) -> list[Checked]:
-    return check(there.store.path, collections_of(app))
+    return check(there.store.database, collections_of(app))
 
 
 def wrong(there: Shop) -> list[tuple[str, str, str]]:
@@ -54,7 +55,7 @@ def test_nothing_is_wrong_with_what_lived(lived):
 
 
 def test_nothing_is_wrong_after_a_replay(lived):
-    place = settings(lived.store.path.parent)
+    place = settings(lived.store.database.path.parent)
     assert len(replay(app, Scope(), lived.store, place, FakeClock(lived.now), lambda _: None)) == 3
     assert wrong(lived) == []
 
@@ -65,7 +66,7 @@ def test_an_empty_store_has_nothing_wrong(here):
 
 def test_a_database_that_is_not_there_is_said(tmp_path):
     with pytest.raises(StoreUnavailable):
-        check(tmp_path / "none.sqlite", collections_of(app))
+        check(File(tmp_path / "none.sqlite"), collections_of(app))
 
 
 PLANTED = {

@@ -34,7 +34,7 @@ def drift(there: Shop) -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def client(here: Shop) -> Client:
-    return Client(build([app], settings(here.store.path.parent), FakeClock(START)), "127.0.0.1")
+    return Client(build([app], settings(here.store.database.path.parent), FakeClock(START)), "127.0.0.1")
 
 
 # -- drift -----------------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def erase(shop: Shop, *keys: str, feed: Feed = people) -> Gone:
 
 def in_files(shop: Shop, text: str = NAME) -> list[str]:
     """The files of the data folder that hold a text; archived bodies are looked at unpacked too."""
-    folder: Path = shop.store.path.parent
+    folder: Path = shop.store.database.path.parent
     found = [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
     bodies = [shop.store.archive.body(digest) for (digest,) in shop.rows("SELECT DISTINCT digest FROM _body")]
     return found + ["an archived body" for body in bodies if text.encode() in body]
@@ -62,7 +62,7 @@ def in_files(shop: Shop, text: str = NAME) -> list[str]:
 
 def clean(shop: Shop) -> list[str]:
     """What contradicts the invariants."""
-    return [text for rule in check(shop.store.path, collections_of(town)) for text in rule.shown]
+    return [text for rule in check(shop.store.database, collections_of(town)) for text in rule.shown]
 
 
 def keys(shop: Shop, feed: Feed = people) -> list[str]:
@@ -122,9 +122,14 @@ def test_a_replay_does_not_bring_it_back(there, feed):
     erase(there, key, feed=feed)
     left = keys(there, feed)
     assert len(left) == 1
-    with Store(settings(there.store.path.parent), [town], replaying=True) as store:
+    with Store(settings(there.store.database.path.parent), [town], replaying=True) as store:
         replay(
-            App("shop", feeds=[feed]), Scope(), store, settings(there.store.path.parent), FakeClock(there.now), print
+            App("shop", feeds=[feed]),
+            Scope(),
+            store,
+            settings(there.store.database.path.parent),
+            FakeClock(there.now),
+            print,
         )
     assert keys(there, feed) == left
     assert clean(there) == []
@@ -180,7 +185,7 @@ def test_a_partition_that_is_being_merged_meanwhile_is_compared_again(there):
 
 def test_a_replay_that_is_at_work_is_not_disturbed(there):
     there.collect(person("a", NAME), feed=people)
-    with Store(settings(there.store.path.parent), [town], replaying=True) as other:
+    with Store(settings(there.store.database.path.parent), [town], replaying=True) as other:
         other.next_generation(Collection("shop", people))
         with pytest.raises(UsageError, match="being replayed"):
             erase(there, "a")

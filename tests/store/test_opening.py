@@ -15,13 +15,14 @@ from catchment import App, Record
 from catchment.decode import Entry
 from catchment.errors import SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from catchment.settings import Settings
-from catchment.store.sqlite import path_of, transaction
+from catchment.store.engines import database_of, transaction
+from catchment.store.engines.sqlite import File
 from catchment.store.stage import Stage
 from catchment.store.store import Store, prepare
 
 
 def test_file_and_folders_are_readable_by_their_owner_only(here):
-    path = here.store.path
+    path = here.store.database.path
     places = (path, path.parent, path.parent / "workers")
     assert [place.stat().st_mode & 0o777 for place in places] == [0o600, 0o700, 0o700]
 
@@ -61,7 +62,7 @@ def test_what_an_older_catchment_did_not_note_is_added(here, open_shop):
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(here):
-    path = here.store.path
+    path = here.store.database.path
     here.store._paid.execute("UPDATE _meta SET value = '99' WHERE name = 'schema'")
     before = here.rows("SELECT name, sql FROM sqlite_master")
     more = App("more", feeds=[replace(things, name="others")])
@@ -92,7 +93,7 @@ def test_a_folder_in_the_place_of_the_file_is_refused_by_name(tmp_path):
 
 
 def test_a_database_that_is_locked_is_unavailable(here):
-    holder = sqlite3.connect(here.store.path, isolation_level=None)
+    holder = sqlite3.connect(here.store.database.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     here.store._derived.execute("PRAGMA busy_timeout = 0")
     with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
@@ -131,7 +132,7 @@ def test_a_full_disk_is_unavailable_and_writes_nothing(here):
 @pytest.mark.parametrize("url", ["postgresql://me:canary-password@host/db", "sqlite:///", "mysql:x", ""])
 def test_a_database_of_another_engine_is_refused_without_its_password(url):
     with pytest.raises(StoreError, match="sqlite:///PATH") as caught:
-        path_of(url)
+        database_of(url)
     assert "canary" not in str(caught.value)
 
 
@@ -142,15 +143,15 @@ def test_other_fields_than_the_stored_ones_are_said_not_changed(here):
 
     changed = App("shop", feeds=[replace(things, record=Thing)])
     with pytest.raises(UsageError, match=r"shop/things.*size, value.*run catchment replay shop/things"):
-        Store(settings(here.store.path.parent), [changed])
+        Store(settings(here.store.database.path.parent), [changed])
     assert here.collect(("a", 1)).counts.new == 1
 
 
 def test_the_database_may_be_named(tmp_path):
     named = Settings({"CATCHMENT_DATABASE": (f"sqlite:///{tmp_path / 'deep' / 'er' / 'x.db'}", "test")})
     with Store(named, [app]) as store:
-        assert store.path == tmp_path / "deep" / "er" / "x.db"
-        assert store.path.is_file()
+        assert store.database.path == tmp_path / "deep" / "er" / "x.db"
+        assert store.database.path.is_file()
 
 
 # -- the stage -------------------------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ OPENERS = 4
 def _open_at_once(path, start, told):
     start.wait()
     try:
-        prepare(path, [app])
+        prepare(File(path), [app])
     except StoreError as error:
         told.put(str(error))
     else:

@@ -45,8 +45,10 @@ coloured = replace(things, record=Thing)
 def again(there: Shop, *feeds: Feed, tell: Any = lambda _: None, **only: Sequence[str]) -> list[Replayed]:
     """A replay of these feeds by a process of its own."""
     declared = App("shop", feeds=feeds or app.feeds)
-    with Store(settings(there.store.path.parent), [declared], replaying=True) as store:
-        return replay(declared, Scope(only=only), store, settings(there.store.path.parent), FakeClock(there.now), tell)
+    with Store(settings(there.store.database.path.parent), [declared], replaying=True) as store:
+        return replay(
+            declared, Scope(only=only), store, settings(there.store.database.path.parent), FakeClock(there.now), tell
+        )
 
 
 def held(there: Shop, table: str = "shop_things") -> tuple[list[Any], list[Any], list[Any]]:
@@ -109,7 +111,7 @@ def test_a_new_field_is_filled_from_what_was_archived_before_it_was_declared(her
     here.collect(*map(_json, [{"id": "a", "value": 1, "colour": "blue"}, rows[1]]))
     exchanges = here.rows("SELECT count(*) FROM _exchange")
     with pytest.raises(FieldsDiffer, match=r"shop/things.*\(colour\).*run catchment replay shop/things"):
-        Store(settings(here.store.path.parent), [App("shop", feeds=[coloured])])
+        Store(settings(here.store.database.path.parent), [App("shop", feeds=[coloured])])
     again(here, coloured)
     assert here.rows("SELECT _key, _version, colour FROM shop_things ORDER BY _key") == [
         ("a", 2, "blue"),
@@ -118,9 +120,9 @@ def test_a_new_field_is_filled_from_what_was_archived_before_it_was_declared(her
     # The two answers differed in nothing that was declared then: now there are two versions.
     assert here.rows("SELECT _key, _version, colour FROM shop_things_version") == [("a", 1, "red")]
     assert here.rows("SELECT count(*) FROM _exchange") == exchanges
-    Store(settings(here.store.path.parent), [App("shop", feeds=[coloured])]).close()
+    Store(settings(here.store.database.path.parent), [App("shop", feeds=[coloured])]).close()
     with pytest.raises(FieldsDiffer):
-        Store(settings(here.store.path.parent), [app])
+        Store(settings(here.store.database.path.parent), [app])
 
 
 def test_a_field_less_is_gone(here):
@@ -244,7 +246,7 @@ def test_after_retention_a_replay_gives_what_is_kept_and_nothing_is_wrong(here, 
     documents = [[(row[0], row[4], row[7]) for row in rows] for rows in (before[0], after[0], before[1], after[1])]
     assert documents[0] == documents[1]
     assert set(documents[2]) <= set(documents[3])
-    assert [item for item in check(here.store.path, collections_of(app)) if item.wrong] == []
+    assert [item for item in check(here.store.database, collections_of(app)) if item.wrong] == []
 
 
 # -- what cannot be derived again ------------------------------------------------------------------------------------
@@ -396,7 +398,7 @@ def test_a_second_replay_is_refused_while_the_first_lives(open_shop):
 
 def left_alone(there: Shop) -> Any:
     """The next generation with records in it, begun by a process that is taken for dead by now."""
-    with Store(settings(there.store.path.parent), [app]) as dead:
+    with Store(settings(there.store.database.path.parent), [app]) as dead:
         begun = dead.next_generation(Collection("shop", things))
         begun._connection = there.store._derived
     partition = there.store.ledger.passes("shop/things")[0].partition
@@ -490,4 +492,4 @@ def test_a_sweep_beside_it_keeps_the_answers_that_only_the_next_generation_cites
     assert len(ended) == 4
     assert here.rows("SELECT colour, _exchange FROM shop_things") == [("blue", blue)]
     assert here.rows("SELECT id FROM _exchange WHERE id = ?", blue), "the answer that a record came from is gone"
-    assert [text for rule in check(here.store.path, [Collection("shop", coloured)]) for text in rule.shown] == []
+    assert [text for rule in check(here.store.database, [Collection("shop", coloured)]) for text in rule.shown] == []

@@ -44,7 +44,7 @@ def days(here, count: int) -> list:
 
 def a_on(here, as_of: AsOf) -> int:
     """The value of `a` as it was."""
-    reader = Reader(here.store.path, [THINGS])
+    reader = Reader(here.store.database, [THINGS])
     try:
         with reader.snapshot() as snapshot:
             page = snapshot.page(THINGS, Query(as_of=as_of, fields=("id", "value")))
@@ -80,7 +80,7 @@ def test_what_was_before_the_horizon_is_gone_and_says_what_is_not(here, asked):
 def test_a_version_that_is_gone_says_so(here):
     said = days(here, 10)
     swept(here, said[5])
-    reader = Reader(here.store.path, [THINGS])
+    reader = Reader(here.store.database, [THINGS])
     with reader.snapshot() as snapshot:
         assert [version.version for version in snapshot.history(THINGS, "a")] == [10, 9, 8, 7, 6]
         assert snapshot.source(THINGS, "a", 6)["version"] == 6

@@ -156,11 +156,11 @@ def serve(
 ) -> None:
     """Serve what has been collected and written. No upstream is asked."""
     from ..serve.server import run
-    from ..store.sqlite import path_of
+    from ..store.engines import database_of
     from ..store.store import prepare
 
     apps, settings = find_apps(targets), read_settings(data, host, port)
-    prepare(path_of(settings.database), apps)
+    prepare(database_of(settings.database), apps)
     run([app_of(target) for target in targets], settings, only=only or ())
 
 

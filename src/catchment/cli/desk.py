@@ -162,11 +162,11 @@ def check(targets: CheckedTargets = None, *, json: JsonFlag = False, data: DataF
     """Hold what is stored against its invariants. Exit 0: all hold; 1: some do not, and it says which."""
     from ..console import check_table
     from ..store.check import check as examine
-    from ..store.sqlite import path_of
+    from ..store.engines import database_of
     from ..store.tables import collections_of
 
     apps, settings = find_apps(targets or SHIPPED), read_settings(data)
-    found = examine(path_of(settings.database), [item for app in apps for item in collections_of(app)])
+    found = examine(database_of(settings.database), [item for app in apps for item in collections_of(app)])
     if json:
         print_json(found)
     else:

@@ -7,7 +7,6 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +20,7 @@ from .output import console, print_json
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
     from rich.table import Table
 
+    from ..store.engines import Database
     from ..store.keys import Key
 
 __all__ = ["keys"]
@@ -44,9 +44,9 @@ def keys_create(
     """Make a key and print it, this once: only a digest of it is kept."""
     from ..store.keys import create
 
-    path, now = _key_store(data)
+    database, now = _key_store(data)
     user, until = _user(principal), _expiry(expires, now)
-    text, key = create(path, _label(name), user, _scopes_of_key(scope), now, expires_at=until)
+    text, key = create(database, _label(name), user, _scopes_of_key(scope), now, expires_at=until)
     sys.stderr.write(f"key {key.id} of user {key.principal}; it is not shown again:\n")
     typer.echo(text)
 
@@ -56,8 +56,8 @@ def keys_list(*, json: JsonFlag = False, data: DataFlag = "") -> None:
     """List every key by its id, also the revoked ones. What a key is made of is not stored, so not shown."""
     from ..store.keys import listed
 
-    path, now = _key_store(data)
-    found = [_key_row(key, now) for key in listed(path)]
+    database, now = _key_store(data)
+    found = [_key_row(key, now) for key in listed(database)]
     if json:
         print_json(found)
     else:
@@ -73,8 +73,8 @@ def keys_revoke(
     """Revoke a key: the next request that brings it is refused."""
     from ..store.keys import revoke
 
-    path, now = _key_store(data)
-    key = revoke(path, identity, now)
+    database, now = _key_store(data)
+    key = revoke(database, identity, now)
     typer.echo(f"key {key.id} ({key.name}) is revoked since {key.revoked_at:%Y-%m-%d %H:%M} UTC")
 
 
@@ -111,15 +111,15 @@ def _expiry(text: str, now: datetime) -> datetime | None:
     return moment
 
 
-def _key_store(data: str) -> tuple[Path, datetime]:
+def _key_store(data: str) -> tuple[Database, datetime]:
     """The database that the settings name, with its tables, and now."""
-    from ..store.sqlite import path_of
+    from ..store.engines import database_of
     from ..store.store import prepare
 
     settings = read_settings(data)
-    path = path_of(settings.database)
-    prepare(path, [])
-    return path, open_clock(settings.get("CATCHMENT_CLOCK")).now()
+    database = database_of(settings.database)
+    prepare(database, [])
+    return database, open_clock(settings.get("CATCHMENT_CLOCK")).now()
 
 
 KEY_COLUMNS = ("id", "name", "principal", "scopes", "state", "created", "expires", "last_used", "revoked")

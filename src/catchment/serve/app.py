@@ -18,8 +18,8 @@ from ..clock import Clock, monotonic
 from ..errors import DeclarationError
 from ..principal import Principal
 from ..settings import Settings
+from ..store.engines import database_of
 from ..store.reader import Reader
-from ..store.sqlite import path_of
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
@@ -51,10 +51,10 @@ def build(
     Raises:
         DeclarationError: two routes of one path.
     """
-    path, known = path_of(settings.database), [item for app in apps for item in collections_of(app)]
+    database, known = database_of(settings.database), [item for app in apps for item in collections_of(app)]
     if writable := [app for app in apps if app.resources]:
-        prepare(path, writable)
-    reader, writer = Reader.of(settings, known), Writer(path, known, clock, settings, batch=writes_together)
+        prepare(database, writable)
+    reader, writer = Reader.of(settings, known), Writer(database, known, clock, settings, batch=writes_together)
 
     def description(visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
         return describe(apps, visible, version=__version__, reader=caller)

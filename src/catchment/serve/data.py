@@ -17,12 +17,12 @@ from ..principal import Principal, may
 from ..record import Column
 from ..resource import Resource
 from ..settings import Settings
+from ..store.engines import database_of
 from ..store.kept import Kept, keep
 from ..store.query import AsOf, Query, parse
 from ..store.questions import Tables
 from ..store.reader import Reader
 from ..store.snapshot import Filter, Run, Snapshot, State
-from ..store.sqlite import path_of
 from ..store.sums import Total
 from ..store.tables import Collection
 from .rights import demand
@@ -101,7 +101,7 @@ class Data:
             StoreError: it cannot be kept just now.
         """
         collection = self.reader.collections[f"{self.app}/{of}"]
-        return keep(path_of(self.settings.database), collection, name, Kept(value, self.now), before)
+        return keep(database_of(self.settings.database), collection, name, Kept(value, self.now), before)
 
     @contextmanager
     def open(self, deadline_s: float | None = None) -> Iterator[View]:

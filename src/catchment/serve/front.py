@@ -14,10 +14,10 @@ from ..errors import QueryError, StoreUnavailable
 from ..principal import ANONYMOUS, Principal
 from ..settings import Settings
 from ..store.audit import Entry
+from ..store.engines import database_of
 from ..store.keys import without_keys
 from ..store.reader import Reader
 from ..store.snapshot import Freshness, State
-from ..store.sqlite import path_of
 from . import freshness, gate, problems
 from .cache import Answer, Cache, digest
 from .data import Data
@@ -160,7 +160,7 @@ class Front:
         self._settings = settings
         self._clock = clock
         self._hosts = gate.allowed_hosts(settings)
-        self._rights = Rights(settings, path_of(settings.database), reader.states)
+        self._rights = Rights(settings, database_of(settings.database), reader.states)
         self._vary = _VARY + (_VARY_TOLD if self._rights.gateways else b"")
         self._tick = tick
         self._limits = Limits(settings, tick)

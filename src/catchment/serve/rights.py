@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -23,6 +22,7 @@ from ..principal import ANONYMOUS, LOOPBACK, Action, Principal, is_user, may
 from ..settings import Network, Setting, Settings
 from ..store import keys
 from ..store.audit import Entry, deny
+from ..store.engines import Database
 from . import gate
 
 __all__ = [
@@ -141,8 +141,8 @@ class KeyRing:
     state: gives the same object as long as nothing was committed; so a revoked key is gone with the next request.
     """
 
-    def __init__(self, path: Path, state: Callable[[], object], *, max_keys: int = 1024) -> None:
-        self._path = path
+    def __init__(self, database: Database, state: Callable[[], object], *, max_keys: int = 1024) -> None:
+        self._database = database
         self._state = state
         self._seen: object = None
         self._max_keys = max_keys
@@ -156,7 +156,7 @@ class KeyRing:
             self._known.clear()
             self._seen = state
         if identity not in self._known:
-            self._known[identity] = keys.find(self._path, identity)
+            self._known[identity] = keys.find(self._database, identity)
             _forget(self._known, self._max_keys)
         return self._known[identity]
 
@@ -172,7 +172,7 @@ class KeyRing:
     def note_use(self, identity: str, now: datetime) -> None:
         """Stores that the key is used. Nobody waits for it, so its failing is logged and no more."""
         try:
-            keys.touch(self._path, identity, now)
+            keys.touch(self._database, identity, now)
         except StoreError as error:
             _log.warning("last use of a key is not stored", key=identity, error=str(error))
 
@@ -207,10 +207,10 @@ def _token(name: bytes, value: bytes) -> str:
 class Rights:
     """Who asks, for one server process."""
 
-    def __init__(self, settings: Settings, path: Path, state: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, database: Database, state: Callable[[], object]) -> None:
         self.gateways = _gateways(settings)
-        self.ring = KeyRing(path, state)
-        self._path = path
+        self.ring = KeyRing(database, state)
+        self._database = database
         # A thread of their own: small writes that wait for a collector's commit keep no reader waiting.
         self._traces = ThreadPoolExecutor(1, "catchment-traces")
 
@@ -277,7 +277,7 @@ class Rights:
 
     def _deny(self, entry: Entry, now: datetime) -> None:
         try:
-            deny(self._path, entry, now)
+            deny(self._database, entry, now)
         except StoreError as error:
             _log.error(
                 "a denial is not in the audit", action=entry.action, request_id=entry.request_id, error=str(error)

@@ -16,8 +16,8 @@ from ..clock import SystemClock, open_clock
 from ..errors import CatchmentError, UsageError
 from ..processes import end_after_parent
 from ..settings import Settings
+from ..store.engines import database_of
 from ..store.keys import any_usable
-from ..store.sqlite import path_of
 
 __all__ = ["check_address", "check_port", "run"]
 
@@ -37,7 +37,7 @@ def check_address(settings: Settings) -> None:
     if _is_own(host) or settings.get("CATCHMENT_WITHOUT_KEYS") == "yes":
         return
     now = open_clock(settings.get("CATCHMENT_CLOCK")).now()
-    if not any_usable(path_of(settings.database), now):
+    if not any_usable(database_of(settings.database), now):
         raise UsageError(
             f"{host} can be reached from other machines, and there is no key yet",
             hint="make one with catchment keys create --name NAME --scope read, or serve on 127.0.0.1",

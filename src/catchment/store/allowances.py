@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -11,6 +10,7 @@ from ..errors import TooManyWrites
 from ..rate import Rate, parse_rate
 from ..resource import Resource
 from ..settings import Settings
+from .engines import Connection
 from .tables import Collection
 from .write import Write
 
@@ -27,7 +27,7 @@ def rates(collections: Sequence[Collection], settings: Settings) -> Rates:
     return {name: parse_rate(name, setting.text(settings)) for name, setting in named.items()}
 
 
-def take(sql: sqlite3.Connection, write: Write, rates: Rates, now: datetime) -> None:
+def take(sql: Connection, write: Write, rates: Rates, now: datetime) -> None:
     """Counts a write of somebody's own. What comes to nothing takes its count back, with everything else that it did.
 
     Raises:
@@ -41,7 +41,7 @@ def take(sql: sqlite3.Connection, write: Write, rates: Rates, now: datetime) -> 
             _take(sql, limit.rate.name, rate, write.principal.id, now.timestamp())
 
 
-def _take(sql: sqlite3.Connection, name: str, rate: Rate, principal: str, now: float) -> None:
+def _take(sql: Connection, name: str, rate: Rate, principal: str, now: float) -> None:
     """Never more than the limit in any span of its length: a write counts until so long after it."""
     sql.execute("DELETE FROM _taken WHERE free_at <= ?", (now,))
     row = sql.execute(

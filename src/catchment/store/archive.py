@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ import zstandard
 
 from ..clock import parse_moment, render_moment
 from ..exchange import Answer, Request
-from .sqlite import mapped, transaction
+from .engines import Connection, mapped, transaction
 
 __all__ = ["Archive", "Exchange", "store_body"]
 
@@ -55,7 +54,7 @@ class Place:
 class Archive:
     """Bodies and exchanges on one connection. Whoever asked has paid: every write is on the disk when it returns."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def put(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
@@ -120,7 +119,7 @@ class Archive:
         return b"".join(unpack(data) for (data,) in rows)
 
 
-def store_body(sql: sqlite3.Connection, body: bytes) -> str:
+def store_body(sql: Connection, body: bytes) -> str:
     """Inside a transaction: keeps a body, and gives its digest."""
     digest = hashlib.sha256(body).hexdigest()
     sql.executemany(

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Literal
 
 from ..clock import render_moment
-from .sqlite import mapped, open_database, transaction
+from .engines import Connection, Database, mapped, transaction
 
 __all__ = ["INSERT", "Entry", "deny", "entries", "guard", "note", "row"]
 
 _MAX_TEXT = 512
 _COLUMNS = "action, object, principal, key_id, before, after, result, request_id"
 INSERT = f"INSERT INTO _audit (at, {_COLUMNS}) VALUES (?, {', '.join('?' * 8)})"  # noqa: S608 (columns above)
-
-# REPLACE deletes without telling a trigger on DELETE, so an id that is taken is refused as well.
-_GUARD = (
-    """CREATE TRIGGER IF NOT EXISTS _audit_no_update BEFORE UPDATE ON _audit
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
-    """CREATE TRIGGER IF NOT EXISTS _audit_no_delete BEFORE DELETE ON _audit
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
-    """CREATE TRIGGER IF NOT EXISTS _audit_no_replace BEFORE INSERT ON _audit
-    WHEN EXISTS (SELECT 1 FROM _audit WHERE id = NEW.id)
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +40,12 @@ class Entry:
 _VALUES = attrgetter(*(item.name for item in fields(Entry)))
 
 
-def guard(sql: sqlite3.Connection) -> None:
+def guard(sql: Connection) -> None:
     """Has the audit only grow from now on, inside the caller's transaction."""
-    for statement in _GUARD:
-        sql.execute(statement)
+    sql.only_grows("_audit")
 
 
-def note(sql: sqlite3.Connection, entry: Entry, now: datetime) -> None:
+def note(sql: Connection, entry: Entry, now: datetime) -> None:
     """Adds the entry inside the caller's transaction, so that it is there exactly if what it tells happened."""
     sql.execute(INSERT, row(entry, render_moment(now)))
 
@@ -69,17 +55,17 @@ def row(entry: Entry, at: str) -> tuple[Any, ...]:
     return (at, *[value[:_MAX_TEXT] if isinstance(value, str) else value for value in _VALUES(entry)])
 
 
-def deny(path: Path, entry: Entry, now: datetime) -> None:
+def deny(database: Database, entry: Entry, now: datetime) -> None:
     """Adds the entry, as denied, durably in a transaction of its own: a denial has none.
 
     Raises:
         StoreUnavailable: the database cannot be written just now.
     """
-    with closing(open_database(path)) as connection, transaction(connection, durable=True) as sql:
+    with closing(database.open()) as connection, transaction(connection, durable=True) as sql:
         note(sql, replace(entry, before=None, after=None, result="denied"), now)
 
 
-def entries(sql: sqlite3.Connection, *, limit: int = 100) -> Sequence[tuple[str, Entry]]:
+def entries(sql: Connection, *, limit: int = 100) -> Sequence[tuple[str, Entry]]:
     """The last entries, each with its moment, newest first."""
     with mapped():
         rows = sql.execute(f"SELECT at, {_COLUMNS} FROM _audit ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (columns above)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from ..breaker import CLOSED, Breaker, Turn, enter, failed, let_try, resting
 from ..budget import PAUSE, QUOTA, Count, Wait, pause_after_quota, take
 from ..clock import parse_moment, render_moment
 from ..upstream import Budget
-from .sqlite import mapped, transaction
+from .engines import Connection, mapped, transaction
 
 __all__ = ["Budgets"]
 
@@ -24,7 +23,7 @@ PROBING = "probe"
 class Budgets:
     """The counts of each upstream's windows on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def counts(self, upstream: str) -> dict[str, Count]:

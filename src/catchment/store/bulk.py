@@ -6,7 +6,6 @@ roll-ups. Until then nobody may read or write, and what broke off is loaded anew
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,11 +27,11 @@ from ..record import Record
 from ..resource import Resource
 from . import audit, rollups, spellings
 from .change import check_links, check_refusal
+from .engines import Connection, database_of, transaction
 from .group import COMMIT
 from .present import Present
 from .records import Statements
 from .rows import Content, elements_of
-from .sqlite import create, open_database, transaction
 from .store import prepare
 from .tables import Collection, collections_of, tables_of
 from .write import Done
@@ -40,7 +39,7 @@ from .write import Done
 __all__ = ["Draft", "load"]
 
 _SCOPES: frozenset[Action] = frozenset({"read", "write"})
-BATCH, REMEMBERED, CACHE_KIB = 20_000, 100_000, 1_000_000
+BATCH, REMEMBERED = 20_000, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,17 @@ class Draft:
 def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterator[Done]:
     """What each draft did, in turn; the load is whole when the iterator is at its end.
 
-    path: of the database, which is made when it is absent.
+    path: of the SQLite file, which is made when it is absent.
 
     Raises:
         QueryError: a draft is refused, or, at the end, somebody has written twice what may be written once.
     """
-    prepare(path, [app])
+    database = database_of(f"sqlite:///{path}")
+    prepare(database, [app])
     collections = {item.name: item for item in collections_of(app)}
     written = [collection for collection in collections.values() if collection.written]
-    with closing(open_database(path)) as sql:
-        sql.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    with closing(database.open()) as sql:
+        sql.bulk()
         _drop_indexes(sql, written)
         loading, waiting = _Loading(sql, collections), iter(drafts)
         for first in waiting:  # a draft may follow from what those before it did, so each is taken when it is due
@@ -75,7 +75,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
                 loading.flush()
         with transaction(sql, durable=True):
             for collection in written:
-                create(sql, tables_of(collection, sa.MetaData()))
+                sql.create(tables_of(collection, sa.MetaData()))
                 _check_ones(sql, collection)
             for collection in written:
                 assert isinstance(collection.feed, Resource)
@@ -83,7 +83,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
                     rollups.rebuild(sql, collection, number)
 
 
-def _drop_indexes(sql: sqlite3.Connection, collections: Sequence[Collection]) -> None:
+def _drop_indexes(sql: Connection, collections: Sequence[Collection]) -> None:
     """None is used while loading."""
     with transaction(sql, durable=True):
         for collection in collections:
@@ -92,7 +92,7 @@ def _drop_indexes(sql: sqlite3.Connection, collections: Sequence[Collection]) ->
                     sql.execute(f'DROP INDEX IF EXISTS "{index.name}"')
 
 
-def _check_ones(sql: sqlite3.Connection, collection: Collection) -> None:
+def _check_ones(sql: Connection, collection: Collection) -> None:
     """Raises QueryError where an owner has two records that are one."""
     assert isinstance(collection.feed, Resource)
     if collection.feed.one_per_owner is None:
@@ -110,7 +110,7 @@ def _check_ones(sql: sqlite3.Connection, collection: Collection) -> None:
 class _Loading:
     """New records and the rows of them that wait. What is looked up is remembered: none that is there changes."""
 
-    def __init__(self, sql: sqlite3.Connection, collections: Mapping[str, Collection]) -> None:
+    def __init__(self, sql: Connection, collections: Mapping[str, Collection]) -> None:
         self._sql, self._collections, self._at = sql, collections, ""
         self._waiting = defaultdict[str, list[tuple[Any, ...]]](list)
         states = sql.execute("SELECT name, generation, revision FROM _collection").fetchall()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ..resource import REPLACE, Resource, View
 from . import allowances, rollups, rows, spellings
 from .allowances import Rates
 from .audit import Entry
+from .engines import Connection
 from .group import Group
 from .present import Present, Row
 from .records import Statements
@@ -191,7 +191,7 @@ class _Change:
     row: Row | None
 
     @property
-    def _sql(self) -> sqlite3.Connection:
+    def _sql(self) -> Connection:
         return self.present.sql
 
     @property
@@ -276,7 +276,7 @@ def _entry(write: Write, row: Row | None, done: Done) -> Entry:
     )
 
 
-def _remembered(sql: sqlite3.Connection, write: Write, now: datetime) -> Done | None:
+def _remembered(sql: Connection, write: Write, now: datetime) -> Done | None:
     """What the same request with the same key of this principal did within the last day.
 
     Raises:
@@ -297,7 +297,7 @@ def _remembered(sql: sqlite3.Connection, write: Write, now: datetime) -> Done | 
     return msgspec.msgpack.decode(answer, type=Done)
 
 
-def _remember(sql: sqlite3.Connection, write: Write, done: Done, now: datetime) -> None:
+def _remember(sql: Connection, write: Write, done: Done, now: datetime) -> None:
     if write.once is not None:
         sql.execute(
             "INSERT INTO _idempotency (principal, key, digest, answer, at) VALUES (?, ?, ?, ?, ?)",

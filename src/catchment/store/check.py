@@ -7,22 +7,18 @@ says, that no request was sent too early) are none of these: they hold in the te
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import zstandard
 
 from ..decode import from_document
-from ..errors import StoreUnavailable
 from ..record import stored_values, to_stored
 from ..resource import Resource
+from .engines import Connection, Database, Rows, mapped
 from .erasing import erased_of
-from .reader import connect
 from .rollups import kept, recomputed
-from .sqlite import mapped
 from .tables import Collection
 
 __all__ = ["LEDGER_RULES", "RULES", "Checked", "Rule", "check"]
@@ -30,8 +26,11 @@ __all__ = ["LEDGER_RULES", "RULES", "Checked", "Rule", "check"]
 SHOWN = 20
 """Contradictions that are told one by one; the rest is counted."""
 
+LONG_S = 86_400.0
+"""It may take as long as it takes: who checks waits for it."""
 
-Find = Callable[[sqlite3.Connection, Any], Iterable[str]]
+
+Find = Callable[[Connection, Any], Iterable[str]]
 """The contradictions that a rule finds in a collection (None: in the ledger as a whole), in words."""
 
 
@@ -56,19 +55,16 @@ class Rule:
     find: Find = field(repr=False)
 
 
-def check(path: Path, collections: Sequence[Collection]) -> list[Checked]:
+def check(database: Database, collections: Sequence[Collection]) -> list[Checked]:
     """What every rule finds in these collections, and in the ledger as a whole.
 
     Raises:
         StoreUnavailable: the database is not there, or cannot be read.
     """
-    if not path.exists():
-        raise StoreUnavailable("there is no data yet", hint="run catchment collect")
-    connection = connect(path)
+    connection = database.read()
     try:
-        with mapped(path):
-            connection.execute("BEGIN")
-            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        with mapped(), connection.snapshot(LONG_S):
+            names = connection.tables()
             there = [item for item in collections if item.table in names and item.versions in names]
             whole = [_apply(connection, rule, [None]) for rule in LEDGER_RULES]
             return [_apply(connection, rule, there) for rule in RULES] + whole
@@ -76,7 +72,7 @@ def check(path: Path, collections: Sequence[Collection]) -> list[Checked]:
         connection.close()
 
 
-def _apply(sql: sqlite3.Connection, rule: Rule, collections: Sequence[Collection | None]) -> Checked:
+def _apply(sql: Connection, rule: Rule, collections: Sequence[Collection | None]) -> Checked:
     looked, wrong, shown = 0, 0, list[str]()
     for collection in collections:
         looked += int(_asked(sql, rule.looked, collection).fetchone()[0])
@@ -97,7 +93,7 @@ _STATES = {
 """Words of the statements below: all versions of a collection, and each beside the one before it."""
 
 
-def _asked(sql: sqlite3.Connection, statement: str, collection: Collection | None) -> sqlite3.Cursor:
+def _asked(sql: Connection, statement: str, collection: Collection | None) -> Rows:
     """What a statement gives; `@rows` and `@versions` are the collection's tables, `:name` is its name."""
     if collection is None:
         return sql.execute(statement)
@@ -110,7 +106,7 @@ def _asked(sql: sqlite3.Connection, statement: str, collection: Collection | Non
 def _by_sql(statement: str) -> Find:
     """A rule whose contradictions are the rows of a statement, each a text."""
 
-    def find(sql: sqlite3.Connection, collection: Collection | None) -> Iterator[str]:
+    def find(sql: Connection, collection: Collection | None) -> Iterator[str]:
         yield from (str(text) for (text,) in _asked(sql, statement, collection))
 
     return find
@@ -119,11 +115,11 @@ def _by_sql(statement: str) -> Find:
 # -- what an own look in Python needs -------------------------------------------------------------------------------
 
 
-def _integrity(sql: sqlite3.Connection, _: Collection | None) -> Iterator[str]:
-    yield from (text for (text,) in sql.execute("PRAGMA integrity_check") if text != "ok")
+def _integrity(sql: Connection, _: Collection | None) -> Iterator[str]:
+    yield from sql.faults()
 
 
-def _bodies(sql: sqlite3.Connection, _: Collection | None) -> Iterator[str]:
+def _bodies(sql: Connection, _: Collection | None) -> Iterator[str]:
     unpack = zstandard.ZstdDecompressor().decompress
     for (digest,) in sql.execute("SELECT DISTINCT digest FROM _body"):
         chunks = sql.execute(
@@ -143,7 +139,7 @@ def _bodies(sql: sqlite3.Connection, _: Collection | None) -> Iterator[str]:
             yield f"body {digest[:16]} is another one"
 
 
-def _documents(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]:
+def _documents(sql: Connection, collection: Collection) -> Iterator[str]:
     read, values_of = from_document(collection.feed.record), stored_values(collection.feed.record)
     names = ", ".join(f'"{column.name}"' for column in collection.columns)
     rows = sql.execute(f'SELECT _key, _doc, {names} FROM "{collection.table}"')  # noqa: S608 (declared names)
@@ -155,7 +151,7 @@ def _documents(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]
             yield f"{key}: its columns are not what its document says"
 
 
-def _lists(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]:
+def _lists(sql: Connection, collection: Collection) -> Iterator[str]:
     if not isinstance(collection.feed, Resource):
         return
     read = from_document(collection.feed.record)
@@ -172,7 +168,7 @@ def _lists(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]:
                 yield f"{key}: its elements of {name} are not those of its document"
 
 
-def _rollups(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]:
+def _rollups(sql: Connection, collection: Collection) -> Iterator[str]:
     if not isinstance(collection.feed, Resource):
         return
     for number in range(len(collection.feed.rollups)):
@@ -197,22 +193,22 @@ _partitions = _by_sql(
 _authors = _by_sql("SELECT _key || ': has no author' FROM @rows WHERE coalesce(_author, '') = ''")
 
 
-def _came_from(sql: sqlite3.Connection, collection: Collection) -> Iterable[str]:
+def _came_from(sql: Connection, collection: Collection) -> Iterable[str]:
     return () if collection.written else _origins(sql, collection)
 
 
-def _owners(sql: sqlite3.Connection, collection: Collection) -> Iterable[str]:
+def _owners(sql: Connection, collection: Collection) -> Iterable[str]:
     return (_authors if collection.written else _partitions)(sql, collection)
 
 
-def _rejects(sql: sqlite3.Connection, _: Collection | None) -> Iterator[str]:
+def _rejects(sql: Connection, _: Collection | None) -> Iterator[str]:
     rows = sql.execute("SELECT id, feed, raw, digest, reason FROM _reject")
     for number, feed, raw, digest, reason in rows:
         if not reason or hashlib.sha256(raw).hexdigest() != digest:
             yield f"{feed} reject {number}: {'its bytes are others' if reason else 'has no reason'}"
 
 
-def _brought_back(sql: sqlite3.Connection, collection: Collection) -> Iterator[str]:
+def _brought_back(sql: Connection, collection: Collection) -> Iterator[str]:
     if not (erased := erased_of(sql, collection)):
         return
     table, versions = collection.table, collection.versions
@@ -303,7 +299,7 @@ RULES = (
 """The rules for each collection."""
 
 LEDGER_RULES = (
-    Rule("file", "the database is whole", "PRAGMA page_count", _integrity),
+    Rule("file", "the database is whole", "SELECT 1", _integrity),
     Rule(
         "I5",
         "bodies are what their digests say",

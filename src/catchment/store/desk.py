@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 
 from ..clock import render_moment
 from ..drift import Drift, DriftKind, Seen, drifted, jumped, seen_in
-from .sqlite import mapped
+from .engines import Connection, mapped
 
 __all__ = ["Desk", "Noted", "Reason", "Rejected", "known_fields", "note_drift"]
 
@@ -67,7 +66,7 @@ class Noted:
 class Desk:
     """Questions about rejects and drift, on one connection. names: of collections, as `stocks/bars`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def reasons(self, names: Sequence[str]) -> list[Reason]:
@@ -123,7 +122,7 @@ def _rejected(row: Sequence[Any], shown: int | None) -> Rejected:
     return Rejected(number, collection, partition, key, reason, path, text, cut, *seen)
 
 
-def known_fields(sql: sqlite3.Connection, feed: str) -> dict[str, Seen]:
+def known_fields(sql: Connection, feed: str) -> dict[str, Seen]:
     """What is known of the fields of an upstream's rows, by name."""
     rows = sql.execute("SELECT name, kinds, steady, gone FROM _field WHERE feed = ?", (feed,)).fetchall()
     return {
@@ -133,7 +132,7 @@ def known_fields(sql: sqlite3.Connection, feed: str) -> dict[str, Seen]:
 
 
 def note_drift(
-    sql: sqlite3.Connection,
+    sql: Connection,
     place: tuple[str, str, int],
     drift: Sequence[Drift],
     sample: Sequence[bytes],
@@ -163,7 +162,7 @@ def note_drift(
     )
 
 
-def _is_first_run(sql: sqlite3.Connection, feed: str, attempt: int) -> bool:
+def _is_first_run(sql: Connection, feed: str, attempt: int) -> bool:
     """Whether no earlier run has merged an answer of this feed."""
     found = sql.execute(
         "SELECT 1 FROM _attempt WHERE feed = ? AND verdict = 'complete'"
@@ -173,7 +172,7 @@ def _is_first_run(sql: sqlite3.Connection, feed: str, attempt: int) -> bool:
     return found is None
 
 
-def _received_before(sql: sqlite3.Connection, place: tuple[str, str, int]) -> int:
+def _received_before(sql: Connection, place: tuple[str, str, int]) -> int:
     """How many rows the partition's complete answer before this attempt had."""
     row = sql.execute(
         "SELECT received FROM _attempt WHERE feed = ? AND partition = ? AND id < ? AND verdict = 'complete'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,11 +14,11 @@ from ..merge import Changes
 from ..partitions import STAMP
 from ..settings import Settings
 from .archive import Archive, Exchange
+from .engines import Connection, mapped, private, transaction
 from .erasing import NO_BURN, Burn
 from .ledger import Counts, Lease, Ledger, Outcome
 from .marks import Mark
 from .records import Origin, Records
-from .sqlite import create, open_database, transaction
 from .stage import Stage
 from .store import Store
 from .tables import LEDGER, Collection
@@ -36,11 +35,12 @@ class DryStore(Store):
 
     def __init__(self, settings: Settings, apps: Sequence[App]) -> None:
         super().__init__(settings, apps)
-        self._derived.execute("PRAGMA query_only = ON")  # whatever would be written is an error
+        self._derived.close()
+        self._derived = self.database.read()  # whatever would be written is an error
         self._folder = TemporaryDirectory(prefix="catchment-dry-")
-        path = Path(self._folder.name) / "run.sqlite"
-        self._dry, self._dry_paid = open_database(path), open_database(path)
-        _begin(self._dry, self.path)
+        run = private(Path(self._folder.name))
+        self._dry, self._dry_paid = run.open(), run.open()
+        _begin(self._dry, self._derived)
         self.archive = Archive(self._dry_paid)
         self.ledger = Ledger(self._dry, self.workers)
         self._last: dict[tuple[str, str], str] = {}
@@ -93,7 +93,7 @@ class DryStore(Store):
 class _Unkept(Records):
     """The stored records of a collection; what would be committed is compared and forgotten."""
 
-    def __init__(self, connection: sqlite3.Connection, collection: Collection, store: DryStore) -> None:
+    def __init__(self, connection: Connection, collection: Collection, store: DryStore) -> None:
         super().__init__(connection, collection)
         self._store = store
 
@@ -138,15 +138,15 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _begin(connection: sqlite3.Connection, path: Path) -> None:
+def _begin(connection: Connection, kept: Connection) -> None:
     """Makes the ledger of this run from the stored one. Every partition is asked as if by another declaration: a body
     that is known already is to be looked at all the same.
     """
-    names = ", ".join(f'"{column.name}"' for column in LEDGER.tables["_partition"].columns)
-    create(connection, list(LEDGER.sorted_tables))
-    connection.execute("ATTACH ? AS kept", (str(path),))
-    connection.execute(f"INSERT INTO main._partition ({names}) SELECT {names} FROM kept._partition")  # noqa: S608 (our own names)
-    connection.execute("DETACH kept")
+    names = [column.name for column in LEDGER.tables["_partition"].columns]
+    connection.create(list(LEDGER.sorted_tables))
+    quoted = ", ".join(f'"{name}"' for name in names)
+    with mapped():
+        connection.insert("_partition", names, kept.execute(f"SELECT {quoted} FROM _partition"))  # noqa: S608 (our own names)
     connection.execute(
         "UPDATE _partition SET lease_owner = NULL, lease_until = NULL, etag = '', last_modified = '', digest = '',"
         " model = CASE WHEN model = '' THEN '' ELSE 'another' END"

@@ -7,7 +7,6 @@ keep the text. Whatever ends it in the middle, the same call again goes on; `che
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,21 +16,20 @@ import msgspec
 
 from ..clock import render_moment
 from ..decode import key_reader, scrubbed
-from ..errors import DecodeError, StoreUnavailable, UsageError
+from ..errors import DecodeError, UsageError
 from ..failpoints import failpoint
 from ..feed import Feed
 from ..principal import LOOPBACK
 from . import audit
 from .archive import Archive, store_body
 from .change import apply
+from .engines import Connection, Workers, mapped, transaction
 from .erasing import drop_body, erased_of, forget_answers
 from .generations import forget_next
 from .group import Group
 from .ledger import Ledger
 from .present import Present
-from .sqlite import mapped, transaction
 from .tables import Collection
-from .workers import Workers
 from .write import Done, Write
 
 __all__ = ["Erasure", "Gone"]
@@ -76,7 +74,7 @@ class Erasure:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         collection: Collection,
         collections: Mapping[str, Collection],
         keys: Sequence[str],
@@ -203,7 +201,7 @@ class Erasure:
     def _take_away(self, now: datetime) -> None:
         """From this commit on nobody reads the records, and no answer brings them back."""
         with transaction(self._connection, durable=True) as sql:
-            sql.execute("PRAGMA secure_delete = ON")
+            sql.overwrites()
             if not self._collection.written:
                 forget_next(sql, self._collection, self._workers)
             at = render_moment(now)
@@ -220,7 +218,7 @@ class Erasure:
                 for table in (self._collection.table, self._collection.versions):
                     sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608 (declared names)
 
-    def _remove_written(self, sql: sqlite3.Connection, now: datetime) -> None:
+    def _remove_written(self, sql: Connection, now: datetime) -> None:
         """Deletes the records as a person would, so that lists and roll-ups follow; then what else holds them."""
         group = Group(sql, now)
         present = Present(sql, self._collections, self._collection.app)
@@ -237,7 +235,7 @@ class Erasure:
     def _deletion(self, key: str) -> Write:
         return Write(collection=self._collection, action="delete", principal=LOOPBACK, key=key, as_owner=False)
 
-    def _remove_collected(self, sql: sqlite3.Connection, now: datetime) -> None:
+    def _remove_collected(self, sql: Connection, now: datetime) -> None:
         """Removes what beside the rows says a key, and has readers see that something changed."""
         sql.executemany("DELETE FROM _reject WHERE id = ?", [(id_,) for id_ in self._rejects()])
         own = f'SELECT _partition FROM "{self._collection.table}" WHERE _key = ?'  # noqa: S608 (declared names)
@@ -275,14 +273,8 @@ class Erasure:
             )
 
     def _write_file_anew(self) -> bool:
-        """Whether no freed page of the file, and nothing beside it, holds what was removed any more."""
-        try:
-            with mapped():
-                self._connection.execute("VACUUM")
-                busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except StoreUnavailable:
-            return False
-        return not busy
+        """Whether nothing that was removed is anywhere in the database's files any more."""
+        return self._connection.write_anew()
 
 
 _OPEN = "(SELECT p.pass FROM _partition p WHERE p.feed = _exchange.feed AND p.key = _exchange.partition)"

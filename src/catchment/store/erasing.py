@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..erased import NOTHING, Erased
 from ..errors import MergeOutdated
 from ..feed import CONTENT, Feed
+from .engines import Connection
 from .tables import Collection
 
 __all__ = ["NO_BURN", "Burn", "drop_body", "erased_of", "forget_answers"]
 
 
-def erased_of(sql: sqlite3.Connection, collection: Collection) -> Erased:
+def erased_of(sql: Connection, collection: Collection) -> Erased:
     """The erased keys of a collection, whichever of its generations it is."""
     numbered = isinstance(collection.feed, Feed) and collection.feed.key is CONTENT
     row = sql.execute("SELECT value FROM _meta WHERE name = 'erased-key'").fetchone()
@@ -29,16 +29,16 @@ def _name(collection: Collection) -> str:
     return f"{collection.app}/{collection.feed.name}"
 
 
-def drop_body(sql: sqlite3.Connection, digest: str, feed: str) -> None:
+def drop_body(sql: Connection, digest: str, feed: str) -> None:
     """Inside a transaction: removes a body; not one that another feed's answer has too."""
-    sql.execute("PRAGMA secure_delete = ON")
+    sql.overwrites()
     sql.execute(
         "DELETE FROM _body WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM _exchange WHERE digest = ? AND feed <> ?)",
         (digest, digest, feed),
     )
 
 
-def forget_answers(sql: sqlite3.Connection, feed: str, partition: str) -> None:
+def forget_answers(sql: Connection, feed: str, partition: str) -> None:
     """Inside a transaction: the partition's next answer is merged, whatever was said before."""
     sql.execute(
         "UPDATE _partition SET digest = '', etag = '', last_modified = '', doubted_digest = ''"
@@ -56,7 +56,7 @@ class Burn:
     erased: Erased = NOTHING
     digests: Sequence[str] = ()
 
-    def apply(self, sql: sqlite3.Connection, collection: Collection) -> None:
+    def apply(self, sql: Connection, collection: Collection) -> None:
         """Inside a transaction. MergeOutdated where something was erased while the rows were read."""
         if erased_of(sql, collection).hashes != self.erased.hashes:
             raise MergeOutdated(f"{collection.name}: a record was erased meanwhile")

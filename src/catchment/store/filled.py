@@ -10,9 +10,9 @@ from typing import Any
 from ..clock import parse_moment, render_moment
 from ..feed import Feed
 from ..merge import Change
+from .engines import mapped, transaction
 from .marks import Mark, check_mark
 from .records import LOOKUP, Records, Statements, all_done, document, raise_revision
-from .sqlite import mapped, transaction
 from .stage import Stage
 from .tables import Collection
 

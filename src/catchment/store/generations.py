@@ -6,7 +6,6 @@ name: nobody reads it, and what writes it is what writes every collection. The s
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -16,11 +15,10 @@ import sqlalchemy as sa
 from ..clock import render_moment
 from ..errors import LeaseLost, StoreError, UsageError
 from ..partitions import Partition
+from .engines import Connection, Taken, Workers, mapped, transaction
 from .ledger import Lease, Outcome, encode_params
 from .records import Records
-from .sqlite import create, transaction
 from .tables import Collection, own_names, tables_of
-from .workers import Workers
 
 __all__ = ["Next", "forget_next"]
 
@@ -37,7 +35,7 @@ class Next:
         UsageError: a living process derives this collection again already.
     """
 
-    def __init__(self, connection: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+    def __init__(self, connection: Connection, collection: Collection, workers: Workers) -> None:
         self._connection = connection
         self._me = workers.me
         self._meta = _meta(collection)
@@ -50,7 +48,7 @@ class Next:
             self.collection = replace(collection, generation=generation + 1, staged=True)
             self._first = (revision // APART + 1) * APART
             self._discard(sql)
-            create(sql, tables_of(self.collection, sa.MetaData()))
+            sql.create(tables_of(self.collection, sa.MetaData()))
             sql.execute(
                 "INSERT INTO _collection (name, generation, revision, horizon, model) VALUES (?, ?, ?, ?, '')",
                 (self.collection.name, generation + 1, self._first, self._first),
@@ -61,11 +59,11 @@ class Next:
         """The records of this generation; what is committed to them is checked and noted here."""
         return Records(self._connection, self.collection, self)
 
-    def _take(self, sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+    def _take(self, sql: Connection, collection: Collection, workers: Workers) -> None:
         _check_alone(sql, collection, workers)
         sql.execute("INSERT OR REPLACE INTO _meta VALUES (?, ?)", (self._meta, self._me))
 
-    def _discard(self, sql: sqlite3.Connection) -> None:
+    def _discard(self, sql: Connection) -> None:
         """Removes what stands under the name of the next generation, and what a switch left of an old one."""
         _discard(sql, self.collection, self._old)
 
@@ -82,18 +80,18 @@ class Next:
 
     # -- the book of its records -----------------------------------------------------------------------------------
 
-    def check(self, sql: sqlite3.Connection, lease: Lease) -> None:
+    def check(self, sql: Connection, lease: Lease) -> None:
         """Inside a transaction: is it still ours to write? A process that slept may find it begun anew."""
         self._check(sql, lease.label)
 
-    def _check(self, sql: sqlite3.Connection, label: str) -> None:
+    def _check(self, sql: Connection, label: str) -> None:
         row = sql.execute("SELECT value FROM _meta WHERE name = ?", (self._meta,)).fetchone()
         if row is None or row[0] != self._me:
             raise LeaseLost(label)
 
     def close(
         self,
-        sql: sqlite3.Connection,
+        sql: Connection,
         lease: Lease,
         outcome: Outcome,
         now: datetime,
@@ -123,7 +121,7 @@ class Next:
     def switch(
         self,
         settled: Callable[[], Iterable[Partition] | None],
-        follow: Callable[[sqlite3.Connection], None],
+        follow: Callable[[Connection], None],
         now: datetime,
     ) -> int | None:
         """Puts this generation in the place of the present one, in one commit; gives its number, or None and changes
@@ -136,18 +134,14 @@ class Next:
         Raises:
             StoreError: a key of theirs is also one of what was derived.
         """
-        # A view means whatever has the name: it must not follow the table that loses it and is dropped.
-        self._connection.execute("PRAGMA legacy_alter_table = ON")
         with transaction(self._connection, durable=True) as sql:
             self._check(sql, self.present.name)
             if (kept := settled()) is None:
                 return None
             for partition in kept:
                 self._carry_over(sql, partition)
-            tables = zip(_pair(self._old), _pair(self.present.table), _pair(self.collection.table), strict=True)
-            for old, present, following in tables:
-                sql.execute(f'ALTER TABLE "{present}" RENAME TO "{old}"')
-                sql.execute(f'ALTER TABLE "{following}" RENAME TO "{present}"')
+            old, present, following = map(_pair, (self._old, self.present.table, self.collection.table))
+            sql.rename([*zip(present, old, strict=True), *zip(following, present, strict=True)])
             values = {"name": self.present.name, "next": self.collection.name, "at": render_moment(now)}
             for statement in _SWITCH:
                 sql.execute(statement, values)
@@ -158,7 +152,7 @@ class Next:
                 sql.execute(f'DROP TABLE IF EXISTS "{table}"')
         return self.collection.generation
 
-    def _carry_over(self, sql: sqlite3.Connection, partition: Partition) -> None:
+    def _carry_over(self, sql: Connection, partition: Partition) -> None:
         """A partition's present rows and versions, in the place of what was derived of it. Of their revisions only the
         last state is left: it is that of the generation's first revision.
         """
@@ -166,16 +160,17 @@ class Next:
         ends = ["_until", "_until_revision", "_gone"]
         tables = zip(_pair(self.present.table), _pair(self.collection.table), (names, [*names, *ends]), strict=True)
         try:
-            for present, following, columns in tables:
-                revisions = ("_revision", "_until_revision")
-                values = ", ".join(str(self._first) if name in revisions else f'"{name}"' for name in columns)
-                quoted = ", ".join(f'"{name}"' for name in columns)
-                sql.execute(f'DELETE FROM "{following}" WHERE _partition = ?', (partition.key,))  # noqa: S608
-                sql.execute(
-                    f'INSERT INTO "{following}" ({quoted}) SELECT {values} FROM "{present}" WHERE _partition = ?',  # noqa: S608
-                    (partition.key,),
-                )
-        except sqlite3.IntegrityError as error:
+            with mapped():
+                for present, following, columns in tables:
+                    revisions = ("_revision", "_until_revision")
+                    values = ", ".join(str(self._first) if name in revisions else f'"{name}"' for name in columns)
+                    quoted = ", ".join(f'"{name}"' for name in columns)
+                    sql.execute(f'DELETE FROM "{following}" WHERE _partition = ?', (partition.key,))  # noqa: S608
+                    sql.execute(
+                        f'INSERT INTO "{following}" ({quoted}) SELECT {values} FROM "{present}" WHERE _partition = ?',  # noqa: S608
+                        (partition.key,),
+                    )
+        except Taken as error:
             raise StoreError(
                 f"{self.present.name} {partition.key}: another partition has keys of its own records",
                 hint="replay the whole collection",
@@ -187,21 +182,18 @@ class Next:
 
     def has_the_present_fields(self) -> bool:
         """Whether the present rows could stand in this generation: it has the same columns."""
-        stored, declared = (
-            [row[1] for row in self._connection.execute(f'PRAGMA table_info("{table}")')]
-            for table in (self.present.table, self.collection.table)
-        )
+        stored, declared = map(self._connection.columns, (self.present.table, self.collection.table))
         return stored == declared
 
 
-def forget_next(sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+def forget_next(sql: Connection, collection: Collection, workers: Workers) -> None:
     """Inside a transaction: removes what a replay left that did not end. UsageError while one is at it."""
     _check_alone(sql, collection, workers)
     _discard(sql, replace(collection, staged=True), _old(collection))
     sql.execute("DELETE FROM _meta WHERE name = ?", (_meta(collection),))
 
 
-def _check_alone(sql: sqlite3.Connection, collection: Collection, workers: Workers) -> None:
+def _check_alone(sql: Connection, collection: Collection, workers: Workers) -> None:
     row = sql.execute("SELECT value FROM _meta WHERE name = ?", (_meta(collection),)).fetchone()
     if row and row[0] != workers.me and workers.alive(row[0]):
         raise UsageError(f"{collection.name} is being replayed already", hint="wait for that replay to end")
@@ -215,7 +207,7 @@ def _old(present: Collection) -> str:
     return f"{present.table}__old"
 
 
-def _discard(sql: sqlite3.Connection, staged: Collection, old: str) -> None:
+def _discard(sql: Connection, staged: Collection, old: str) -> None:
     for table in (*_pair(staged.table), *_pair(old)):
         sql.execute(f'DROP TABLE IF EXISTS "{table}"')
     for statement in _FORGET:

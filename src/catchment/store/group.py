@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..clock import render_moment
 from . import audit
+from .engines import Connection
 from .tables import Collection
 
 __all__ = ["COMMIT", "Group"]
@@ -28,7 +28,7 @@ class Group:
     Use it inside the transaction that holds the write lock, and call `put` before that is committed.
     """
 
-    sql: sqlite3.Connection
+    sql: Connection
     now: datetime
     _states: dict[str, _State] = field(default_factory=dict)
     _commits: list[tuple[str, int, int, str]] = field(default_factory=list)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ..clock import parse_moment, render_moment
+from .engines import Connection, Database, mapped, transaction
 from .group import Group
-from .sqlite import mapped, open_database, transaction
 from .tables import Collection
 
 __all__ = ["Kept", "keep", "kept"]
@@ -27,14 +25,14 @@ class Kept:
     at: datetime
 
 
-def kept(sql: sqlite3.Connection, app: str, name: str) -> Kept | None:
+def kept(sql: Connection, app: str, name: str) -> Kept | None:
     """What the app keeps under that name."""
     with mapped():
         row = sql.execute("SELECT value, at FROM _kept WHERE app = ? AND name = ?", (app, name)).fetchone()
     return Kept(msgspec.json.decode(row[0]), parse_moment(row[1])) if row else None
 
 
-def keep(path: Path, collection: Collection, name: str, found: Kept, before: Kept | None) -> Kept:
+def keep(database: Database, collection: Collection, name: str, found: Kept, before: Kept | None) -> Kept:
     """What is kept from now on: what was found, or what another process has kept since `before` was read.
 
     Where it takes the place of another one the collection's revision rises: answers that were made with that are kept
@@ -43,7 +41,7 @@ def keep(path: Path, collection: Collection, name: str, found: Kept, before: Kep
     Raises:
         StoreUnavailable: the database cannot be written just now.
     """
-    with closing(open_database(path)) as connection, transaction(connection, durable=False) as sql:
+    with closing(database.open()) as connection, transaction(connection, durable=False) as sql:
         present = kept(sql, collection.app, name)
         if present is not None and present != before:
             return present

@@ -7,20 +7,17 @@ import hashlib
 import hmac
 import re
 import secrets
-import sqlite3
 from collections.abc import Collection as Several
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import cast
-from urllib.parse import quote
 
 from ..clock import parse_moment, render_moment
-from ..errors import StoreUnavailable, UsageError
+from ..errors import UsageError
 from ..principal import Action, Principal
 from .audit import Entry, note
-from .sqlite import mapped, open_database, transaction
+from .engines import Connection, Database, mapped, transaction
 
 __all__ = ["Key", "any_usable", "create", "find", "listed", "proved", "revoke", "split", "touch", "without_keys"]
 
@@ -78,14 +75,20 @@ def without_keys(text: str) -> str:
 
 
 def create(
-    path: Path, name: str, principal: str, scopes: Several[Action], now: datetime, *, expires_at: datetime | None = None
+    database: Database,
+    name: str,
+    principal: str,
+    scopes: Several[Action],
+    now: datetime,
+    *,
+    expires_at: datetime | None = None,
 ) -> tuple[str, Key]:
     """A new key: its text, which nothing here can ever tell again, and what is stored of it."""
     identity, secret = _random(_ID_BYTES), _random(_SECRET_BYTES)
     digest = hashlib.sha256(secret.encode()).digest()
     key = Key(identity, digest, name, principal, frozenset(scopes), now, expires_at)
     values = (identity, digest, name, principal, " ".join(sorted(scopes)), render_moment(now), _moment(expires_at))
-    with closing(open_database(path)) as connection, transaction(connection, durable=True) as sql:
+    with closing(database.open()) as connection, transaction(connection, durable=True) as sql:
         sql.execute(f"INSERT INTO _api_key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)  # noqa: S608 (columns above)
         note(sql, Entry("key-create", identity, principal, identity), now)
     return f"ck_{identity}_{secret}", key
@@ -99,13 +102,13 @@ def _moment(moment: datetime | None) -> str | None:
     return render_moment(moment) if moment else None
 
 
-def revoke(path: Path, identity: str, now: datetime) -> Key:
+def revoke(database: Database, identity: str, now: datetime) -> Key:
     """The key, revoked from now on; one that was revoked before stays as it was.
 
     Raises:
         UsageError: there is no key of that id.
     """
-    with closing(open_database(path)) as connection, transaction(connection, durable=True) as sql:
+    with closing(database.open()) as connection, transaction(connection, durable=True) as sql:
         found = _one(sql, identity)
         if found is None:
             raise UsageError(f"no key has the id {without_keys(identity)[:40]}", hint="catchment keys list shows them")
@@ -115,46 +118,34 @@ def revoke(path: Path, identity: str, now: datetime) -> Key:
         return cast("Key", _one(sql, identity))
 
 
-def touch(path: Path, identity: str, now: datetime) -> None:
+def touch(database: Database, identity: str, now: datetime) -> None:
     """Returns when it is stored that the key was used now. It may be lost with the machine: it is not worth a wait."""
-    with closing(open_database(path)) as connection, transaction(connection, durable=False) as sql:
+    with closing(database.open()) as connection, transaction(connection, durable=False) as sql:
         sql.execute("UPDATE _api_key SET last_used_at = ? WHERE id = ?", (render_moment(now), identity))
 
 
-def find(path: Path, identity: str) -> Key | None:
+def find(database: Database, identity: str) -> Key | None:
     """The stored key of that id, used or not.
 
     Raises:
         StoreUnavailable: the database is missing or cannot be read; nobody is let in then.
     """
-    with mapped(), closing(_open(path)) as sql:
+    with mapped(), closing(database.read()) as sql:
         return _one(sql, identity)
 
 
-def listed(path: Path) -> list[Key]:
+def listed(database: Database) -> list[Key]:
     """Every key, oldest first, revoked and expired ones too."""
-    with mapped(), closing(_open(path)) as sql:
+    with mapped(), closing(database.read()) as sql:
         return [_key(row) for row in sql.execute(f"SELECT {_COLUMNS} FROM _api_key ORDER BY created_at, id")]  # noqa: S608 (columns above)
 
 
-def any_usable(path: Path, now: datetime) -> bool:
+def any_usable(database: Database, now: datetime) -> bool:
     """Whether there is a key that can be used; False where there is no database yet."""
-    return path.exists() and any(key.usable(now) for key in listed(path))
+    return database.exists() and any(key.usable(now) for key in listed(database))
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """A connection that reads only, and makes no file where there is none."""
-    connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=1.0)
-    try:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_api_key'").fetchone():
-            raise StoreUnavailable("the database knows no keys yet", hint="run catchment keys create")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _one(sql: sqlite3.Connection, identity: str) -> Key | None:
+def _one(sql: Connection, identity: str) -> Key | None:
     row = sql.execute(f"SELECT {_COLUMNS} FROM _api_key WHERE id = ?", (identity,)).fetchone()  # noqa: S608 (columns above)
     return _key(row) if row else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,8 +15,7 @@ from ..errors import LeaseLost
 from ..partitions import Partition
 from ..plan import GOOD, PARKED, State, Verdict, retry_at
 from .desk import note_drift
-from .sqlite import mapped, transaction
-from .workers import Workers
+from .engines import Connection, Workers, mapped, transaction
 
 __all__ = ["LEASE", "Counts", "Instead", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
 
@@ -125,7 +123,7 @@ class Pass:
 class Ledger:
     """Partitions, leases, runs and attempts on one connection. Not shared between threads at once."""
 
-    def __init__(self, connection: sqlite3.Connection, workers: Workers) -> None:
+    def __init__(self, connection: Connection, workers: Workers) -> None:
         self._connection = connection
         self._workers = workers
 
@@ -170,7 +168,7 @@ class Ledger:
             ).fetchone()
         return int(row[0])
 
-    def _close_runs_of_the_dead(self, sql: sqlite3.Connection, now: datetime) -> None:
+    def _close_runs_of_the_dead(self, sql: Connection, now: datetime) -> None:
         """Ends what killed workers left open, so that nothing looks as if it still ran."""
         owners = sql.execute("SELECT DISTINCT owner FROM _run WHERE ended_at IS NULL").fetchall()
         dead = [owner for (owner,) in owners if not self._workers.alive(owner)]
@@ -187,7 +185,7 @@ class Ledger:
             self._park_what_kills(sql, now)
 
     @staticmethod
-    def _park_what_kills(sql: sqlite3.Connection, now: datetime) -> None:
+    def _park_what_kills(sql: Connection, now: datetime) -> None:
         """A partition at which the last `DEATHS` attempts broke off in death is left alone for a while.
 
         It need not be the culprit: a person may ask for it at once, and its pass goes on where it was.
@@ -311,7 +309,7 @@ class Ledger:
             self.close(sql, lease, outcome, now)
 
     @staticmethod
-    def restamp(sql: sqlite3.Connection, feed: str, stamps: Mapping[str, tuple[str, str]]) -> None:
+    def restamp(sql: Connection, feed: str, stamps: Mapping[str, tuple[str, str]]) -> None:
         """Inside a transaction: the rows that partitions come from have other stamps by now, and say the same.
 
         stamps: partition key -> the stamp before, and now. A partition with any other stamp has a changed row anyway.
@@ -322,7 +320,7 @@ class Ledger:
         )
 
     @staticmethod
-    def check(sql: sqlite3.Connection, lease: Lease) -> None:
+    def check(sql: Connection, lease: Lease) -> None:
         """Inside a transaction: is the token still ours? A process that slept past its lease ends here.
 
         So does one whose lease was given back: an attempt ends once, whatever goes wrong after its commit.
@@ -336,7 +334,7 @@ class Ledger:
 
     @staticmethod
     def close(
-        sql: sqlite3.Connection,
+        sql: Connection,
         lease: Lease,
         outcome: Outcome,
         now: datetime,
@@ -399,7 +397,7 @@ class Ledger:
         note_drift(sql, place, outcome.drift, outcome.sample, outcome.counts.received if model else None, now)
 
 
-def _end_attempt(sql: sqlite3.Connection, attempt: int, outcome: Outcome, revision: int, at: str) -> None:
+def _end_attempt(sql: Connection, attempt: int, outcome: Outcome, revision: int, at: str) -> None:
     """Writes how an attempt ended. revision: of the collection after it."""
     counts = outcome.counts
     sql.execute(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..errors import MergeOutdated
+from .engines import Connection
 
 __all__ = ["Mark", "check_mark"]
 
@@ -24,7 +24,7 @@ class Mark:
     model: str
 
 
-def check_mark(sql: sqlite3.Connection, mark: Mark) -> None:
+def check_mark(sql: Connection, mark: Mark) -> None:
     """Inside a transaction: what records were filled from has not changed since. Who slept meanwhile ends here."""
     row = sql.execute("SELECT generation, revision FROM _collection WHERE name = ?", (mark.name,)).fetchone()
     if tuple(row) != (mark.generation, mark.revision):

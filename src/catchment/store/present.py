@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from ..decode import render_key
 from ..errors import QueryError
 from ..record import Record, stored_record, to_stored
+from .engines import Connection
 from .tables import Collection
 
 __all__ = ["Present", "Row"]
@@ -34,7 +34,7 @@ class Row:
 class Present:
     """The collections as they are inside the writing transaction: what rules may look up."""
 
-    sql: sqlite3.Connection
+    sql: Connection
     collections: Mapping[str, Collection]
     app: str
 

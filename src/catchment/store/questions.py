@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite as dialect
 
 from ..errors import StoreError
 from ..resource import Resource
@@ -44,20 +43,19 @@ def tables(collection: Collection) -> Tables:
     )
 
 
-_DIALECT = dialect.dialect()
 _SHAPES: dict[Any, Any] = {}
 _MOST_SHAPES = 500
 
 
-def written(statement: sa.Select[Any]) -> Statement:
+def written(statement: sa.Select[Any], dialect: sa.Dialect) -> Statement:
     """The statement in SQL with its values; of one shape the SQL is written once, whatever the values."""
     shape = statement._generate_cache_key()
     if shape is None:
         raise StoreError("a question has a part without a shape of its own")
-    found = _SHAPES.get(shape.key)
+    found = _SHAPES.get((dialect.name, shape.key))
     if found is None:
         if len(_SHAPES) >= _MOST_SHAPES:
             _SHAPES.clear()
-        found = _SHAPES[shape.key] = statement.compile(dialect=_DIALECT, cache_key=shape)
+        found = _SHAPES[dialect.name, shape.key] = statement.compile(dialect=dialect, cache_key=shape)
     values = found.construct_params(extracted_parameters=shape.bindparams)
     return Statement(str(found), tuple(values[name] for name in found.positiontup or ()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from ..errors import MergeOutdated
 from ..failpoints import failpoint
 from ..feed import CONTENT, RETIRE, Feed
 from ..merge import Change, Changes, Known
+from .engines import Connection, Rows, Taken, mapped, transaction
 from .erasing import NO_BURN, Burn, erased_of
 from .ledger import Lease, Ledger, Outcome
 from .marks import Mark, check_mark
 from .shared import Shared
-from .sqlite import mapped, transaction
 from .stage import Stage
 from .tables import Collection
 
@@ -44,11 +43,11 @@ class Origin:
 class Book(Protocol):
     """Where a partition's lease and verdict stand: in the ledger, or in that of a generation that is derived again."""
 
-    def check(self, sql: sqlite3.Connection, lease: Lease) -> None: ...
+    def check(self, sql: Connection, lease: Lease) -> None: ...
 
     def close(
         self,
-        sql: sqlite3.Connection,
+        sql: Connection,
         lease: Lease,
         outcome: Outcome,
         now: datetime,
@@ -139,7 +138,7 @@ def _statements(table: str, versions: str, row: tuple[str, ...]) -> Statements:
 class Records:
     """One collection's records on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, collection: Collection, book: Book = Ledger) -> None:
+    def __init__(self, connection: Connection, collection: Collection, book: Book = Ledger) -> None:
         self._connection = connection
         self._collection = collection
         self._sql = Statements.of(collection)
@@ -153,7 +152,7 @@ class Records:
         return isinstance(feed, Feed) and feed.missing is RETIRE and feed.key is not CONTENT
 
     @property
-    def of(self) -> tuple[sqlite3.Connection, Collection]:
+    def of(self) -> tuple[Connection, Collection]:
         """The connection and the collection, for what else is asked of them."""
         return self._connection, self._collection
 
@@ -277,11 +276,11 @@ class Records:
                 for key, version in self._connection.execute(self._sql.last_versions(len(some)), some)
             }
 
-    def _generation(self, sql: sqlite3.Connection) -> int:
+    def _generation(self, sql: Connection) -> int:
         row = sql.execute("SELECT generation FROM _collection WHERE name = ?", (self._collection.name,)).fetchone()
         return int(row[0])
 
-    def _revision(self, sql: sqlite3.Connection, lease: Lease, changes: Changes, model: str, now: datetime) -> int:
+    def _revision(self, sql: Connection, lease: Lease, changes: Changes, model: str, now: datetime) -> int:
         """The revision of this commit: one more when it changes something readable, else the present one."""
         name = self._collection.name
         (revision,) = sql.execute("SELECT revision FROM _collection WHERE name = ?", (name,)).fetchone()
@@ -290,7 +289,7 @@ class Records:
         at = render_moment(now)
         return raise_revision(sql, name, lease.partition.key, attempt=lease.attempt, model=model, at=at)
 
-    def _count(self, sql: sqlite3.Connection, lease: Lease) -> int:
+    def _count(self, sql: Connection, lease: Lease) -> int:
         row = sql.execute(
             f'SELECT count(*) FROM "{self._collection.table}" WHERE _partition = ?',  # noqa: S608
             (lease.partition.key,),
@@ -307,7 +306,7 @@ def _split_new(changes: Changes, versions: dict[str, int]) -> dict[str, int]:
 class _Writer:
     """The statements of one commit, inside its transaction."""
 
-    sql: sqlite3.Connection
+    sql: Connection
     statements: Statements
     lease: Lease
     revision: int
@@ -326,8 +325,9 @@ class _Writer:
             for change, (entry, origin) in self._waiting(changes, stage)
         )
         try:
-            self.sql.executemany(self.statements.insert, rows)
-        except sqlite3.IntegrityError as error:
+            with mapped():
+                self.sql.insert(self.statements.table, self.statements.row, rows)
+        except Taken as error:
             raise MergeOutdated(f"{self.lease.label}: a key was stored meanwhile") from error
 
     def update(self, changes: Sequence[Change], stage: Stage, now: datetime) -> None:
@@ -391,7 +391,7 @@ class _Writer:
     def _waiting(changes: Sequence[Change], stage: Stage) -> Iterator[tuple[Change, tuple[Entry, int]]]:
         return zip(changes, stage.read([change.slot for change in changes]), strict=True)
 
-    def _all(self, done: sqlite3.Cursor, expected: int) -> None:
+    def _all(self, done: Rows, expected: int) -> None:
         if expected and done.rowcount != expected:
             raise MergeOutdated(f"{self.lease.label}: {expected - done.rowcount} rows changed meanwhile")
 
@@ -400,7 +400,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else value.hex() if isinstance(value, bytes) else str(value)
 
 
-def raise_revision(sql: sqlite3.Connection, name: str, partition: str, *, attempt: int, model: str, at: str) -> int:
+def raise_revision(sql: Connection, name: str, partition: str, *, attempt: int, model: str, at: str) -> int:
     """Inside a transaction: the collection's next revision, which this transaction brings."""
     generation, revision = sql.execute(
         "UPDATE _collection SET revision = revision + 1, changed_at = ?, model = ? WHERE name = ?"
@@ -414,7 +414,7 @@ def raise_revision(sql: sqlite3.Connection, name: str, partition: str, *, attemp
     return int(revision)
 
 
-def all_done(done: sqlite3.Cursor, expected: int, label: str) -> None:
+def all_done(done: Rows, expected: int, label: str) -> None:
     """MergeOutdated where a statement found fewer rows than were compared."""
     if expected and done.rowcount != expected:
         raise MergeOutdated(f"{label}: {expected - done.rowcount} rows changed meanwhile")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, Overflow
@@ -14,6 +13,7 @@ import msgspec
 
 from ..record import Record, Stored, from_decimal_key, stored_record, to_stored
 from ..resource import Resource, Rollup
+from .engines import Connection
 from .present import Present
 from .tables import Collection
 
@@ -30,7 +30,7 @@ def group_text(values: Sequence[Stored]) -> str:
     return msgspec.json.encode(values).decode()
 
 
-def keep(sql: sqlite3.Connection, collection: Collection, before: Record | None, after: Record | None) -> None:
+def keep(sql: Connection, collection: Collection, before: Record | None, after: Record | None) -> None:
     """Takes one record out of its groups and puts another in, inside the caller's transaction."""
     assert isinstance(collection.feed, Resource)
     for number, rollup in enumerate(collection.feed.rollups):
@@ -43,7 +43,7 @@ def keep(sql: sqlite3.Connection, collection: Collection, before: Record | None,
 
 
 def carry(
-    sql: sqlite3.Connection,
+    sql: Connection,
     collections: Iterable[Collection],
     about: Collection,
     before: Record | None,
@@ -58,7 +58,7 @@ def carry(
                 _Groups(sql, collection, number).carry(before, after)
 
 
-def rebuild(sql: sqlite3.Connection, collection: Collection, number: int) -> None:
+def rebuild(sql: Connection, collection: Collection, number: int) -> None:
     """Has a roll-up count anew, from the records that hold now. It reads one group at a time."""
     groups = _Groups(sql, collection, number)
     sql.execute(f'DELETE FROM "{collection.table}__rollup_{number}"')  # noqa: S608
@@ -68,7 +68,7 @@ def rebuild(sql: sqlite3.Connection, collection: Collection, number: int) -> Non
 
 
 def _stored_groups(
-    sql: sqlite3.Connection, collection: Collection, number: int, about: tuple[str, str] | None = None
+    sql: Connection, collection: Collection, number: int, about: tuple[str, str] | None = None
 ) -> Iterator[tuple[list[Stored], int, Decimal]]:
     """The groups of the stored records that are counted now: values, how many, how much. One SELECT, read in turn.
 
@@ -119,12 +119,12 @@ def leave(present: Present, target: Collection, key: str) -> None:
                     _leave(present.sql, collection, number, (link.fields[0], key))
 
 
-def _leave(sql: sqlite3.Connection, collection: Collection, number: int, about: tuple[str, str]) -> None:
+def _leave(sql: Connection, collection: Collection, number: int, about: tuple[str, str]) -> None:
     for values, count, total in list(_stored_groups(sql, collection, number, about)):
         _Groups(sql, collection, number).add(values, -count, _EXACT.minus(total))
 
 
-def _counts(sql: sqlite3.Connection, collection: Collection, rollup: Rollup, record: Record) -> bool:
+def _counts(sql: Connection, collection: Collection, rollup: Rollup, record: Record) -> bool:
     """Whether the record is counted now: everything that it is about stands, or that does not matter."""
     assert isinstance(collection.feed, Resource)
     if not rollup.standing:
@@ -151,7 +151,7 @@ def _part(collection: Collection, rollup: Rollup, record: Record) -> tuple[list[
 class _Groups:
     """The rows of one roll-up."""
 
-    sql: sqlite3.Connection
+    sql: Connection
     collection: Collection
     number: int
 
@@ -276,13 +276,13 @@ def _text(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-def kept(sql: sqlite3.Connection, collection: Collection, number: int) -> dict[str, Group]:
+def kept(sql: Connection, collection: Collection, number: int) -> dict[str, Group]:
     """The groups of a roll-up as they are kept."""
     rows = sql.execute(f'SELECT _group, _count, _sum FROM "{collection.table}__rollup_{number}" WHERE _count > 0')  # noqa: S608
     return {group: (count, Decimal(total)) for group, count, total in rows}
 
 
-def recomputed(sql: sqlite3.Connection, collection: Collection, number: int) -> dict[str, Group]:
+def recomputed(sql: Connection, collection: Collection, number: int) -> dict[str, Group]:
     """The groups of a roll-up, counted anew from the records that hold now."""
     assert isinstance(collection.feed, Resource)
     rollup = collection.feed.rollups[number]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import msgspec
 
 from ..record import Stored, content_hash, stored_values, to_stored
 from ..resource import Resource
+from .engines import Connection
 from .tables import Collection
 
 __all__ = ["Content", "elements_of", "insert_elements"]
@@ -34,7 +34,7 @@ class Content:
         return (key, "", self.hash, b"", 1, at, revision, 0, 0, author, *self.values, self.doc)
 
 
-def insert_elements(sql: sqlite3.Connection, collection: Collection, key: str, record: Any) -> None:
+def insert_elements(sql: Connection, collection: Collection, key: str, record: Any) -> None:
     """The elements of the record's lists, a row each, inside the caller's transaction."""
     for statement, rows in elements_of(collection, key, record):
         sql.executemany(statement, rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import MergeOutdated
 from ..merge import Change, Changes
+from .engines import Connection
 from .ledger import Lease
 from .stage import Stage
 
@@ -18,7 +18,7 @@ __all__ = ["Shared"]
 class Shared:
     """The notes of one collection, inside the transaction of a partition's commit. name: as its commits have it."""
 
-    sql: sqlite3.Connection
+    sql: Connection
     name: str
     table: str
     lease: Lease

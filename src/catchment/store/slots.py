@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-
-from .sqlite import transaction
-from .workers import Workers
+from .engines import Connection, Workers, transaction
 
 __all__ = ["Slots"]
 
@@ -13,7 +10,7 @@ __all__ = ["Slots"]
 class Slots:
     """The places of each upstream on one connection. Those of a process that ended, however it ended, are free."""
 
-    def __init__(self, connection: sqlite3.Connection, workers: Workers) -> None:
+    def __init__(self, connection: Connection, workers: Workers) -> None:
         self._connection = connection
         self._workers = workers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +18,7 @@ from ..record import Column, Kind, Stored, from_decimal_key, to_stored
 from ..resource import Resource
 from .cursors import Position, open_cursor, seal, seal_cursor, unseal
 from .desk import Desk
+from .engines import Connection
 from .kept import Kept, kept
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import written
@@ -113,7 +113,7 @@ class Freshness:
 _STATE = "SELECT generation, revision, horizon, changed_at FROM _collection"
 
 
-def all_states(connection: sqlite3.Connection) -> dict[str, State]:
+def all_states(connection: Connection) -> dict[str, State]:
     """Every collection's state, by its name."""
     rows = connection.execute("SELECT name, generation, revision, horizon, changed_at FROM _collection")
     return {name: State(*rest) for name, *rest in rows}
@@ -134,7 +134,7 @@ class Run:
 class Snapshot:
     """Questions to one moment of the store."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @property
@@ -364,7 +364,7 @@ class Snapshot:
 
     def select(self, statement: sa.Select[Any]) -> list[Any]:
         """The rows of a SELECT, as tuples of stored values."""
-        return self._all(written(statement))
+        return self._all(written(statement, self._connection.dialect))
 
     def kept(self, app: str, name: str) -> Kept | None:
         """What the app keeps under that name."""

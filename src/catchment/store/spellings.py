@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ..resource import Resource, Spelling
+from .engines import Connection
 from .tables import Collection
 
 __all__ = ["First", "as_first_written", "first_written"]
@@ -31,7 +31,7 @@ def as_first_written(collection: Collection, record: Any, first: First) -> Any:
     return msgspec.structs.replace(record, **found) if found else record
 
 
-def first_written(sql: sqlite3.Connection, app: str, spelling: Spelling, text: str) -> str:
+def first_written(sql: Connection, app: str, spelling: Spelling, text: str) -> str:
     """The text as it was first written, inside the caller's transaction; a new one is noted."""
     place = app, spelling.name, spelling.key(text)
     sql.execute("INSERT OR IGNORE INTO _spelling (app, name, key, text) VALUES (?, ?, ?, ?)", (*place, text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -10,7 +9,7 @@ from typing import Self
 import msgspec
 
 from ..decode import Entry
-from .sqlite import scratch
+from .engines import Connection, scratch
 
 __all__ = ["Stage"]
 
@@ -26,7 +25,7 @@ class Stage:
         self._memory: list[tuple[Entry, int]] = []
         self._batch: list[tuple[Entry, int]] = []
         self._written = 0
-        self._scratch: sqlite3.Connection | None = None
+        self._scratch: Connection | None = None
         self._read: tuple[int, list[tuple[Entry, int]]] = (-1, [])
 
     def __enter__(self) -> Self:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateColumn
 
 from ..app import App
@@ -29,16 +26,15 @@ from . import audit
 from .archive import Archive, Exchange
 from .budgets import Budgets
 from .desk import Desk
+from .engines import Connection, Database, database_of, mapped, transaction
 from .erase import Erasure
 from .erasing import erased_of
 from .generations import Next
 from .ledger import Ledger
 from .records import Records
 from .slots import Slots
-from .sqlite import create, mapped, open_database, path_of, transaction
 from .sweep import sweep
 from .tables import LEDGER, SCHEMA_VERSION, Collection, collections_of, tables_of
-from .workers import Workers
 
 __all__ = ["Held", "Store", "prepare"]
 
@@ -67,14 +63,13 @@ class Store:
     """Whether anything of a run stays."""
 
     def __init__(self, settings: Settings, apps: Sequence[App], *, replaying: bool = False) -> None:
-        path = path_of(settings.database)
-        prepare(path, apps, replaying=replaying)
-        self.path = path
+        self.database = database_of(settings.database)
+        prepare(self.database, apps, replaying=replaying)
         self._paid_thread = ThreadPoolExecutor(1, "catchment-paid")
         self._derived_thread = ThreadPoolExecutor(1, "catchment-derived")
-        self.workers = Workers(path.parent / "workers")
-        self._paid = open_database(path)
-        self._derived = open_database(path)
+        self.workers = self.database.workers()
+        self._paid = self.database.open()
+        self._derived = self.database.open()
         self.archive = Archive(self._paid)
         self.budgets = Budgets(self._paid)
         self.slots = Slots(self._paid, self.workers)
@@ -172,7 +167,7 @@ class Store:
         self.workers.close()
 
 
-def prepare(path: Path, apps: Sequence[App], *, replaying: bool = False) -> None:
+def prepare(database: Database, apps: Sequence[App], *, replaying: bool = False) -> None:
     """Makes what is missing in the database: the ledger, and the tables of every collection of these apps.
 
     replaying: what no longer fits its declaration is left as it is, to be derived again.
@@ -181,13 +176,13 @@ def prepare(path: Path, apps: Sequence[App], *, replaying: bool = False) -> None
         SchemaTooNew: a newer catchment wrote it.
         FieldsDiffer: a collection's declaration no longer fits its tables.
     """
-    connection = open_database(path)
+    connection = database.open()
     try:
         with transaction(connection, durable=True) as sql:
-            create(sql, list(LEDGER.sorted_tables))
+            sql.create(list(LEDGER.sorted_tables))
             _add_columns(sql, LEDGER.tables["_partition"])
             audit.guard(sql)
-            _check_version(sql, path)
+            _check_version(sql, database)
             for app in apps:
                 for collection in collections_of(app):
                     _prepare_collection(sql, app, collection, replaying=replaying)
@@ -196,37 +191,35 @@ def prepare(path: Path, apps: Sequence[App], *, replaying: bool = False) -> None
         connection.close()
 
 
-def _make_views(sql: sqlite3.Connection, app: App) -> None:
+def _make_views(sql: Connection, app: App) -> None:
     """The app's views, as they are declared now."""
+    there = sql.views()
     for name, select in app.views.items():
-        wanted = f'CREATE VIEW "{name}" AS {select}'
-        row = sql.execute("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (name,)).fetchone()
-        if row != (wanted,):
-            sql.execute(f'DROP VIEW IF EXISTS "{name}"')
-            sql.execute(wanted)
+        if there.get(name) != select:
+            sql.make_view(name, select)
 
 
-def _add_columns(sql: sqlite3.Connection, table: sa.Table) -> None:
+def _add_columns(sql: Connection, table: sa.Table) -> None:
     """Adds what an older catchment did not note: each such column may be null or has a default."""
-    stored = {row[1] for row in sql.execute(f'PRAGMA table_info("{table.name}")')}
+    stored = set(sql.columns(table.name))
     for column in table.columns:
         if column.name not in stored:
-            definition = CreateColumn(column).compile(dialect=dialect())
+            definition = CreateColumn(column).compile(dialect=sql.dialect)
             sql.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}')
 
 
-def _check_version(sql: sqlite3.Connection, path: Path) -> None:
+def _check_version(sql: Connection, database: Database) -> None:
     sql.execute("INSERT OR IGNORE INTO _meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
     for name in ("cursor-key", "erased-key"):
         sql.execute("INSERT OR IGNORE INTO _meta VALUES (?, ?)", (name, secrets.token_hex(32)))
     found = int(sql.execute("SELECT value FROM _meta WHERE name = 'schema'").fetchone()[0])
     if found > SCHEMA_VERSION:
         raise SchemaTooNew(
-            f"{path} has schema {found}, this catchment knows {SCHEMA_VERSION}", hint="use a newer catchment"
+            f"{database.label} has schema {found}, this catchment knows {SCHEMA_VERSION}", hint="use a newer catchment"
         )
 
 
-def _prepare_collection(sql: sqlite3.Connection, app: App, collection: Collection, *, replaying: bool) -> None:
+def _prepare_collection(sql: Connection, app: App, collection: Collection, *, replaying: bool) -> None:
     sql.execute(
         "INSERT OR IGNORE INTO _collection (name, generation, revision, horizon, model) VALUES (?, 1, 0, 0, '')",
         (collection.name,),
@@ -239,14 +232,14 @@ def _prepare_collection(sql: sqlite3.Connection, app: App, collection: Collectio
     if differing:
         mend = "" if collection.written else app.command("replay", collection.feed)
         raise FieldsDiffer(collection.name, differing, mend=mend)
-    create(sql, tables)
+    sql.create(tables)
 
 
-def _differing(sql: sqlite3.Connection, table: sa.Table) -> list[str]:
+def _differing(sql: Connection, table: sa.Table) -> list[str]:
     """The columns that a stored table has and its declaration has not, or the other way round; in another order, all
     of them.
     """
-    stored = [row[1] for row in sql.execute(f'PRAGMA table_info("{table.name}")')]
+    stored = sql.columns(table.name)
     declared = [column.name for column in table.columns]
     if not stored or stored == declared:
         return []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from ..clock import render_moment
-from .sqlite import transaction
+from .engines import Connection, transaction
 from .tables import Collection
 
 __all__ = ["sweep"]
@@ -17,7 +16,7 @@ AT_A_TIME = 500
 
 
 def sweep(
-    connection: sqlite3.Connection, collection: Collection, cutoff: datetime, *, keep_bodies: bool = False
+    connection: Connection, collection: Collection, cutoff: datetime, *, keep_bodies: bool = False
 ) -> Iterator[int]:
     """Removes what was no longer said before the cutoff: each step is one transaction, and gives how many rows went.
 
@@ -44,7 +43,7 @@ class _Sweep:
     has seen all).
     """
 
-    def __init__(self, connection: sqlite3.Connection, collection: Collection, cutoff: str) -> None:
+    def __init__(self, connection: Connection, collection: Collection, cutoff: str) -> None:
         self._connection = connection
         self._collection = collection
         self._values = {"name": collection.name, "app": collection.app, "cutoff": cutoff, "most": AT_A_TIME}
@@ -95,11 +94,11 @@ class _Sweep:
             )
         return len(gone), _last(seen)
 
-    def _also_uncited(self, sql: sqlite3.Connection, column: str, name: str) -> str:
+    def _also_uncited(self, sql: Connection, column: str, name: str) -> str:
         """A generation that is derived just now cites too: what only its rows came from is needed after its switch."""
         staged = replace(self._collection, staged=True)
-        there = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (?, ?)"
-        tables = [table for (table,) in sql.execute(there, (staged.table, staged.versions))]
+        there = sql.tables()
+        tables = [table for table in (staged.table, staged.versions) if table in there]
         terms = [f'AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE {column} = {name}.id)' for table in tables]  # noqa: S608
         terms += [_NO_STAGED_REJECT] if tables and name == "e" else []
         return " ".join(["", *terms])
@@ -172,7 +171,7 @@ class _Sweep:
             removed = sql.execute(statement, self._values).rowcount
         return removed, last if removed == AT_A_TIME else None
 
-    def _after(self, sql: sqlite3.Connection, select: str, last: int) -> list[tuple[int, ...]]:
+    def _after(self, sql: Connection, select: str, last: int) -> list[tuple[int, ...]]:
         found: list[tuple[int, ...]] = sql.execute(
             f"{select} AND id > :last ORDER BY id LIMIT :most", {**self._values, "last": last}
         ).fetchall()

@@ -1,4 +1,4 @@
-"""Which worker processes are alive, so that a killed one's leases are free at once.
+"""Which worker processes of this machine are alive, so that a killed one's leases are free at once.
 
 Each holds a lock on a file of its own in the data folder. The operating system lets go of it when the process ends,
 however it ends; no clock and no process number is trusted.
@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Workers"]
+__all__ = ["LocalWorkers"]
 
 
-class Workers:
+class LocalWorkers:
     """This process's name among the workers (`me`), and whether another one is alive."""
 
     def __init__(self, folder: Path) -> None:

@@ -9,21 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..clock import Clock
 from ..errors import QueryError, StoreUnavailable
 from ..settings import Settings
 from . import allowances
 from .change import apply
+from .engines import Connection, Database, mapped, transaction
 from .group import Group
 from .present import Present
-from .sqlite import mapped, open_database, transaction
 from .tables import Collection
 from .write import Done, Once, Write
 
@@ -59,7 +57,7 @@ class Writer:
 
     def __init__(
         self,
-        path: Path,
+        database: Database,
         collections: Sequence[Collection],
         clock: Clock,
         settings: Settings = Settings(),  # noqa: B008 (frozen)
@@ -67,7 +65,7 @@ class Writer:
         capacity: int = CAPACITY,
         batch: int = BATCH,
     ) -> None:
-        self._path = path
+        self._database = database
         self._collections = {item.name: item for item in collections}
         self._clock = clock
         self._rates = allowances.rates(collections, settings)
@@ -77,7 +75,7 @@ class Writer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._connection: tuple[tuple[int, int], sqlite3.Connection] | None = None
+        self._connection: tuple[object, Connection] | None = None
 
     def submit(self, write: Write) -> Future[Done]:
         """What the write did, once it is on the disk; or the CatchmentError that says why it did nothing.
@@ -147,24 +145,20 @@ class Writer:
                     loop.call_soon_threadsafe(_tell, answers)
 
     def _commit(self, writes: Sequence[Write]) -> list[Done | Exception]:
-        with transaction(self._database(), durable=True) as sql:
+        with transaction(self._open(), durable=True) as sql:
             group = Group(sql, self._clock.now())
             outcomes = [self._alone(group, write) for write in writes]
             group.put()
             return outcomes
 
-    def _database(self) -> sqlite3.Connection:
-        """The connection; a file that was replaced (a restored backup) is another file under the same name."""
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            raise StoreUnavailable("there is no data folder any more") from error
-        identity = (found.st_dev, found.st_ino)
+    def _open(self) -> Connection:
+        """The connection; a database that was replaced (a restored backup) is another one under the same name."""
+        identity = self._database.identity()
         if self._connection is not None and self._connection[0] != identity:
             self._connection[1].close()
             self._connection = None
         if self._connection is None:
-            self._connection = identity, open_database(self._path)
+            self._connection = identity, self._database.open()
         return self._connection[1]
 
     def _alone(self, group: Group, write: Write) -> Done | Exception:

@@ -1,0 +1,53 @@
+"""The databases that a store may be in: what differs between them is here, a module an engine, and nowhere else.
+
+SQL is written once. Its words are those that SQLite (from 3.40) and PostgreSQL (from 15) have in common: `ON CONFLICT`,
+`RETURNING`, row values, window functions, `FILTER`, `IS NOT DISTINCT FROM`. Values are bound to `?` or `:name`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from ...errors import StoreError
+from . import sqlite
+from .interface import Broken, Connection, Database, Down, Interrupted, Misunderstood, Rows, Taken, Workers
+from .sqlite import mapped, scratch
+
+__all__ = [
+    "Broken",
+    "Connection",
+    "Database",
+    "Down",
+    "Interrupted",
+    "Misunderstood",
+    "Rows",
+    "Taken",
+    "Workers",
+    "database_of",
+    "mapped",
+    "private",
+    "scratch",
+    "transaction",
+]
+
+
+def database_of(url: str) -> Database:
+    """The database that a URL names. StoreError for one of no engine that we know."""
+    scheme, _, _ = url.partition(":")
+    if scheme != "sqlite":
+        raise StoreError(f"database {scheme}: is not supported", hint="use sqlite:///PATH")
+    return sqlite.database_of(url)
+
+
+def private(folder: Path) -> Database:
+    """A database in a folder of one's own, for what is thrown away with it."""
+    return sqlite.File(folder / "private.sqlite")
+
+
+def transaction(connection: Connection, *, durable: bool) -> AbstractContextManager[Connection]:
+    """One write transaction, committed at the end, rolled back when anything is raised. There is one at a time.
+
+    durable: on the disk before it returns. Otherwise it may be lost with the machine (never with the process).
+    """
+    return connection.transaction(durable=durable)

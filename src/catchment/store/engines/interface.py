@@ -1,0 +1,168 @@
+"""What a database is to the rest of the store. All that differs between engines stands behind these few names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from ...errors import StoreError, StoreUnavailable
+
+__all__ = ["Broken", "Connection", "Database", "Down", "Interrupted", "Misunderstood", "Rows", "Taken", "Workers"]
+
+Values = Sequence[Any] | Mapping[str, Any]
+"""Of a statement: for its `?`, or by the names of its `:name`."""
+
+
+class Down(StoreUnavailable):
+    """The driver says: locked, full, gone; the same may go well later."""
+
+
+class Broken(StoreError):
+    """The driver says that it cannot be done."""
+
+
+class Taken(StoreError):
+    """A row is there already that has a key, or another value of which there is one only."""
+
+
+class Interrupted(StoreError):
+    """A question took longer than it may."""
+
+
+class Misunderstood(StoreError):
+    """A statement is no SQL, or is about what is not there."""
+
+
+class Rows(Protocol):
+    """What a statement gave. rowcount: how many rows it changed; of many statements, all of them together."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchmany(self, size: int, /) -> list[Any]: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """One connection, used by one thread at a time.
+
+    SQL is written once, in what the engines have in common (see the package). Whoever calls stands inside of `mapped`
+    or of `transaction`, so that no driver's error gets out.
+    """
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """For questions and tables in the words of SQLAlchemy Core."""
+        ...
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def execute(self, sql: str, values: Values = ..., /) -> Rows: ...
+    def executemany(self, sql: str, rows: Iterable[Values], /) -> Rows: ...
+
+    def insert(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Adds very many new rows. Taken where one of them is there."""
+        ...
+
+    def snapshot(self, deadline_s: float) -> AbstractContextManager[None]:
+        """One moment of the database. Interrupted where a question about it is asked after the deadline, or takes so
+        long.
+        """
+        ...
+
+    def changes(self) -> object:
+        """Another value whenever something was committed by another connection."""
+        ...
+
+    def transaction(self, *, durable: bool) -> AbstractContextManager[Connection]:
+        """One write transaction: see `engines.transaction`."""
+        ...
+
+    def create(self, tables: Sequence[sa.Table]) -> None:
+        """Makes tables and indexes that are not there yet."""
+        ...
+
+    def tables(self) -> set[str]:
+        """The names of all tables."""
+        ...
+
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's columns in their order; none where there is no such table."""
+        ...
+
+    def views(self) -> Mapping[str, str]:
+        """Our views by name, each with the SELECT that it was made from."""
+        ...
+
+    def make_view(self, name: str, select: str) -> None:
+        """Makes a view, in the place of one of that name."""
+        ...
+
+    def rename(self, renamed: Sequence[tuple[str, str]]) -> None:
+        """Gives tables other names, in that order. A view means whatever table has the name that it says."""
+        ...
+
+    def only_grows(self, table: str) -> None:
+        """Has the table refuse, from now on, that a row is changed, replaced or removed."""
+        ...
+
+    def bulk(self) -> None:
+        """Has this connection use as much memory as loading very many rows is worth."""
+        ...
+
+    def overwrites(self) -> None:
+        """Has what this connection removes be overwritten, where the engine would leave it in place."""
+        ...
+
+    def write_anew(self) -> bool:
+        """Whether nothing that was removed is anywhere in the database's files any more: it is written anew."""
+        ...
+
+    def faults(self) -> Iterable[str]:
+        """What the engine itself finds wrong with its files."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Workers(Protocol):
+    """This process's name among the workers (`me`), and whether another one is alive."""
+
+    @property
+    def me(self) -> str: ...
+    def alive(self, name: str) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Database(Protocol):
+    """Where a store is: a value that opens nothing until it is asked."""
+
+    @property
+    def label(self) -> str:
+        """How it is called in an error: without a secret."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether it was ever made."""
+        ...
+
+    def identity(self) -> object:
+        """Another value for another database under the same name: a restored backup. StoreUnavailable without one."""
+        ...
+
+    def open(self) -> Connection:
+        """A connection that may write; what is missing is made, but no table."""
+        ...
+
+    def read(self) -> Connection:
+        """A connection that reads only. StoreUnavailable where there is nothing of ours."""
+        ...
+
+    def workers(self) -> Workers:
+        """This process among all that work on the database."""
+        ...

@@ -1,0 +1,256 @@
+"""SQLite: one file, one writer. Nothing else knows its driver, its pragmas and its codes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite as dialects
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from ...clock import monotonic
+from ...errors import StoreError, StoreUnavailable
+from ..workers import LocalWorkers
+from .interface import Broken, Down, Interrupted, Misunderstood, Taken
+
+__all__ = ["BUSY_MS", "Connection", "File", "database_of", "mapped", "scratch"]
+
+BUSY_MS = 10_000
+BULK_KIB = 1_000_000
+
+_STEPS_BETWEEN_CHECKS = 2000
+_DIALECT = dialects.dialect()
+
+
+class Connection(sqlite3.Connection):
+    """The driver's own connection, with what else the store asks of one."""
+
+    dialect: sa.Dialect = _DIALECT
+
+    def insert(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        quoted, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
+        self.executemany(f'INSERT INTO "{table}" ({quoted}) VALUES ({marks})', rows)  # noqa: S608 (declared names)
+
+    @contextmanager
+    def transaction(self, *, durable: bool) -> Iterator[Connection]:
+        """The write lock is taken at once: who reads first and writes later is refused without waiting."""
+        with mapped():
+            self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield self
+                self.execute("COMMIT")
+            except BaseException:
+                if self.in_transaction:
+                    self.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self, deadline_s: float) -> Iterator[None]:
+        """One moment of the database; what is asked of it ends within the deadline."""
+        end = monotonic() + deadline_s
+        self.set_progress_handler(lambda: monotonic() > end, _STEPS_BETWEEN_CHECKS)
+        try:
+            self.execute("BEGIN")
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+        finally:
+            self.set_progress_handler(None, 0)
+
+    def changes(self) -> object:
+        """Another value whenever something was committed by another connection."""
+        return self.execute("PRAGMA data_version").fetchone()[0]
+
+    def create(self, tables: Sequence[sa.Table]) -> None:
+        for table in tables:
+            self.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                self.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT)))
+
+    def tables(self) -> set[str]:
+        return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    def columns(self, table: str) -> list[str]:
+        return [row[1] for row in self.execute(f'PRAGMA table_info("{table}")')]
+
+    def views(self) -> Mapping[str, str]:
+        rows = self.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'")
+        return {name: sql.partition(" AS ")[2] for name, sql in rows}
+
+    def make_view(self, name: str, select: str) -> None:
+        self.execute(f'DROP VIEW IF EXISTS "{name}"')
+        self.execute(f'CREATE VIEW "{name}" AS {select}')
+
+    def rename(self, renamed: Sequence[tuple[str, str]]) -> None:
+        # A view means whatever has the name: it must not follow the table that loses it.
+        self.execute("PRAGMA legacy_alter_table = ON")
+        for old, new in renamed:
+            self.execute(f'ALTER TABLE "{old}" RENAME TO "{new}"')
+
+    def only_grows(self, table: str) -> None:
+        # REPLACE deletes without telling a trigger on DELETE, so an id that is taken is refused as well.
+        for what, when in (
+            ("update", "BEFORE UPDATE"),
+            ("delete", "BEFORE DELETE"),
+            ("replace", f"BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"),  # noqa: S608
+        ):
+            on = when if " ON " in when else f"{when} ON {table}"
+            said = f"RAISE(ABORT, 'the {table.strip('_')} is append-only')"
+            self.execute(f"CREATE TRIGGER IF NOT EXISTS {table}_no_{what} {on} BEGIN SELECT {said}; END")
+
+    def bulk(self) -> None:
+        self.execute(f"PRAGMA cache_size = -{BULK_KIB}")
+
+    def overwrites(self) -> None:
+        self.execute("PRAGMA secure_delete = ON")
+
+    def write_anew(self) -> bool:
+        try:
+            with mapped():
+                self.execute("VACUUM")
+                busy, _, _ = self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except Down:
+            return False
+        return not busy
+
+    def faults(self) -> Iterable[str]:
+        return (text for (text,) in self.execute("PRAGMA integrity_check") if text != "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The database in one file."""
+
+    path: Path
+
+    @property
+    def label(self) -> str:
+        return str(self.path)
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def identity(self) -> object:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 (once a request: the plain call is the cheapest)
+        except OSError as error:
+            raise StoreUnavailable("there is no data yet", hint="run catchment collect") from error
+        return found.st_dev, found.st_ino
+
+    def open(self) -> Connection:
+        """The file and its folder are made when absent, readable by their owner only."""
+        with mapped(self.path):
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.path.touch(mode=0o600)
+            except OSError as error:
+                message = f"data folder {self.path.parent} cannot be written: {error.strerror}"
+                raise StoreError(message, hint="choose another by --data") from error
+            connection = _connect(self.path, timeout=BUSY_MS / 1000)
+            # Changing the mode waits for nobody: two processes that open a new file at once would be told "locked".
+            with _alone(self.path.parent):
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cache_size = -16000")
+            return connection
+
+    def read(self) -> Connection:
+        """StoreUnavailable where the file is none of ours."""
+        self.identity()
+        with mapped(self.path):
+            # Writers wait for nobody in WAL mode; the timeout is for the moment of a checkpoint or a recovery.
+            name = f"file:{quote(str(self.path.absolute()))}?mode=ro"
+            connection = _connect(name, timeout=1.0, uri=True, cached_statements=256)
+            try:
+                connection.execute("PRAGMA query_only = 1")
+                connection.execute("PRAGMA trusted_schema = 0")
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_collection'").fetchone():
+                    raise StoreUnavailable("the file holds no data of ours yet", hint="run catchment collect")
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def workers(self) -> LocalWorkers:
+        return LocalWorkers(self.path.parent / "workers")
+
+
+def database_of(url: str) -> File:
+    """The file of a `sqlite:///…` URL."""
+    scheme, found, path = url.partition(":///")
+    if scheme != "sqlite" or not found or not path:
+        raise StoreError("the database is no SQLite file", hint="write sqlite:///PATH")
+    return File(Path(path))
+
+
+def _connect(name: Path | str, **options: Any) -> Connection:
+    return sqlite3.connect(name, isolation_level=None, check_same_thread=False, factory=Connection, **options)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder. Not on the file: closing it again would drop the locks that SQLite has on it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def scratch() -> Connection:
+    """A private database that lives in memory while it is small, then in a temporary file without a name."""
+    connection = _connect("")
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -8000")
+    return connection
+
+
+_UNAVAILABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+_TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+_ERRORS: Mapping[int, type[StoreError]] = {
+    **dict.fromkeys(_UNAVAILABLE, Down),
+    sqlite3.SQLITE_INTERRUPT: Interrupted,
+    sqlite3.SQLITE_ERROR: Misunderstood,
+}
+_HINTS: Mapping[int, str] = {
+    **dict.fromkeys(_UNAVAILABLE, "it is tried again"),
+    sqlite3.SQLITE_NOTADB: "move the file away, or name another by --data",
+}
+
+
+@contextmanager
+def mapped(path: Path | None = None) -> Iterator[None]:
+    """Driver errors become ours, told apart by their code."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        kind = Taken if code in _TAKEN else _ERRORS.get(code & 0xFF, Broken)
+        where = f"database {path}: " if path else "database: "
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise kind(f"{where}{error} [{name}]", hint=_HINTS.get(code & 0xFF, "")) from error
