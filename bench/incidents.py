@@ -1,7 +1,8 @@
 """The report of incidents as it is answered: whole and in pages, small and large, also while a poll commits.
 
-The incidents are those of the stand-in, collected through the whole product; each question is asked without its cached
-answer. Percentiles are of one run on one machine: compare them inside it.
+The incidents are those of the stand-in, collected through the whole product. The stand-in and each poll are processes
+of their own, as where `catchment up` serves. Each question is asked without its cached answer, but where that is said.
+Percentiles are of one run on one machine: compare them inside it; beside them stands what an answer costs of a core.
 
     ./run bench incidents [--size large] [--rounds 20]
 """
@@ -10,49 +11,50 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from catchment.apps.incidents import app
-from catchment.apps.incidents.standin import service
-from catchment.clock import FakeClock
-from catchment.collect import Collector
-from catchment.runs import Scope
+from catchment.clock import SystemClock
+from catchment.demo import start_standins
+from catchment.processes import Children
 from catchment.serve.app import build
 from catchment.settings import Settings, load_settings
-from catchment.standin import Options, serve_in_thread
-from catchment.store.store import Store
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+OTHERS = {"whole report": "/incidents", "page of 100 employees": "/incidents?limit=100"}
 
 
-def poll(settings: Settings, clock: FakeClock) -> None:
-    """One poll of everything, from the request to the commit."""
+class Poll:
+    """One poll of everything by `catchment collect`, from the request to the commit."""
 
-    async def run() -> None:
-        with Store(settings, [app]) as store:
-            async with Collector(app, store, settings, clock) as collector:
-                summary = await collector.run(Scope(again=True))
-                assert summary.complete
+    def __init__(self, children: Children, settings: Settings) -> None:
+        values = {name: text for name, (text, _) in settings.values.items()}
+        self._process = children.start(["collect", "incidents", "--again", "--json"], values, piped=True)
 
-    asyncio.run(run())
+    @property
+    def over(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Returns when it has ended well."""
+        assert self._process.stdout is not None
+        said = self._process.stdout.read()
+        assert self._process.wait() == 0, said
 
 
 class Client:
     """Questions to the service in this process, each one that was not asked before."""
 
-    def __init__(self, settings: Settings, clock: FakeClock) -> None:
+    def __init__(self, settings: Settings) -> None:
         limits = {"CATCHMENT_LIMIT_ANONYMOUS": "off", "CATCHMENT_LIMIT_KEY": "off"}
-        self._server = build([app], settings.with_values("bench", limits), clock)
+        self._server = build([app], settings.with_values("bench", limits), SystemClock())
         self._asked = 0
 
     def get(self, path: str, *, cached: bool = False) -> httpx.Response:
@@ -72,24 +74,62 @@ class Client:
         self._server.close()
 
 
-def measured(rounds: int, ask: Callable[[], Any]) -> list[float]:
-    """Seconds of each round."""
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
+class Times:
+    """How long answers took, by the clock and by the work of this process."""
+
+    def __init__(self) -> None:
+        self._wall: list[float] = []
+        self._work: list[float] = []
+
+    def add(self, ask: Callable[[], object]) -> None:
+        wall, work = time.perf_counter(), time.process_time()
         ask()
-        found.append(time.perf_counter() - start)
-    return sorted(found)
+        self._wall.append((time.perf_counter() - wall) * 1e3)
+        self._work.append((time.process_time() - work) * 1e3)
+
+    def row(self, name: str) -> str:
+        wall = sorted(self._wall)
+        high = wall[min(len(wall) - 1, int(len(wall) * 0.99))]
+        return (
+            f"  {name:<42} p50 {statistics.median(wall):8.1f} ms   p99 {high:8.1f} ms"
+            f"   work {statistics.median(self._work):8.1f} ms   n {len(wall)}"
+        )
 
 
-def row(name: str, seconds: list[float]) -> str:
-    high = seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))]
-    return f"  {name:<44} p50 {statistics.median(seconds) * 1e3:8.1f} ms   p99 {high * 1e3:8.1f} ms   n {len(seconds)}"
+def ask_all(client: Client, note: str, more: Callable[[int], bool]) -> None:
+    """Asks for everything in turn while there is more to ask, and prints what it took."""
+    found = {name: Times() for name in OTHERS}
+    asked = 0
+    while more(asked):
+        for name, path in OTHERS.items():
+            found[name].add(lambda path=path: client.get(path))
+        asked += 1
+    for name, times in found.items():
+        print(times.row(name + note))
 
 
-def questions(client: Client, rounds: int, note: str) -> None:
-    print(row(f"whole report{note}", measured(rounds, lambda: client.get("/incidents"))))
-    print(row(f"page of 100 employees{note}", measured(rounds, lambda: client.get("/incidents?limit=100"))))
+def run(children: Children, folder: Path, size: str, rounds: int) -> None:
+    settings = load_settings({"CATCHMENT_DATA": str(folder)}, folder=folder, environ={})
+    settings = start_standins([app], children, settings, size)
+    start = time.perf_counter()
+    Poll(children, settings).wait()
+    first = time.perf_counter() - start
+    client = Client(settings)
+    headers = client.get("/incidents").headers
+    print(
+        f"{headers['x-incidents-total']} incidents of {headers['x-incidents-employees']} employees,"
+        f" {int(headers['content-length']) / 1e6:.1f} MB; first load {first:.1f} s"
+    )
+    client.get("/incidents", cached=True)
+    kept = Times()
+    for _ in range(rounds):
+        kept.add(lambda: client.get("/incidents", cached=True))
+    print(kept.row("whole report, kept"))
+    ask_all(client, "", lambda asked: asked < rounds)
+    poll = Poll(children, settings)
+    ask_all(client, ", while a poll runs", lambda asked: not (asked and poll.over))
+    poll.wait()
+    client.close()
 
 
 def main() -> None:
@@ -97,36 +137,10 @@ def main() -> None:
     parser.add_argument("--size", default="large", choices=["tiny", "small", "medium", "large"])
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
-    folder, clock = Path(tempfile.mkdtemp(prefix="catchment-bench-")), FakeClock(START)
-    upstream = service(Options(size=options.size, variant=1, samples=None, clock=clock))
+    folder = Path(tempfile.mkdtemp(prefix="catchment-bench-"))
     try:
-        with serve_in_thread(upstream, clock=clock) as running:
-            values = {
-                "CATCHMENT_DATA": str(folder),
-                "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
-                "CATCHMENT_UPSTREAM_INCIDENTS": running.url,
-                "INCIDENTS_USER": "catchment",
-                "INCIDENTS_PASSWORD": "stand-in",
-            }
-            settings = load_settings(values, folder=folder, environ={})
-            start = time.perf_counter()
-            poll(settings, clock)
-            first = time.perf_counter() - start
-            client = Client(settings, clock)
-            headers = client.get("/incidents").headers
-            print(
-                f"{headers['x-incidents-total']} incidents of {headers['x-incidents-employees']} employees,"
-                f" {int(headers['content-length']) / 1e6:.1f} MB; first load {first:.1f} s"
-            )
-            client.get("/incidents", cached=True)
-            print(row("whole report, kept", measured(options.rounds, lambda: client.get("/incidents", cached=True))))
-            questions(client, options.rounds, "")
-            clock.advance(timedelta(minutes=30))
-            polling = threading.Thread(target=poll, args=(settings, clock))
-            polling.start()
-            questions(client, options.rounds, ", a poll commits")
-            polling.join()
-            client.close()
+        with Children(os.environ) as children:
+            run(children, folder, options.size, options.rounds)
     finally:
         shutil.rmtree(folder)
 

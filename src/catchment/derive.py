@@ -93,7 +93,9 @@ def _once(
         _check_guard(feed, found, stage, records)
         found = filler.fresh(found, stage, records) if filler else found
         elsewhere = records.find(chain((key for key in found.slots if key not in known.hashes), known.beside))
-        changes = compare(feed, found, known.hashes, _may_be_gone(known.hashes, rejects), elsewhere=elsewhere)
+        nameless = feed.key is CONTENT and lease.model == model
+        here = _may_be_gone(known.hashes, rejects, nameless=nameless)
+        changes = compare(feed, found, known.hashes, here, elsewhere=elsewhere)
         if len(pages) > 1:
             _check_moved(fold.overlap, changes, settled)
         origins = [Origin(page.id, page.answer.at) for page in pages]
@@ -183,12 +185,15 @@ def _check_drift(read: int, rejects: Sequence[Reject], sample: Sequence[bytes]) 
         )
 
 
-def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject]) -> list[str]:
+def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject], *, nameless: bool) -> list[str]:
     """The stored keys that an answer may have dropped: none that a reject names, and none at all while a reject's
     key cannot be read.
+
+    nameless: the records are their content, as this declaration reads it. Then a reject is none of them: what is stored
+    was read, and would be again.
     """
     named = {reject.key for reject in rejects}
-    return [] if None in named else [key for key in stored if key not in named]
+    return [] if None in named and not nameless else [key for key in stored if key not in named]
 
 
 def _refused(feed: Feed, lease: Lease, bodies: Iterable[bytes], fold: Fold, model: str) -> Iterator[Reject]:

@@ -227,6 +227,15 @@ def test_a_row_that_cannot_be_is_a_reject_and_the_others_are_stored(tmp_path, na
         assert int(reported.get().headers["x-incidents-total"]) == 63
 
 
+def test_a_bad_row_in_every_poll_keeps_no_week_for_ever(tmp_path):
+    """Each poll is another week; of each type one row cannot be."""
+    with reporting(tmp_path, switches=BAD_ROWS["an unknown priority"]) as reported:
+        for _ in range(4):
+            assert reported.poll().complete
+            assert int(reported.get().headers["x-incidents-total"]) == 63
+        assert reported.collected.number("SELECT count(*) FROM incidents_incidents_version") == 3 * 63
+
+
 def test_two_equal_incidents_are_two_and_a_second_look_at_them_changes_nothing(tmp_path):
     """Acceptance 12."""
     with reporting(tmp_path, switches={"mode": "stable", "equal": True}) as reported:

@@ -154,6 +154,26 @@ def test_while_a_reject_cannot_be_named_nothing_is_gone(here):
     assert counts(here.collect(("b", 1))) == {"received": 1, "same": 1, "gone": 1}
 
 
+def test_where_a_record_is_its_content_a_reject_is_none_of_the_stored_ones(here):
+    """What is stored was read, and would be again: a row in each answer that cannot be does not keep all of them."""
+    here.collect(("a", 1), ("b", 1), feed=counted)
+    for number in range(2, 4):
+        found = counts(here.collect(("b", 1), ("a", number), b'{"id":null}', feed=counted))
+        assert found == {"received": 3, "new": 1, "same": 1, "gone": 1, "rejected": 1}
+
+
+def test_what_another_declaration_accepted_may_be_the_reject(here):
+    here.collect(("a", 1), ("b", 1), feed=counted)
+    strict = replace(counted, refuse=lambda thing: "too much" if thing.id == "a" else "")
+    assert counts(here.collect(("a", 1), ("b", 1), feed=strict)) == {"received": 2, "same": 1, "rejected": 1}
+    assert counts(here.collect(("a", 1), ("b", 1), feed=strict)) == {
+        "received": 2,
+        "same": 1,
+        "gone": 1,
+        "rejected": 1,
+    }
+
+
 def test_a_reject_that_names_its_record_is_not_missing(here):
     strict = replace(things, refuse=lambda thing: "too much" if thing.value > 9 else "")
     here.collect(("a", 1), ("b", 1), ("c", 1), feed=strict)

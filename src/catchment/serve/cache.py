@@ -45,36 +45,58 @@ def digest(*parts: bytes | str | State) -> str:
 
 
 class Cache:
-    """The answers used last, bounded in bytes. An answer larger than a sixteenth of it is not kept."""
+    """The answers used last, bounded in bytes. Large ones have one half of the room: they push out no small ones.
+
+    Large is more than a sixteenth of the room. What is larger than a half is not kept.
+    """
 
     def __init__(self, max_bytes: int = 64 * 2**20) -> None:
+        self._small_to = max_bytes // 16
+        self._small, self._large = _Shelf(max_bytes // 2), _Shelf(max_bytes // 2)
+
+    def get(self, key: tuple[str, bytes], states: Mapping[str, State]) -> Answer | None:
+        """The answer to this request if it still holds."""
+        return self._small.get(key, states) or self._large.get(key, states)
+
+    def put(self, key: tuple[str, bytes], answer: Answer) -> None:
+        """Keeps the answer; the ones not used for longest make room."""
+        size = _size(key, answer)
+        here, other = (self._small, self._large) if size <= self._small_to else (self._large, self._small)
+        other.drop(key)
+        here.put(key, answer, size)
+
+    def __len__(self) -> int:
+        return len(self._small) + len(self._large)
+
+
+class _Shelf:
+    """Answers that share some bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[tuple[str, bytes], Answer] = OrderedDict()
 
     def get(self, key: tuple[str, bytes], states: Mapping[str, State]) -> Answer | None:
-        """The answer to this request if it still holds."""
         answer = self._kept.get(key)
         if answer is None:
             return None
         if not answer.holds(states):
-            self._drop(key)
+            self.drop(key)
             return None
         self._kept.move_to_end(key)
         return answer
 
-    def put(self, key: tuple[str, bytes], answer: Answer) -> None:
-        """Keeps the answer; the ones not used for longest make room."""
-        self._drop(key)
-        size = _size(key, answer)
-        if size > self._max_bytes // 16:
+    def put(self, key: tuple[str, bytes], answer: Answer, size: int) -> None:
+        self.drop(key)
+        if size > self._max_bytes:
             return
         self._kept[key] = answer
         self._bytes += size
         while self._bytes > self._max_bytes:
-            self._drop(next(iter(self._kept)))
+            self.drop(next(iter(self._kept)))
 
-    def _drop(self, key: tuple[str, bytes]) -> None:
+    def drop(self, key: tuple[str, bytes]) -> None:
         if answer := self._kept.pop(key, None):
             self._bytes -= _size(key, answer)
 
