@@ -191,6 +191,21 @@ def test_an_answer_for_another_month_stores_nothing(tmp_path):
 
 # -- the list itself -----------------------------------------------------------------------------------------------
 
+
+def test_the_list_is_asked_for_once_a_slot_however_often_somebody_collects(tmp_path):
+    """Each run here is a collector that starts anew, as after a crash."""
+    with collecting("police", tmp_path, now=NOW, switches={"records": 1}, FORCES=ONE) as police:
+        for only in ({}, {"force": [ONE]}, {"force": [ONE], "month": ["2026-01"]}):
+            police.run(only=only)
+        assert len(police.asked(LIST)) == 1
+        police.clock.advance(DAY)
+        for _ in range(2):
+            police.run(retry=False)
+        assert len(police.asked(LIST)) == 2
+        police.run(again=True)
+        assert len(police.asked(LIST)) == 3
+
+
 BROKEN_LIST = {"path": LIST, "fault": "status", "status": 500}
 
 
