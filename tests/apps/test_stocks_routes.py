@@ -161,6 +161,8 @@ def test_a_revision_is_adjusted_by_what_was_known_while_it_held(tmp_path):
         assert (adjusted_rows(as_of=1), adjusted_rows(as_of=2)) == (409, second)
         assert adjusted_rows(as_of=3) == adjusted_rows()
         assert adjusted_rows(as_of=4) == 400
+        reason = get(stocks, ROWS, adjust="splits", as_of=1).json()["info"]["error"]
+        assert reason == "adjust: there are no splits of AAPL; STOCK_SPLITS=yes collects them"
 
 
 def test_dividends_are_taken_off_what_was_before_them(tmp_path):

@@ -100,8 +100,9 @@ def _check(asked: Asked, store: Data, now: View) -> None:
     ):
         raise Wrong(409, "include: there is no adjusted close; STOCK_FUNCTION=adjusted brings it")
     for feed in NEEDED[asked.adjust]:
-        symbols = [asked.symbol] if asked.symbol else _collected(now, "bars")
-        known = _collected(now, feed, now.beside("bars", asked.as_of))
+        then = now.beside("bars", asked.as_of)
+        symbols = [asked.symbol] if asked.symbol else sorted(_collected(now, "bars", then))
+        known = _collected(now, feed, then)
         if lacking := [symbol for symbol in symbols if symbol not in known]:
             raise Wrong(409, f"adjust: there are no {feed} of {lacking[0]}; STOCK_{feed.upper()}=yes collects them")
 
