@@ -93,7 +93,8 @@ def _column(where: str, name: str, info: msgspec.inspect.Type) -> Column:
         )
     if name in RESERVED:
         raise DeclarationError(f"{where}: field {name}", "means something else in a query", hint=f"e.g. {name}_value")
-    members = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    info = _plain(info)
+    members = [*map(_plain, info.types)] if isinstance(info, msgspec.inspect.UnionType) else [info]
     inner = [member for member in members if not isinstance(member, msgspec.inspect.NoneType)]
     kinds = {_kind(member) for member in inner}
     if len(kinds) != 1 or None in kinds:
@@ -103,9 +104,14 @@ def _column(where: str, name: str, info: msgspec.inspect.Type) -> Column:
     return Column(name, kind, nullable=len(inner) < len(members), items=_items(inner[0]))
 
 
+def _plain(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """The type without what its schema says beside it: `Annotated[Decimal, Meta(extra_json_schema=…)]`."""
+    return info.type if isinstance(info, msgspec.inspect.Metadata) else info
+
+
 def _items(info: msgspec.inspect.Type) -> Kind | None:
     """What a list's elements are, where they are told apart as JSON as they are in a column."""
-    kind = _kind(info.item_type) if isinstance(info, msgspec.inspect.ListType) else None
+    kind = _kind(_plain(info.item_type)) if isinstance(info, msgspec.inspect.ListType) else None
     return kind if kind in ("text", "integer", "boolean", "date") else None
 
 

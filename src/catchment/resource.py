@@ -375,12 +375,15 @@ class Resource:
     def _optional(self) -> frozenset[str]:
         return frozenset(item.encode_name for item in self._fields if not item.required)
 
-    def body_type(self, title: str, *, partial: bool) -> type[msgspec.Struct]:
-        """The type of a body, for the API's description: the fields that people write; partial: none is needed."""
+    def body_type(self, title: str, *, partial: bool, only: Sequence[str] = ()) -> type[msgspec.Struct]:
+        """The type of a body, for the API's description: the fields that people write; partial: none is needed.
+
+        only: the fields that an own route takes, `()` for all.
+        """
         shown: list[Any] = []
         for item in self._fields:
             name = item.encode_name
-            if name not in self.writable:
+            if name not in (only or self.writable):
                 continue
             if partial:
                 shown.append((name, self._types[name] | None, None))

@@ -14,25 +14,16 @@ A handler takes `store: Store` and reads inside `with store.open() as now:`. Its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import (
-    OpenAPIMediaType,
-    OpenAPIResponse,
-    OpenAPIType,
-    Operation,
-    Reference,
-    RequestBody,
-    Schema,
-)
-from litestar.openapi.spec import Parameter as OpenAPIParameter
 from litestar.params import FromPath
 
 from .bodies import PLAIN_NUMBER, Fault, InvalidRecord, unstorable
@@ -43,10 +34,10 @@ from .record import from_decimal_key, to_stored
 from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
-from .serve.openapi import PROBLEM_ANSWER
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import NoNumber, Writing, read_members
 from .serve.rights import demand
+from .serve.told import Answer, Body, Parameter, by_version, described, in_version
 from .store.bulk import Draft, load
 from .store.kept import Kept
 from .store.query import AsOf, Query, Term, parse_as_of
@@ -57,7 +48,9 @@ from .store.writes import Done
 
 __all__ = [
     "PLAIN_NUMBER",
+    "Answer",
     "AsOf",
+    "Body",
     "Clock",
     "Data",
     "Done",
@@ -86,6 +79,7 @@ __all__ = [
     "View",
     "Writes",
     "Writing",
+    "by_version",
     "delete",
     "demand",
     "described",
@@ -127,94 +121,6 @@ def respond(content: Any, status: int = 200, *, headers: dict[str, str] | None =
 def number(value: Decimal) -> msgspec.Raw:
     """The value as a JSON number, digit for digit; without this a Decimal is text."""
     return msgspec.Raw(format(value, "f").encode())
-
-
-_ANYWHERE = (400, 401, 403, 406, 414, 422, 429, 431, 503)
-"""What a request is refused with before a handler sees it, or when the data cannot be read."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What the API's description says of a parameter: `Parameter("Of this season.", 1, type="integer", minimum=0)`.
-
-    example: a value that works. several: it may be repeated. place: where it stands; one of the path is known by its
-    name. bounds: members of JSON Schema.
-    """
-
-    words: str
-    example: Any
-    place: Literal["query", "header"]
-    several: bool
-    bounds: Mapping[str, Any]
-
-    def __init__(
-        self,
-        words: str,
-        example: Any = None,
-        *,
-        place: Literal["query", "header"] = "query",
-        several: bool = False,
-        type: str = "string",  # noqa: A002 (the word of JSON Schema)
-        **bounds: Any,
-    ) -> None:
-        values = {"words": words, "example": example, "place": place, "several": several}
-        for name, value in {**values, "bounds": {"type": OpenAPIType(type), **bounds}}.items():
-            object.__setattr__(self, name, value)
-
-    def shown(self, name: str) -> OpenAPIParameter:
-        """The parameter as it stands in the description."""
-        schema = Schema(**self.bounds)
-        if self.several:
-            schema = Schema(type=OpenAPIType.ARRAY, items=schema)
-        example = [self.example] if self.several else self.example
-        return OpenAPIParameter(
-            name, self.place, description=self.words, schema=schema, required=False, example=example
-        )
-
-    def named(self, known: OpenAPIParameter) -> OpenAPIParameter:
-        """The framework's parameter of the path with the words and the example of this one."""
-        return replace(known, description=self.words, example=self.example)
-
-
-def described(
-    summary: str,
-    parameters: Mapping[str, str | Parameter],
-    *,
-    body: Any = None,
-    answers: Mapping[int, str] | None = None,
-    refuses: Sequence[int] = (),
-) -> type[Operation]:
-    """What the API's description says of a handler that reads its request itself: `operation_class=`.
-
-    parameters: name -> what it means, of those of the path too. body: an example of the JSON body that it takes; None
-    for none. answers: status -> when it is given; without it the description leaves open how the handler answers.
-    refuses: the statuses of its problems, beside those that any request may be refused with.
-    """
-    told = {name: Parameter(said) if isinstance(said, str) else said for name, said in parameters.items()}
-    refused = sorted({*_ANYWHERE, *refuses, *((413, 415) if body is not None else ())})
-
-    @dataclass
-    class Described(Operation):
-        def __post_init__(self) -> None:
-            self.summary = summary
-            # The framework has put those of the path; it knows of none in the query.
-            path = {item.name: item for item in self.parameters or () if isinstance(item, OpenAPIParameter)}
-            named = [told[name].named(item) if name in told else item for name, item in path.items()]
-            self.parameters = [*named, *(item.shown(name) for name, item in told.items() if name not in path)]
-            if body is not None:
-                content = OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT), example=body)
-                self.request_body = RequestBody(content={"application/json": content})
-            if answers:
-                given = {str(status): _answer(status, words) for status, words in answers.items()}
-                self.responses = {**given, **{str(status): Reference(PROBLEM_ANSWER) for status in refused}}
-
-    return Described
-
-
-def _answer(status: int, words: str) -> OpenAPIResponse:
-    if status == 204:
-        return OpenAPIResponse(words)
-    return OpenAPIResponse(words, content={"application/json": OpenAPIMediaType(Schema(type=OpenAPIType.OBJECT))})
 
 
 def problem(status: int, detail: str, *, instance: str = "") -> Response[bytes]:
@@ -266,7 +172,7 @@ def versions(
     return [
         Router(
             prefix.format(*version),
-            route_handlers=_newest(routes, version),
+            route_handlers=[_said(handler, version) for handler in _newest(routes, version)],
             dependencies={"version": Provide(_always(version), sync_to_thread=False)},
             exception_handlers=handlers,  # type: ignore[arg-type]  # a handler of every error
         )
@@ -282,6 +188,16 @@ def _newest(routes: Sequence[Route], version: tuple[int, int]) -> list[HTTPRoute
                 raise DeclarationError(f"route {' '.join(place)}", f"is declared twice since {route.since}")
             chosen[place] = route
     return list({id(route): route.handler for route in chosen.values()}.values())
+
+
+def _said(handler: HTTPRouteHandler, version: tuple[int, int]) -> HTTPRouteHandler:
+    """The handler with what is said of it in this version."""
+    told = in_version(handler.operation_class, version)
+    if told is handler.operation_class:
+        return handler
+    mine = copy(handler)
+    mine.operation_class = told
+    return mine
 
 
 def _always(version: tuple[int, int]) -> Callable[[], tuple[int, int]]:

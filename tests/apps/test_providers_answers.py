@@ -47,7 +47,7 @@ OWNERS = {
 
 @pytest.mark.parametrize("who", OWNERS)
 def test_only_owners_change_their_providers(market, who):
-    """Case 1."""
+    """Acceptance 1."""
     number, headers, expected = OWNERS[who]
     place = f"/service-provider/{market.offer()}"
     found = {
@@ -60,7 +60,7 @@ def test_only_owners_change_their_providers(market, who):
 
 
 def test_of_two_changes_at_once_one_is_made(market):
-    """Case 2."""
+    """Acceptance 2."""
     place = f"/service-provider/{market.offer()}"
     tag = market.ask("GET", place).headers["etag"]
 
@@ -111,7 +111,7 @@ DATES = {
 
 @pytest.mark.parametrize("case", DATES)
 def test_a_range_is_met_when_every_day_of_it_is_free(market, case):
-    """Case 3."""
+    """Acceptance 3."""
     free, wanted, expected = DATES[case]
     provider = market.offer(availability=free)
     assert (provider in market.recommended(availability=[wanted])) is expected
@@ -119,14 +119,14 @@ def test_a_range_is_met_when_every_day_of_it_is_free(market, case):
 
 
 def test_a_day_that_is_not_in_the_calendar_is_refused(market):
-    """Case 3, 29 February of another year."""
+    """Acceptance 3, 29 February of another year."""
     answer = market.ask("POST", "/service-provider", BODY | {"availability": [span("2023-02-29")]})
     assert status(answer) == 422
     assert answer.json()["errors"][0]["field"] == "availability.0.from_date"
 
 
 def test_ranges_are_all_wanted_or_any_and_one_day_is_a_range(market):
-    """Case 4."""
+    """Acceptance 4."""
     provider = market.offer(availability=[span("2023-05-05"), span("2023-06-01", "2023-06-09")])
     assert market.provider(provider)["availability"] == [span("2023-05-05"), span("2023-06-01", "2023-06-09")]
     both = [span("2023-05-05"), span("2023-07-01")]
@@ -146,7 +146,7 @@ def test_ranges_are_all_wanted_or_any_and_one_day_is_a_range(market):
     ],
 )
 def test_the_job_is_within_the_budget(market, cost, duration, budget, found):
-    """Case 5."""
+    """Acceptance 5."""
     market.offer(cost_in_pence=cost)
     job = {"job_budget_in_pence": budget, "expected_job_duration_in_days": duration}
     assert bool(market.recommended(**job)) is found
@@ -156,7 +156,7 @@ def test_the_job_is_within_the_budget(market, cost, duration, budget, found):
 
 
 def test_many_good_reviews_rank_before_a_lone_five(market):
-    """Case 6, with fewer reviews than the rule's own test."""
+    """Acceptance 6, with fewer reviews than the rule's own test."""
     lone, many = market.offer(name="A"), market.offer(name="B")
     market.rate(lone, 5)
     for who in range(2, 27):
@@ -169,7 +169,7 @@ def test_many_good_reviews_rank_before_a_lone_five(market):
 
 
 def test_at_one_cost_the_better_mean_comes_first_and_the_unrated_last(market):
-    """Case 7."""
+    """Acceptance 7."""
     unrated, four, five = (market.offer(name=name) for name in "ABC")
     market.rate(four, 4)
     market.rate(five, 5)
@@ -283,7 +283,7 @@ def walk(market, path, body, between):
 
 @pytest.mark.parametrize("rank", ["name", "best", "price"])
 def test_every_item_of_the_beginning_comes_once(market, rank):
-    """Case 8: thirty equal providers, while others insert and review."""
+    """Acceptance 8: thirty equal providers, while others insert and review."""
     made = [market.offer() for _ in range(30)]
     path, body = "/service-providers", {}
     if rank != "name":
@@ -300,7 +300,7 @@ def test_every_item_of_the_beginning_comes_once(market, rank):
 
 
 def test_pages_by_number_have_every_item_once(market):
-    """Case 8."""
+    """Acceptance 8."""
     made = {market.offer() for _ in range(11)}
     pages = [market.ask("GET", f"/service-providers?page={page}&page_size=5&count=exact", who=0) for page in (1, 2, 3)]
     found = [item["id"] for page in pages for item in page.json()["service_providers"]]
@@ -322,7 +322,7 @@ def test_a_cursor_continues_its_own_list_only(market):
 
 
 def test_what_is_replaced_keeps_its_reviews_and_what_is_deleted_its_versions(market):
-    """Case 9."""
+    """Acceptance 9."""
     provider = market.offer()
     place = f"/service-provider/{provider}"
     market.rate(provider, 4)
@@ -339,7 +339,7 @@ def test_what_is_replaced_keeps_its_reviews_and_what_is_deleted_its_versions(mar
 
 
 def test_a_second_review_replaces_the_first(market):
-    """Case 10."""
+    """Acceptance 10."""
     provider = market.offer()
     first, second = market.rate(provider, 1), market.rate(provider, 4)
     assert (first.status_code, second.status_code) == (201, 200)
@@ -352,7 +352,7 @@ def test_a_second_review_replaces_the_first(market):
 
 
 def test_what_is_kept_beside_reviews_is_what_counting_gives(market):
-    """Case 11, the short of it: eight people write, change and delete at once."""
+    """Acceptance 11, the short of it: eight people write, change and delete at once."""
     made = [market.offer() for _ in range(3)]
 
     async def writes(who):
@@ -370,7 +370,7 @@ def test_what_is_kept_beside_reviews_is_what_counting_gives(market):
 
 
 def test_a_comment_is_seen_by_others_once_it_is_published(market):
-    """Case 12."""
+    """Acceptance 12."""
     provider = market.offer()
     answer = market.rate(provider, 4, comment="Good\nwork").json()
     assert answer["comment_state"] == "held"
@@ -401,7 +401,7 @@ GENERIC = ["", "/{id}", "/{id}/history", "?as_of=1", "/{id}?as_of=1", "?fields=r
 
 @pytest.mark.parametrize("path", GENERIC)
 def test_a_held_comment_is_on_no_generic_route(market, path):
-    """Case 12: anybody reads reviews there, comments are the moderators'."""
+    """Acceptance 12: anybody reads reviews there, comments are the moderators'."""
     provider = market.offer()
     market.rate(provider, 4)
     review = market.rate(provider, 4, comment="canary").json()["id"]
@@ -535,7 +535,7 @@ WRONG_PROVIDERS = {
 
 @pytest.mark.parametrize("case", WRONG_PROVIDERS)
 def test_a_wrong_provider_is_refused_and_named(market, case):
-    """Cases 13 and 22."""
+    """Acceptance 13 and 22."""
     answer = market.ask("POST", "/service-provider", BODY | WRONG_PROVIDERS[case])
     assert status(answer) == 422
     (field,) = WRONG_PROVIDERS[case]
@@ -546,7 +546,7 @@ def test_a_wrong_provider_is_refused_and_named(market, case):
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "5.01", "-0.01", "4.555", "true", "[]"])
 def test_a_wrong_rating_is_refused(market, number):
-    """Case 13: it is not stored, and reading works afterwards."""
+    """Acceptance 13: it is not stored, and reading works afterwards."""
     provider = market.offer()
     answer = market.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
     assert status(answer) == 422
@@ -559,7 +559,7 @@ def test_a_wrong_rating_is_refused(market, number):
     ids=["zeros", "ones", "one at the 43rd place", "one at the 301st place"],
 )
 def test_a_rating_of_very_many_digits_is_judged_by_all_of_them(market, number, expected):
-    """Case 13: arithmetic in 28 digits would round it to one of two."""
+    """Acceptance 13: arithmetic in 28 digits would round it to one of two."""
     provider = market.offer()
     answer = market.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
     assert status(answer) == expected, answer.text
@@ -620,12 +620,12 @@ def test_the_largest_question_is_answered(market):
     ],
 )
 def test_a_wrong_query_is_refused(market, query, expected):
-    """Case 14."""
+    """Acceptance 14."""
     assert status(market.ask("GET", f"/service-providers?{query}")) == expected
 
 
 def test_a_misspelt_filter_names_the_nearest(market):
-    """Case 14."""
+    """Acceptance 14."""
     for answer in (
         market.ask("POST", "/service-providers/", {"cost_lte": 1}),
         market.ask("GET", "/service-providers?cost_lte=1"),
@@ -644,7 +644,7 @@ def test_what_is_no_body_is_refused(market, body, expected):
 
 
 def test_the_least_rating_leaves_out_the_unrated(market):
-    """Case 15."""
+    """Acceptance 15."""
     provider = market.offer()
     assert market.recommended(minimum_review_rating=None) == market.recommended(minimum_review_rating=0) == [provider]
     assert market.recommended(minimum_review_rating=0.1) == []
@@ -655,7 +655,7 @@ def test_the_least_rating_leaves_out_the_unrated(market):
 
 @pytest.mark.parametrize("root", ["/v1_0", "/v1_1"])
 def test_a_job_longer_than_every_range_is_refused(market, root):
-    """Case 16."""
+    """Acceptance 16."""
     job = {"job_budget_in_pence": 10**6, "skills": ["x"], "expected_job_duration_in_days": 50}
     answer = market.ask(
         "POST", f"{root}/service-providers/recommend", job | {"availability": [span("2023-01-01", "2023-01-02")]}
@@ -677,7 +677,7 @@ def test_a_job_longer_than_every_range_is_refused(market, root):
     ],
 )
 def test_a_window_is_met_by_a_run_as_long_as_the_job(market, free, duration, found):
-    """Cases 16 and 20: `window` is the default of v1_1, `range` that of v1_0."""
+    """Acceptance 16 and 20: `window` is the default of v1_1, `range` that of v1_0."""
     market.offer(availability=free)
     job = {"expected_job_duration_in_days": duration, "availability": [span("2023-01-01", "2023-01-10")]}
     assert bool(market.recommended(availability_match="window", **job)) is found
@@ -686,7 +686,7 @@ def test_a_window_is_met_by_a_run_as_long_as_the_job(market, free, duration, fou
 
 
 def test_rank_is_by_price_in_the_older_version_and_by_worth_in_the_newer(market):
-    """Case 20."""
+    """Acceptance 20."""
     dear, cheap = market.offer(cost_in_pence=900), market.offer(cost_in_pence=100)
     assert market.recommended("/v1_0") == [dear, cheap]
     assert market.recommended("/v1_1") == [cheap, dear]
@@ -707,7 +707,7 @@ QUERIES = [
 
 @pytest.mark.parametrize(("query", "body"), QUERIES)
 def test_query_and_body_find_the_same(market, query, body):
-    """Case 17."""
+    """Acceptance 17."""
     market.offer(name="One", skills=["x"], cost_in_pence=100)
     two = market.offer(
         name="Two", skills=["X", "y"], cost_in_pence=200, availability=[span("2023-01-01", "2023-01-09")]
@@ -721,7 +721,7 @@ def test_query_and_body_find_the_same(market, query, body):
 
 
 def test_a_final_slash_makes_no_difference(market):
-    """Case 17."""
+    """Acceptance 17."""
     provider = market.offer()
     place = f"/service-provider/{provider}"
     asked = [
@@ -767,7 +767,7 @@ def test_what_is_refused_leaves_no_spelling_behind(market):
 
 
 def test_who_asks_is_told_by_a_trusted_gateway_alone(tmp_path):
-    """Case 18."""
+    """Acceptance 18."""
     with marketplace(tmp_path / "off", CATCHMENT_TRUSTED_GATEWAYS="") as market:
         assert status(market.ask("POST", "/service-provider", BODY)) == 401
     with marketplace(tmp_path / "on") as market:
@@ -780,7 +780,7 @@ def test_who_asks_is_told_by_a_trusted_gateway_alone(tmp_path):
 
 
 def test_the_description_is_valid_and_each_example_works(market):
-    """Case 19."""
+    """Acceptance 19."""
     document = market.ask("GET", "/openapi.json", who=0, **market.key(9, "read")).json()
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     assert market.ask("GET", "/docs", who=0).status_code == 200
@@ -833,7 +833,7 @@ def test_the_description_tells_a_new_review_from_a_replaced_one(market):
 
 
 def test_the_older_version_answers_beside_the_newer(market):
-    """Case 19."""
+    """Acceptance 19."""
     provider = market.offer()
     assert set(market.ask("GET", "/v1_1/service-providers").json()) == {"items", "next", "count"}
     assert set(market.ask("GET", "/v1_0/service-providers").json()) == {"service_providers", "pagination"}
@@ -848,7 +848,7 @@ def test_the_older_version_answers_beside_the_newer(market):
 
 
 def test_one_trace_id_is_in_header_problem_and_log(market, capsys):
-    """Case 20."""
+    """Acceptance 20."""
     answer = market.ask("GET", f"/service-provider/{NOBODY}", x_request_id="trace-1")
     assert answer.headers["x-request-id"] == answer.json()["trace_id"] == "trace-1"
     denied = market.ask("PUT", f"/service-provider/{market.offer()}", BODY, 0, x_request_id="trace-2")
@@ -868,7 +868,7 @@ def test_one_trace_id_is_in_header_problem_and_log(market, capsys):
 
 @pytest.mark.parametrize("name", ["Müller & Söhne", "🛠️ Fixers 👩‍🔧", "שירותי ניקיון", "x" * 200, 'O\'Brien "Best" <b>'])
 def test_names_of_all_kinds_are_returned_unchanged(market, name):
-    """Case 22."""
+    """Acceptance 22."""
     assert market.provider(market.offer(name=name))["name"] == name
 
 

@@ -72,7 +72,7 @@ ONE_FIVE, MANY = Rated(1, 500), Rated(20_000, 20_000 * 450)
 
 
 def test_a_lone_five_does_not_beat_many_good_ones():
-    """Case 6: a prior of 3.5 that counts ten reviews."""
+    """Acceptance 6: a prior of 3.5 that counts ten reviews."""
     assert bayesian(ONE_FIVE, PRIOR) == Decimal("3.6364")
     assert bayesian(MANY, PRIOR) == Decimal("4.4995")
     assert wilson(ONE_FIVE).quantize(Decimal("0.01")) == Decimal("1.03")
@@ -109,7 +109,7 @@ JOB = {"job_budget_in_pence": 10_000, "skills": ["x"]}
 
 @pytest.mark.parametrize(("version", "rank", "need"), [((1, 0), "price", 0), ((1, 1), "best", 2)])
 def test_defaults_of_the_recommendation_are_pinned(version, rank, need):
-    """Case 20: `rank` and `availability_match` by version."""
+    """Acceptance 20: `rank` and `availability_match` by version."""
     job = JOB | {
         "expected_job_duration_in_days": 2,
         "availability": [{"from_date": "2024-01-01", "to_date": "2024-01-09"}],

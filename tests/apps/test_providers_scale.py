@@ -101,7 +101,7 @@ def test_a_list_in_pages_is_the_list_sorted_whole(database, name, rank, score, e
 
 @pytest.mark.parametrize(("name", "rank", "score"), QUESTIONS)
 def test_no_question_scans_what_grows_with_the_market(database, name, rank, score):
-    """Case 21: no plan scans."""
+    """Acceptance 21: no plan scans."""
     with looking(database) as view:
         found = page(view, asked(name, rank, score), 11, WALKED)
         page(view, asked(name, rank, score, after=found[2].place), 11, WALKED)
@@ -161,7 +161,7 @@ def market(tmp_path):
 @pytest.mark.parametrize("rank", ["best", "price"])
 @pytest.mark.parametrize("score", ["bayes", "wilson", "decayed"])
 def test_a_walk_is_judged_by_the_reviews_with_which_it_began(market, rank, score):
-    """Case 8, with reviews that are written, changed and deleted between any two pages."""
+    """Acceptance 8, with reviews that are written, changed and deleted between any two pages."""
     made = [market.offer(who=number, skills=["milling", "baking"][: 1 + number % 2]) for number in range(1, 13)]
     for number, provider in enumerate(made[:9]):
         market.rate(provider, number % 5 + 0.5, who=50, skill="milling" if number % 3 else None)

@@ -19,8 +19,9 @@ from ..store.tables import Collection
 from . import desk
 from .data import visible_columns
 from .own import own_routes
+from .told import PROBLEM_ANSWER, schemas_of
 
-__all__ = ["PROBLEM_ANSWER", "describe"]
+__all__ = ["describe"]
 
 Json = dict[str, Any]
 
@@ -45,12 +46,23 @@ _SCHEMAS: Mapping[Kind, Json] = {
     "json": {},
 }
 _KEYS: Json = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `ck_…`. Not needed from the machine itself."},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key: `ck_…`. The machine itself reads without one; nothing is written without one.",
+    },
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, in another header."},
+    "gateway": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "user-id",
+        "description": "The user's UUID, where a gateway that CATCHMENT_TRUSTED_GATEWAYS names says it; also `user_id`."
+        " From anybody else it is no identity. Such a user writes; other rights need a key.",
+    },
 }
 _WITH_KEY: list[Json] = [{"bearer": []}, {"key": []}]
-PROBLEM_ANSWER = "#/components/responses/Problem"
-"""Where the document says what a problem is."""
+_WRITING: list[Json] = [*_WITH_KEY, {"gateway": []}]
+_METHODS = ("get", "post", "put", "patch", "delete")
 _TEXT: Json = {"type": "string"}
 _MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _AGE_HEADERS: Json = {
@@ -107,13 +119,17 @@ def _own_routes(app: App) -> Json:
         [own_routes(app)], openapi_config=OpenAPIConfig(app.name, "1", path="/_schema"), logging_config=None
     )
     document: Json = framework.openapi_schema.to_schema()
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for item in (framework.openapi_schema.paths or {}).values():
+        for told in filter(None, (getattr(item, method) for method in _METHODS)):
+            schemas |= schemas_of(told)
     for operations in document.get("paths", {}).values():
         for method, operation in operations.items():
             operation["operationId"] = f"{app.name}_{operation['operationId']}"
             operation["tags"] = [app.name]
             if not any(status.startswith("4") for status in operation["responses"]):
                 operation["responses"]["default"] = {"description": "What is wrong, in the words of the app"}
-            if method == "get":
+            if method == "get" and not {"503", "default"}.isdisjoint(operation["responses"]):  # it may read data
                 operation["responses"]["304"] = {"description": "The client has it already"}
     return document
 
@@ -220,9 +236,9 @@ def _writing_paths(collection: Collection, resource: Resource) -> Json:
     def operation(name: str, words: str, answers: Mapping[str, str], parameters: Sequence[Json], body: Json) -> Json:
         return _write_operation(collection, name, words, answers, parameters, body)
 
-    tags = [key, _if_match(need), _ONCE]
+    tags = [key, _if_match(need), _ONCE, _USER]
     return {
-        root: {"post": operation("create", "A new record of yours", created, [_ONCE], whole)},
+        root: {"post": operation("create", "A new record of yours", created, [_ONCE, _USER], whole)},
         f"{root}/{{key}}": {
             "put": operation("replace", "The record, replaced as a whole", {"200": "As it is now"}, tags, again),
             "patch": operation("patch", "The record, with members merged in", {"200": "As it is now"}, tags, patch),
@@ -249,7 +265,7 @@ def _write_operation(
         "tags": [collection.app],
         "summary": f"{collection.feed.name}: {words}",
         "parameters": list(parameters),
-        "security": _WITH_KEY,
+        "security": _WRITING,
         **({"requestBody": {"required": True, "content": body}} if body else {}),
         "responses": {
             **{
@@ -272,6 +288,14 @@ _ONCE: Json = {
     "required": False,
     "description": "Your own key for this request: sent again within 24 hours, it writes nothing and answers the same.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+_USER: Json = {
+    "name": "user-id",
+    "in": "header",
+    "required": False,
+    "description": "Who writes, where a trusted gateway says it; who has a key needs none.",
+    "schema": {"type": "string", "format": "uuid"},
 }
 
 

@@ -27,6 +27,7 @@ from .asking import Paging, Wanted
 from .ranges import EARLIEST, LATEST, Days, first_free
 from .ranking import Prior, Rated, bayesian, mean
 from .search import Found
+from .shapes import Explained, Rating, ShownProvider, ShownReview
 
 __all__ = [
     "absent",
@@ -48,7 +49,7 @@ PROBLEM = "application/problem+json"
 # -- providers ------------------------------------------------------------------------------------------------------
 
 
-def provider_of(document: Mapping[str, Any], rated: Rated, prior: Prior) -> Json:
+def provider_of(document: Mapping[str, Any], rated: Rated, prior: Prior) -> ShownProvider:
     """A provider as it is shown."""
     return {
         "id": document["id"],
@@ -62,7 +63,7 @@ def provider_of(document: Mapping[str, Any], rated: Rated, prior: Prior) -> Json
     }
 
 
-def skill_ratings_of(document: Mapping[str, Any], found: Mapping[str, Rated]) -> Json:
+def skill_ratings_of(document: Mapping[str, Any], found: Mapping[str, Rated]) -> dict[str, Rating]:
     """The ratings of the skills that have some, by the skill as it is shown."""
     shown = zip(document["skill_keys"], document["skills"], strict=True)
     return {
@@ -72,7 +73,7 @@ def skill_ratings_of(document: Mapping[str, Any], found: Mapping[str, Rated]) ->
     }
 
 
-def match_of(found: Found, wanted: Wanted, score: Decimal, prior: Prior, today: date) -> Json:
+def match_of(found: Found, wanted: Wanted, score: Decimal, prior: Prior, today: date) -> Explained:
     """Why a provider is recommended where it is. score: by which it was judged."""
     share = Decimal(found.matched) / len(wanted.filters.skills)
     free = [Days(item["first"], item["end"]) for item in found.document["free_days"]]
@@ -98,7 +99,7 @@ def item_tag(version_tag: str, body: Any) -> str:
 # -- reviews --------------------------------------------------------------------------------------------------------
 
 
-def review_of(document: Mapping[str, Any], principal: Principal) -> Json:
+def review_of(document: Mapping[str, Any], principal: Principal) -> ShownReview:
     """A review as this person may see it: a comment is its author's and the moderators' until it is published."""
     visible = (
         document["comment_state"] == "published" or document["user_id"] == principal.id or may(principal, "moderate")
@@ -119,7 +120,13 @@ def review_of(document: Mapping[str, Any], principal: Principal) -> Json:
 
 
 def listing(
-    version: Version, name: str, items: Sequence[Json], paging: Paging, *, following: str | None, count: int | None
+    version: Version,
+    name: str,
+    items: Sequence[Mapping[str, Any]],
+    paging: Paging,
+    *,
+    following: str | None,
+    count: int | None,
 ) -> Json:
     """A page of a list. name: the member that v1_0 has for the items."""
     if version >= (1, 1):

@@ -15,15 +15,20 @@ from catchment.web import PLAIN_NUMBER, Fault, InvalidRecord, QueryError, unstor
 
 from .ranges import DateRange, Days, days_of, wrong_range
 from .ranking import Score
-from .rules import folded, plain_name
+from .rules import LONGEST_SKILL, MOST_SKILLS, folded, plain_name
+from .shapes import Stars
 
 __all__ = [
     "LIST",
     "MEANINGS",
+    "MOST_RANGES",
     "MOST_SKILLS",
+    "NEEDED",
     "PAGING",
     "PARAMETERS",
     "RECOMMEND",
+    "SEVERAL",
+    "SKILL",
     "Filters",
     "Paging",
     "Wanted",
@@ -39,10 +44,11 @@ Mode = Literal["any", "all"]
 Version = tuple[int, int]
 Pairs = Sequence[tuple[str, str]]
 
-MOST_SKILLS, MOST_RANGES, DEEPEST = 50, 100, 10_000
+MOST_RANGES, DEEPEST = 100, 10_000
 _PENCE = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
 _RANGES = Annotated[list[DateRange], msgspec.Meta(max_length=MOST_RANGES)]
-_SKILLS = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=50)]
+SKILL = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SKILL)]
+_SKILLS = Annotated[list[SKILL], msgspec.Meta(max_length=MOST_SKILLS)]
 
 FILTERS: dict[str, Any] = {
     "skills": _SKILLS,
@@ -54,20 +60,22 @@ LIST: Mapping[str, Any] = FILTERS | {
     "name": str,
     "cost_gt": _PENCE,
     "cost_lt": _PENCE,
-    "reviews_gt": Decimal,
-    "reviews_lt": Decimal,
-    "reviews_gte": Decimal,
-    "reviews_lte": Decimal,
+    "reviews_gt": Stars,
+    "reviews_lt": Stars,
+    "reviews_gte": Stars,
+    "reviews_lte": Stars,
 }
 RECOMMEND: Mapping[str, Any] = FILTERS | {
     "job_budget_in_pence": Annotated[int, msgspec.Meta(ge=1, le=10**12)],
     "expected_job_duration_in_days": Annotated[int, msgspec.Meta(ge=1, le=3660)],
-    "minimum_review_rating": Decimal,
+    "minimum_review_rating": Stars,
     "availability_match": Literal["range", "window"],
     "rank": Literal["best", "price"],
     "score": Score,
     "explain": bool,
 }
+NEEDED = ("job_budget_in_pence", "skills")
+"""Without which nothing is recommended."""
 PAGING: Mapping[str, Any] = {
     "page": Annotated[int, msgspec.Meta(ge=1, le=DEEPEST)],
     "page_size": Annotated[int, msgspec.Meta(ge=1, le=100)],
@@ -105,7 +113,7 @@ PARAMETERS = {
     "recommend": [*(name for name in RECOMMEND if name != "availability"), "available_from", "available_to"],
 }
 """The names of a query's parameters, without those of paging."""
-_SEVERAL = ("skills", "available_from", "available_to")
+SEVERAL = ("skills", "available_from", "available_to")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,9 +190,9 @@ def read_query(pairs: Pairs, known: Mapping[str, Any]) -> dict[str, Any]:
     for name, text in pairs:
         if name not in names:
             raise QueryError(f"{name[:100]}: {unknown(name, names)}", kind="unknown-parameter", parameter=name[:100])
-        if name in given and name not in _SEVERAL:
+        if name in given and name not in SEVERAL:
             raise QueryError(f"{name}: is given twice", kind="repeated-parameter", parameter=name)
-        given[name] = [*given.get(name, []), text] if name in _SEVERAL else text
+        given[name] = [*given.get(name, []), text] if name in SEVERAL else text
     if dates:
         given |= _ranges(given.pop("available_from", []), given.pop("available_to", []))
     if faults := list(unstorable(given)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from catchment import Record, Refusal
 
 from .ranges import DateRange, Free, day_number, free_of, merged, wrong_range
+from .shapes import Stars
 
 __all__ = [
     "Provider",
@@ -60,7 +60,7 @@ class Review(Record):
     created_at: datetime
     updated_at: datetime
     provider: str
-    rating: Decimal
+    rating: Stars
     skill: Text | None = None
     comment: str | None = None
     comment_state: Literal["none", "held", "published", "refused"] = "none"

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from catchment.web import Response, Route, described, get, respond, versions
+from catchment.web import Answer, Response, Route, described, get, respond, versions
 
-from .. import answers
+from .. import answers, shapes
 from .lists import list_by_body, list_by_query, recommend_by_body, recommend_by_query
 from .offers import create, read, remove, replace
 from .reviews import change_review, moderate, own_review, remove_review, review, reviews
+from .steps import Ask, query_of
 
 __all__ = ["handlers"]
 
 VERSIONS = ((1, 0), (1, 1))
 
 
-@get("/health", serves=(), operation_class=described("That the service answers", {}, answers={200: "It does"}))
-async def health() -> Response[bytes]:
+@get(
+    "/health",
+    serves=(),
+    operation_class=described(
+        "That the service answers", {}, answers={200: Answer("It does", shapes.Health)}, reads=False
+    ),
+)
+async def health(request: Ask) -> Response[bytes]:
     """`ok` while the service answers at all."""
+    query_of(request)
     return respond({"status": "ok"})
 
 

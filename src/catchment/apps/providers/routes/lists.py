@@ -5,30 +5,27 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from catchment.web import Data, Response, Store, Version, View, described, get, post, respond
+from catchment.web import Data, Response, Store, Version, View, get, post, respond
 
-from .. import answers, asking, judging, search, walking
+from .. import answers, asking, judging, search, shapes, walking
 from ..asking import Filters, Paging, Wanted
 from ..desk import Desk
 from ..ranges import day_number
 from ..ranking import bayesian, decayed, wilson
 from .steps import CAPPED, Ask, Json, body_of, body_or_nothing, query_of
+from .told import JOB, SEARCH, paged
 from .walk import Walk
 
-__all__ = ["PAGES", "list_by_body", "list_by_query", "recommend_by_body", "recommend_by_query"]
+__all__ = ["list_by_body", "list_by_query", "recommend_by_body", "recommend_by_query"]
 
-FOUND = {200: "A page of them"}
-SEARCH = {"skills": ["SEO Optimisation"], "cost_lt": 30000}
-JOB = {"job_budget_in_pence": 100000, "expected_job_duration_in_days": 3, "skills": ["SEO Optimisation"]}
-_LIST = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["list"], *asking.PAGING)}
-PAGES = {name: asking.MEANINGS[name] for name in asking.PAGING}
+_LIST = (*asking.PARAMETERS["list"], *asking.PAGING)
+_JOB = (*asking.PARAMETERS["recommend"], *asking.PAGING)
+_MEMBER = "service_providers"
 DEADLINE_S = 3.0
 """How long a list may be looked for. Most take a tenth; who asks for several common skills asks for more."""
 
-_JOB = {name: asking.MEANINGS[name] for name in (*asking.PARAMETERS["recommend"], *asking.PAGING)}
 
-
-@get("/service-providers", operation_class=described("Providers by name", _LIST, answers=FOUND))
+@get("/service-providers", operation_class=paged("Providers by name", _LIST, _MEMBER, shapes.ShownProvider))
 async def list_by_query(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that match, in the order of their names."""
     values = query_of(request, *asking.LIST, *asking.PAGING)
@@ -39,7 +36,7 @@ async def list_by_query(request: Ask, store: Store, version: Version) -> Respons
     "/service-providers",
     reads=True,
     status_code=200,
-    operation_class=described("Providers by name", PAGES, body=SEARCH, answers=FOUND),
+    operation_class=paged("Providers by name", tuple(asking.PAGING), _MEMBER, shapes.ShownProvider, body=SEARCH),
 )
 async def list_by_body(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that match, in the order of their names."""
@@ -59,7 +56,7 @@ def _list(store: Data, desk: Desk, version: tuple[int, int], filters: Filters, p
         found, following = walk.page(filters)
         items = [answers.provider_of(item.document, item.rated, walk.prior) for item in found]
         count = _count(now, filters, paging)
-    return respond(answers.listing(version, "service_providers", items, paging, following=following, count=count))
+    return respond(answers.listing(version, _MEMBER, items, paging, following=following, count=count))
 
 
 def _count(now: View, filters: Filters, paging: Paging) -> int | None:
@@ -68,7 +65,7 @@ def _count(now: View, filters: Filters, paging: Paging) -> int | None:
     return walking.count(now, filters, CAPPED if paging.count == "capped" else None)
 
 
-@get("/service-providers/recommend", operation_class=described("Providers for a job", _JOB, answers=FOUND))
+@get("/service-providers/recommend", operation_class=paged("Providers for a job", _JOB, _MEMBER, shapes.Recommended))
 async def recommend_by_query(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that can do the job, the best first."""
     values = query_of(request, *asking.RECOMMEND, *asking.PAGING)
@@ -79,7 +76,7 @@ async def recommend_by_query(request: Ask, store: Store, version: Version) -> Re
     "/service-providers/recommend",
     reads=True,
     status_code=200,
-    operation_class=described("Providers for a job", PAGES, body=JOB, answers=FOUND),
+    operation_class=paged("Providers for a job", tuple(asking.PAGING), _MEMBER, shapes.Recommended, body=JOB),
 )
 async def recommend_by_body(request: Ask, store: Store, version: Version) -> Response[bytes]:
     """The providers that can do the job, the best first."""
@@ -101,19 +98,20 @@ def _recommend(store: Data, desk: Desk, version: tuple[int, int], wanted: Wanted
         found, following = walk.page(wanted.filters, wanted.rank, wanted.score)
         items = [_recommendation(item, wanted, walk) for item in found]
         count = _count(now, wanted.filters, paging)
-    content = answers.listing(version, "service_providers", items, paging, following=following, count=count)
+    content = answers.listing(version, _MEMBER, items, paging, following=following, count=count)
     # What depends on the day is not kept until somebody writes.
     changing = wanted.explain or wanted.score == "decayed"
     return respond(content, headers={"cache-control": "no-store"} if changing else None)
 
 
-def _recommendation(item: search.Found, wanted: Wanted, walk: Walk) -> Json:
-    shown = answers.provider_of(item.document, item.rated, walk.prior)
+def _recommendation(item: search.Found, wanted: Wanted, walk: Walk) -> shapes.ShownProvider:
     score = _score(item, wanted, walk)
+    shown = answers.provider_of(item.document, item.rated, walk.prior)
     shown["score"] = float(score)
-    if wanted.explain:
-        shown["match"] = answers.match_of(item, wanted, score, walk.prior, walk.today)
-    return shown
+    if not wanted.explain:
+        return shown
+    explained: shapes.Recommended = {**shown, "match": answers.match_of(item, wanted, score, walk.prior, walk.today)}
+    return explained
 
 
 def _score(item: search.Found, wanted: Wanted, walk: Walk) -> Decimal:

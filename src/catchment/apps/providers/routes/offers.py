@@ -17,7 +17,6 @@ from catchment.web import (
     Writes,
     delete,
     demand,
-    described,
     get,
     post,
     put,
@@ -25,23 +24,20 @@ from catchment.web import (
     version_tag,
 )
 
-from .. import answers, judging
+from .. import answers, judging, shapes
 from ..desk import Desk
-from .steps import CHANGED, GONE, MEANT, SHOWN, Ask, Json, body_of, meant, provider_of, query_of, wrote
+from .steps import Ask, Json, body_of, meant, provider_of, query_of, wrote
+from .told import GONE, OFFER, shown, stored, writing
 
 __all__ = ["create", "read", "remove", "replace"]
 
-BODY = {
-    "name": "SEO Incorporated",
-    "skills": ["SEO Optimisation", "Digital Marketing", "Cold Calling"],
-    "cost_in_pence": 25000,
-    "availability": [{"from_date": "2022-11-12", "to_date": "2022-12-28"}],
-}
+_STORED = stored(shapes.OneProvider)
+_MADE = stored(shapes.OneProvider, "As it is stored", "Location")
 
 
 @post(
     "/service-provider",
-    operation_class=described("A new provider of yours", {}, body=BODY, answers={201: "As it is stored"}),
+    operation_class=writing("A new provider of yours", {201: _MADE}, body=OFFER),
 )
 async def create(request: Ask, store: Store, writes: Writes, version: Version) -> Response[bytes]:
     """The provider, with an id of its own."""
@@ -52,7 +48,7 @@ async def create(request: Ask, store: Store, writes: Writes, version: Version) -
     return await asyncio.to_thread(_written, store, Desk.of(request, store), done, 201, place)
 
 
-@get("/service-provider/{provider:str}", operation_class=described("One provider", {}, answers=SHOWN, refuses=[404]))
+@get("/service-provider/{provider:str}", operation_class=shown("One provider", (), shapes.OneProvider))
 async def read(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
     """The provider with its rating."""
     query_of(request)
@@ -61,7 +57,7 @@ async def read(request: Ask, store: Store, provider: FromPath[str]) -> Response[
 
 @put(
     "/service-provider/{provider:str}",
-    operation_class=described("The provider, replaced as a whole", {}, body=BODY, answers=CHANGED, refuses=MEANT),
+    operation_class=writing("The provider, replaced as a whole", {200: _STORED}, body=OFFER, refuses=[404]),
 )
 async def replace(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -78,7 +74,7 @@ async def replace(
 @delete(
     "/service-provider/{provider:str}",
     status_code=200,
-    operation_class=described("No such provider any more", {}, answers=GONE, refuses=MEANT),
+    operation_class=writing("No such provider any more", GONE, refuses=[404]),
 )
 async def remove(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -112,6 +108,6 @@ def _shown(now: View, desk: Desk, store: Data, document: Json, tag: str, status:
     """One provider as an answer."""
     key = document["id"]
     by_skill = judging.skill_ratings(now, key, document["skill_keys"])
-    body = answers.provider_of(document, judging.rated_of(now, key), desk.prior(now, store))
-    body |= {"skill_ratings": answers.skill_ratings_of(document, by_skill)}
+    found = answers.provider_of(document, judging.rated_of(now, key), desk.prior(now, store))
+    body: shapes.OneProvider = {**found, "skill_ratings": answers.skill_ratings_of(document, by_skill)}
     return respond(body, status, headers={"etag": answers.item_tag(tag, body)})

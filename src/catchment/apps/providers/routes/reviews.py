@@ -21,7 +21,6 @@ from catchment.web import (
     Writes,
     delete,
     demand,
-    described,
     get,
     patch,
     post,
@@ -30,15 +29,10 @@ from catchment.web import (
     version_tag,
 )
 
-from .. import answers, asking, said
+from .. import answers, asking, said, shapes
 from ..rules import folded
-from .lists import PAGES
 from .steps import (
     CAPPED,
-    CHANGED,
-    GONE,
-    MEANT,
-    SHOWN,
     Ask,
     Json,
     body_of,
@@ -49,20 +43,23 @@ from .steps import (
     query_of,
     wrote,
 )
+from .told import CHANGE, DECISION, GONE, OPINION, paged, shown, stored, writing
 
 __all__ = ["change_review", "moderate", "own_review", "remove_review", "review", "reviews"]
 
-WRITTEN = {201: "As it is stored", 200: "It replaced your earlier one of this provider and skill"}
+_STORED = stored(shapes.ShownReview)
+_WRITTEN = {
+    201: stored(shapes.ShownReview, "As it is stored"),
+    200: stored(shapes.ShownReview, "It replaced your earlier one of this provider and skill"),
+}
 ONLY = ("reviews",)
 """What these routes serve; a process may serve nothing else."""
-REVIEW = {"rating": 4.5, "skill": None, "comment": None}
-_SKILL = {"skill": asking.MEANINGS["skill"]}
 
 
 @post(
     "/service-provider/{provider:str}/review",
     serves=ONLY,
-    operation_class=described("Your review", {}, body=REVIEW, answers=WRITTEN, refuses=MEANT),
+    operation_class=writing("Your review", _WRITTEN, body=OPINION, refuses=[404], replaces=True),
 )
 async def review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -100,7 +97,9 @@ def _review_answer(store: Data, done: Done, status: int = 200) -> Response[bytes
 @get(
     "/service-provider/{provider:str}/reviews",
     serves=ONLY,
-    operation_class=described("Reviews, newest first", _SKILL | PAGES, answers={200: "A page of them"}, refuses=[404]),
+    operation_class=paged(
+        "Reviews, newest first", ("skill", *asking.PAGING), "reviews", shapes.ShownReview, refuses=[404]
+    ),
 )
 async def reviews(request: Ask, store: Store, provider: FromPath[str], version: Version) -> Response[bytes]:
     """The reviews of a provider. A comment is there once it is published."""
@@ -128,7 +127,7 @@ def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json)
 @get(
     "/service-provider/{provider:str}/review",
     serves=ONLY,
-    operation_class=described("Your own review", _SKILL, answers=SHOWN, refuses=[404]),
+    operation_class=shown("Your own review", ["skill"], shapes.ShownReview, own=True),
 )
 async def own_review(request: Ask, store: Store, provider: FromPath[str]) -> Response[bytes]:
     """The caller's own review."""
@@ -158,7 +157,7 @@ def _mine(store: Data, provider: str, skill: str | None) -> dict[str, str]:
 @patch(
     "/service-provider/{provider:str}/review",
     serves=ONLY,
-    operation_class=described("Your review, changed", _SKILL, body={"rating": 4.5}, answers=CHANGED, refuses=MEANT),
+    operation_class=writing("Your review, changed", {200: _STORED}, names=["skill"], body=CHANGE, refuses=[404]),
 )
 async def change_review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -177,7 +176,7 @@ async def change_review(
     "/service-provider/{provider:str}/review",
     serves=ONLY,
     status_code=200,
-    operation_class=described("Your review no longer there", _SKILL, answers=GONE, refuses=MEANT),
+    operation_class=writing("Your review no longer there", GONE, names=["skill"], refuses=[404]),
 )
 async def remove_review(
     request: Ask, store: Store, writes: Writes, provider: FromPath[str], version: Version
@@ -197,9 +196,7 @@ _DECISIONS = {"publish": "published", "refuse": "refused"}
     "/reviews/{review_id:str}/moderation",
     serves=ONLY,
     status_code=200,
-    operation_class=described(
-        "A comment published or refused", {}, body={"decision": "publish"}, answers=CHANGED, refuses=MEANT
-    ),
+    operation_class=writing("A comment published or refused", {200: _STORED}, body=DECISION, refuses=[404, 409]),
 )
 async def moderate(
     request: Ask, store: Store, writes: Writes, review_id: FromPath[str], version: Version

@@ -24,10 +24,6 @@ from .. import answers, asking, said
 
 __all__ = [
     "CAPPED",
-    "CHANGED",
-    "GONE",
-    "MEANT",
-    "SHOWN",
     "Ask",
     "Json",
     "body_of",
@@ -45,16 +41,13 @@ Json = dict[str, Any]
 
 MAX_BODY = 256 * 2**10
 CAPPED = 10_000
-SHOWN, CHANGED, GONE = {200: "As it is stored"}, {200: "As it is now"}, {200: "An empty object"}
-MEANT = (404, 409, 412, 428)
-"""What a write is refused with that is meant for one version of something that is there."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = re.compile(r'\.[0-9a-f]{8}(?=")')
 
 
 def query_of(request: Ask, *names: str) -> Json:
     """The typed parameters of the query; no other ones may be there."""
-    known = {**asking.LIST, **asking.RECOMMEND, **asking.PAGING, "skill": str}
+    known = {**asking.LIST, **asking.RECOMMEND, **asking.PAGING, "skill": asking.SKILL}
     return asking.read_query(parameters(request), {name: known[name] for name in names})
 
 
