@@ -21,6 +21,7 @@ from .operate import Standing
 from .plan import GOOD
 from .replay import Left, Replayed
 from .runs import Event, Forecast, Result, Summary
+from .store.audit import Tried
 from .store.check import Checked
 from .store.desk import Noted, Reason, Rejected
 from .store.erase import Gone
@@ -338,6 +339,18 @@ def rejects_tables(reasons: Sequence[Reason], rejects: Sequence[Rejected]) -> li
         texts = (row.partition or "-", str(row.last_attempt), row.path, row.reason, row.raw + cut)
         shown.add_row(str(row.id), *map(Text, texts))
     return [counted, shown] if rejects else [counted]
+
+
+def audit_table(tried: Sequence[Tried]) -> Table:
+    """Who tried what: a row a try."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("when", "result", "action", "object", "versions", "user", "key", "request"):
+        table.add_column(name, no_wrap=name in ("when", "result"))
+    for item in tried:
+        known = [str(version) for version in (item.before, item.after) if version is not None]
+        texts = (item.action, item.object, " to ".join(known), item.principal, item.key_id, item.request_id)
+        table.add_row(item.at[:19], item.result, *map(Text, texts))
+    return table
 
 
 def check_table(found: Sequence[Checked]) -> Table:

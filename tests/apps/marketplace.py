@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from jsonschema import Draft202012Validator
 
 from catchment.app import load_app
 from catchment.clock import FakeClock
+from catchment.principal import Principal
 from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.serve.openapi import describe
@@ -36,6 +38,9 @@ BODY = {
     "cost_in_pence": 25000,
     "availability": [{"from_date": "2022-11-12", "to_date": "2022-12-28"}],
 }
+
+
+_EVERY_RIGHT = Principal("00000000-0000-0000-0000-000000000001", scopes=frozenset({"read", "moderate", "operate"}))
 
 
 def user(number: int) -> str:
@@ -72,7 +77,7 @@ class Marketplace:
         transport = httpx.ASGITransport(self.front, client=(peer, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             answer = await client.request(method, _url(path), content=content, headers=given)
-        assert is_described(method, answer, self.only), (method, answer.url, answer.status_code)
+        assert not (wrong := undescribed(answer, content, self.only)), (method, path, answer.status_code, wrong)
         return answer
 
     def key(self, number: int, *scopes: str) -> dict[str, str]:
@@ -109,23 +114,60 @@ class Marketplace:
         return self.found(f"{root}/service-providers/recommend", job)
 
 
+def _closed(schema: Any) -> Any:
+    """The schema, in which an object has the members that it says and no others: what is not said is not shown."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {"additionalProperties": False} if isinstance(schema.get("properties"), dict) else {}
+    return closed | {name: _closed(item) for name, item in schema.items()}
+
+
 @cache
-def _described(only: tuple[str, ...]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-    """The paths of the app's contract with what the API's description says of each."""
+def _document(only: tuple[str, ...]) -> dict[str, Any]:
     app = load_app("providers").serving(only)
-    document = describe([app], collections_of(app), version="0")
-    return [
-        (re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", path) + "/?"), operations)
-        for path, operations in document["paths"].items()
-        if path.startswith("/v1_")
-    ]
+    served = [item for item in collections_of(app) if not only or item.feed.name in only]
+    return describe([app], served, version="0", reader=_EVERY_RIGHT)
 
 
-def is_described(method: str, answer: httpx.Response, only: tuple[str, ...]) -> bool:
-    """Whether the description says that the route may answer so; what is no route of the contract may as it likes."""
-    found = [operations for path, operations in _described(only) if path.fullmatch(answer.url.path)]
-    told = found[0].get(method.lower()) if found else None
-    return told is None or str(answer.status_code) in told["responses"]
+@cache
+def _paths(only: tuple[str, ...]) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """What the description says of each path; the more exact ones first."""
+    paths = sorted(_document(only)["paths"].items(), key=lambda pair: pair[0].count("{"))
+    return [(re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", path) + "/?"), operations) for path, operations in paths]
+
+
+@cache
+def _validator(only: tuple[str, ...], schema: str) -> Draft202012Validator:
+    components = _closed(_document(only)["components"])
+    return Draft202012Validator(_closed(json.loads(schema)) | {"components": components})
+
+
+def _faults(content: dict[str, Any], body: bytes, only: tuple[str, ...]) -> list[str]:
+    """What in the body is not as the description has it."""
+    (media,) = [item for name, item in content.items() if name != "application/merge-patch+json"]
+    validator = _validator(only, json.dumps(media["schema"], sort_keys=True))
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(json.loads(body))]
+
+
+def undescribed(answer: httpx.Response, body: bytes | None, only: tuple[str, ...] = ()) -> list[str]:
+    """What of an answer, or of a body that was taken, is not as the API's description says."""
+    method, path = answer.request.method.lower(), answer.url.path
+    found = next((item for pattern, item in _paths(only) if pattern.fullmatch(path)), {})
+    operation = found.get("get" if method == "head" else method)
+    if operation is None:
+        return []
+    told = operation["responses"].get(str(answer.status_code))
+    if told is None:
+        return ["the status is not described"]
+    wrong = []
+    if answer.is_success and answer.content:
+        wrong += _faults(told["content"], answer.content, only)
+        wrong += [f"no {name}" for name in told.get("headers", {}) if name.lower() not in {*answer.headers, "link"}]
+    if answer.is_success and body and "requestBody" in operation:
+        wrong += _faults(operation["requestBody"]["content"], body, only)
+    return wrong
 
 
 def _url(path: str) -> str:

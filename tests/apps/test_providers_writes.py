@@ -286,6 +286,51 @@ def test_what_is_denied_as_if_it_were_not_there_is_audited(market):
             assert found.fetchall() == [(user(5), "denied")]
 
 
+def audit(market, query=""):
+    answer = market.ask("GET", f"/v1/_/audit{query}", who=0, **market.key(8, "operate"))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_operators_read_who_tried_what(market):
+    """What is concealed from whoever tried it is told to operators; of what was written nothing is."""
+    provider = market.offer(name="canary")
+    assert market.ask("PUT", f"/service-provider/{provider}", BODY, 77).status_code == 404
+    assert market.ask("DELETE", f"/service-provider/{provider}").status_code == 200
+    deleted, made = audit(market, f"?what=providers/providers/{provider}")["data"]
+    assert [(item["action"], item["before"], item["after"]) for item in (made, deleted)] == [
+        ("create", None, 1),
+        ("delete", 1, None),
+    ]
+    assert {(item["principal"], item["result"]) for item in (made, deleted)} == {(user(1), "allowed")}
+    (denied,) = audit(market, f"?who={user(77)}&result=denied")["data"]
+    assert (denied["action"], denied["object"]) == ("put", f"/v1_0/service-provider/{provider}")
+    assert made["id"] < denied["id"] < deleted["id"]
+    assert "canary" not in str([made, denied, deleted])
+    assert market.ask("GET", "/v1/_/audit", who=0, **market.key(7, "read", "write", "moderate")).status_code == 403
+
+
+def test_the_audit_is_paged_and_asked_for_by_moments(market):
+    for _ in range(3):
+        market.offer(who=88)
+    mine = audit(market, f"?who={user(88)}")["data"]
+    found, before = [], ""
+    while True:
+        page = audit(market, f"?who={user(88)}&limit=2{before}")
+        found += page["data"]
+        if page["meta"]["next"] is None:
+            break
+        before = f"&before={page['meta']['next']}"
+    assert found == mine
+    assert len(found) == 3
+    at = mine[0]["at"]
+    assert len(audit(market, f"?who={user(88)}&action=create&since={at}")["data"]) == 3
+    assert audit(market, f"?who={user(88)}&until={at}")["data"] == []
+    for wrong in ("result=perhaps", "since=yesterday", "limit=0", "limit=1001", "before=x", "nothing=1", "who=a&who=b"):
+        answer = market.ask("GET", f"/v1/_/audit?{wrong}", who=0, **market.key(8, "operate"))
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, wrong.partition("=")[0])
+
+
 def test_options_and_405_say_what_the_description_says(market):
     """Of every route of the contract, in both versions."""
     paths = market.ask("GET", "/openapi.json", who=0, **market.key(9, "read")).json()["paths"]

@@ -78,6 +78,7 @@ POLICY: dict[str, dict[str, Row]] = {
     "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/rejects": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/drift": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/audit": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/health/live": READ,
     "/health/ready": READ,
     "/health/data": READ,

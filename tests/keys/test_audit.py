@@ -3,11 +3,12 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import astuple
+from datetime import timedelta
 
 import pytest
 
 from catchment.errors import StoreError
-from catchment.store.audit import Entry, deny, entries, note
+from catchment.store.audit import Asked, Entry, Tried, deny, find, note
 from catchment.store.engines import transaction
 from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke, split
@@ -33,12 +34,12 @@ def test_an_entry_is_there_exactly_if_its_transaction_is(sql, now):
 
     with pytest.raises(RuntimeError):
         write_and_fail()
-    assert [(at, entry) for at, entry in entries(sql)] == [("2026-01-31T12:00:00.000000Z", WRITE)]
+    assert find(sql, Asked()) == [Tried(1, "2026-01-31T12:00:00.000000Z", *astuple(WRITE))]
 
 
 def test_a_denial_is_kept_without_a_transaction_of_the_caller(database, sql, now):
     deny(File(database), WRITE, now)
-    ((_, entry),) = entries(sql)
+    (entry,) = find(sql, Asked())
     assert (entry.result, entry.before, entry.after, entry.object) == ("denied", None, None, "demo/notes/1")
 
 
@@ -57,14 +58,14 @@ def test_what_is_written_stays(database, sql, now, statement):
         sql.execute(statement)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         sql.execute(statement)
-    assert [entry.result for _, entry in entries(sql)] == ["denied"]
+    assert [entry.result for entry in find(sql, Asked())] == ["denied"]
 
 
 def test_keys_are_audited_by_id_alone(database, sql, now):
     text, key = create(File(database), "reports", USER, {"write"}, now)
     revoke(File(database), key.id, now)
     revoke(File(database), key.id, now)  # nothing happens, so nothing is told
-    told = [entry for _, entry in entries(sql)]
+    told = find(sql, Asked())
     assert [(entry.action, entry.object, entry.principal) for entry in told] == [
         ("key-revoke", key.id, USER),
         ("key-create", key.id, USER),
@@ -74,5 +75,28 @@ def test_keys_are_audited_by_id_alone(database, sql, now):
 
 def test_long_texts_are_cut(database, sql, now):
     deny(File(database), Entry("POST", "/" + "a" * 10_000), now)
-    ((_, entry),) = entries(sql)
+    (entry,) = find(sql, Asked())
     assert len(entry.object) == 512
+
+
+def test_tries_are_found_by_who_what_and_when(sql, now):
+    tries = [
+        Entry("create", "demo/notes/1", USER, "k1"),
+        Entry("create", "demo/notes/10", "", "k2"),
+        Entry("delete", "demo/notes", USER),
+    ]
+    with transaction(sql, durable=True):
+        for number, entry in enumerate(tries):
+            note(sql, entry, now + timedelta(seconds=number))
+
+    def found(**asked):
+        return [item.id for item in find(sql, Asked(**asked))]
+
+    assert found() == [3, 2, 1]
+    assert found(who=USER) == [3, 1]
+    assert found(who="k2") == [2]
+    assert found(what="demo/notes") == [3, 2, 1]
+    assert found(what="demo/notes/1") == [1]
+    assert found(action="create", since=now + timedelta(seconds=1)) == [2]
+    assert found(until=now + timedelta(seconds=1)) == [1]
+    assert found(who="x' OR '1'='1") == []

@@ -11,11 +11,11 @@ import pytest
 
 @pytest.fixture
 def keys(tmp_path):
-    """Runs `catchment keys …` on a data folder of its own."""
+    """Runs `catchment keys …`, or another command, on a data folder of its own."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, command: str = "keys") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "catchment", "keys", *arguments],
+            [sys.executable, "-m", "catchment", command, *arguments],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "CATCHMENT_DATA": str(tmp_path / "data"), "COLUMNS": "200"},
             capture_output=True,
@@ -45,6 +45,23 @@ def test_a_key_is_printed_once_and_then_only_named(keys):
     assert keys("revoke", identity).returncode == 0
     assert [item["state"] for item in json.loads(keys("list", "--json").stdout)] == ["revoked", "usable"]
     assert secret not in shown + keys("list", "--json").stdout
+
+
+def test_the_audit_is_printed_for_people_and_for_scripts(keys):
+    assert keys(command="audit").returncode == 2, "there is nothing yet"
+    user = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
+    identity = keys("create", "--name", "reports", "--scope", "read", "--principal", user).stdout.split("_")[1]
+    keys("revoke", identity)
+    told = json.loads(keys("--json", "--who", user, command="audit").stdout)
+    assert [(item["action"], item["object"], item["principal"]) for item in told] == [
+        ("key-revoke", identity, user),
+        ("key-create", identity, user),
+    ]
+    assert "key-revoke" in keys(command="audit").stdout
+    assert keys("--denied", command="audit").stdout == "nothing in the audit\n"
+    assert json.loads(keys("--json", "--since", told[0]["at"], "--limit", "1", command="audit").stdout) == told[:1]
+    refused = keys("--since", "yesterday", command="audit")
+    assert (refused.returncode, "--since yesterday is no moment" in refused.stderr) == (2, True)
 
 
 WRONG = {

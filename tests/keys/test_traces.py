@@ -8,7 +8,7 @@ import structlog
 from many_people import GATEWAY, OUTSIDE, USER
 
 from catchment.serve.rights import peer_of
-from catchment.store.audit import entries
+from catchment.store.audit import Asked, find
 
 PUBLIC, PRIVATE, WRITING = "/v1/demo/bars", "/v1/demo/notes", "/own/things"
 
@@ -25,7 +25,7 @@ def log():
 
 def told(service):
     with closing(sqlite3.connect(service.path)) as sql:
-        return [entry for _, entry in reversed(entries(sql)) if not entry.action.startswith("key-")]
+        return [entry for entry in reversed(find(sql, Asked())) if not entry.action.startswith("key-")]
 
 
 # -- the request's id ----------------------------------------------------------------------------------------------

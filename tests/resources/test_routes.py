@@ -11,7 +11,7 @@ from market import app
 from people import NOTES, NOW, OUTSIDE, PLACE, PLACES, REVIEWS, collect_bar, user
 
 from catchment.serve.openapi import describe
-from catchment.store.audit import entries
+from catchment.store.audit import Asked, find
 from catchment.store.tables import collections_of
 
 HOSTILE = [
@@ -195,7 +195,7 @@ def test_every_write_is_in_the_audit_done_or_denied(market):
     market.ask("DELETE", url, who=0)
     market.ask("DELETE", url)
     with closing(sqlite3.connect(market.database)) as sql:
-        found = [entry for _, entry in entries(sql) if not entry.action.startswith("key-")][::-1]
+        found = [entry for entry in find(sql, Asked()) if not entry.action.startswith("key-")][::-1]
     shown = [(item.action, item.object, item.principal, item.before, item.after, item.result) for item in found]
     name = f"market/places/{key}"
     assert shown == [

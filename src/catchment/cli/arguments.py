@@ -92,9 +92,9 @@ def one_of(flag: str, value: str, known: Sequence[str]) -> str:
     return value
 
 
-def read_moment(text: str) -> datetime:
-    """The moment that `--clock` names."""
+def read_moment(text: str, flag: str = "--clock") -> datetime:
+    """The moment that a flag names."""
     try:
         return parse_moment(text)
     except ValueError as error:
-        raise UsageError(f"--clock {text} is no moment", hint="write e.g. 2026-01-31T04:00:00Z") from error
+        raise UsageError(f"{flag} {text} is no moment", hint="write e.g. 2026-01-31T04:00:00Z") from error

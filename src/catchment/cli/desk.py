@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ from .arguments import (
     OptionalTargets,
     Targets,
     find_apps,
+    read_moment,
     read_scopes,
     read_settings,
     split_target,
@@ -84,6 +86,43 @@ def rejects(
             console().print(table, highlight=False)
     else:
         console().print("no rejects", highlight=False)
+
+
+@desk.command(epilog="[bold]Example[/bold]  catchment audit --what providers/reviews --denied --json")
+def audit(
+    *,
+    who: Annotated[str, typer.Option(help="A user's UUID, or a key's id.")] = "",
+    what: Annotated[str, typer.Option(help="An object, or what stands before a slash of it.")] = "",
+    denied: Annotated[bool, typer.Option("--denied", help="Only what was not allowed.")] = False,
+    since: Annotated[str, typer.Option(help="From then on: a moment with a zone, or a date.")] = "",
+    until: Annotated[str, typer.Option(help="Before then.")] = "",
+    limit: Annotated[int, typer.Option(help="How many to show at most.", min=1, max=100_000)] = 50,
+    json: JsonFlag = False,
+    data: DataFlag = "",
+) -> None:
+    """Say who tried to write what, newest first, and whether it was allowed. Nothing of what was written is in it."""
+    from ..console import audit_table
+    from ..store.audit import Asked, find
+    from ..store.engines import database_of
+
+    asked = Asked(
+        who=who,
+        what=what,
+        result="denied" if denied else "",
+        since=read_moment(since, "--since") if since else None,
+        until=read_moment(until, "--until") if until else None,
+    )
+    database = database_of(read_settings(data).database)
+    if not database.exists():
+        raise UsageError(f"{database.label} is not there yet", hint="nobody has written anything")
+    with closing(database.read()) as sql:
+        found = find(sql, asked, limit=limit)
+    if json:
+        print_json(found)
+    elif found:
+        console().print(audit_table(found), highlight=False)
+    else:
+        console().print("nothing in the audit", highlight=False)
 
 
 def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:

@@ -1,22 +1,60 @@
-"""What operators look at beside the records: rejects, and what is not as it was."""
+"""What operators look at beside the records: rejects, what is not as it was, and who tried what."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 from litestar import Request, Response, get
 
+from ..clock import parse_moment
 from ..errors import QueryError
-from ..store.desk import Desk
+from ..store.audit import Asked, Tried
+from ..store.desk import Desk, Noted, Reason, Rejected
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
 from . import gate
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "PARAMETERS"]
+__all__ = ["HANDLERS", "PARAMETERS", "Drifts", "Rejects", "Tries"]
+
+
+class Why(TypedDict):
+    """How many rejects there are for which reason, and after which the next page begins."""
+
+    reasons: list[Reason]
+    next: int | None
+
+
+class Rejects(TypedDict):
+    """A page of rejects."""
+
+    data: list[Rejected]
+    meta: Why
+
+
+class Next(TypedDict):
+    """Before which id the next page begins."""
+
+    next: int | None
+
+
+class Drifts(TypedDict):
+    """A page of what is not as it was."""
+
+    data: list[Noted]
+    meta: Next
+
+
+class Tries(TypedDict):
+    """A page of the audit."""
+
+    data: list[Tried]
+    meta: Next
+
 
 Ask = Request[Any, Any, Any]
 T = TypeVar("T")
@@ -30,6 +68,16 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     },
     "/v1/_/drift": {
         "collection": "`app/name`; all without it.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "before": "Those with a lower id; `meta.next` of the page before.",
+    },
+    "/v1/_/audit": {
+        "who": "A user's UUID, or a key's id.",
+        "what": "An object, or what stands before a slash of it: `providers/reviews`, or the path of what was denied.",
+        "action": "`create`, `change`, `delete`, `key-create` …; of what was denied the method, or `authenticate`.",
+        "result": "`allowed` or `denied`.",
+        "since": "From then on: RFC 3339 with a zone, or a date.",
+        "until": "Before then.",
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",
         "before": "Those with a lower id; `meta.next` of the page before.",
     },
@@ -66,6 +114,21 @@ async def drift(request: Ask) -> Response[bytes]:
     return _json({"data": found[:limit], "meta": {"next": following}})
 
 
+@get("/v1/_/audit")
+async def audit(request: Ask) -> Response[bytes]:
+    """Who tried what, whether it was allowed, and which versions were there around it; newest first."""
+    given = _pairs(request, "/v1/_/audit")
+    limit = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    before = _number(given, "before", 0) or None
+    if given.get("result", "allowed") not in ("allowed", "denied"):
+        raise QueryError("result: is allowed or denied", parameter="result")
+    texts = {name: given[name] for name in ("who", "what", "action", "result") if name in given}
+    asked = Asked(**texts, since=_moment(given, "since"), until=_moment(given, "until"))
+    found = await _ask(request, lambda desk: desk.audit(asked, before=before, limit=limit + 1))
+    following = found[limit - 1].id if len(found) > limit else None
+    return _json({"data": found[:limit], "meta": {"next": following}})
+
+
 async def _ask(request: Ask, question: Callable[[Desk], T]) -> T:
     data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
 
@@ -76,13 +139,8 @@ async def _ask(request: Ask, question: Callable[[Desk], T]) -> T:
     return await asyncio.to_thread(asked)
 
 
-def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
-    """The parameters, and the names of the collections that are meant.
-
-    Raises:
-        QueryError: 400 for a parameter that there is not, or twice; 404 for a collection that there is not.
-    """
-    data: Data = request.scope[DATA]  # type: ignore[literal-required]
+def _pairs(request: Ask, route: str) -> dict[str, str]:
+    """The parameters. QueryError: 400 for one that there is not, or twice."""
     pairs, known = gate.pairs(request.scope["query_string"]), PARAMETERS[route]
     for number, (name, _) in enumerate(pairs):
         if name not in known:
@@ -90,7 +148,17 @@ def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
             raise QueryError(said, kind="unknown-parameter", parameter=name[:60])
         if name in dict(pairs[:number]):
             raise QueryError(f"{name}: is given twice", parameter=name)
-    given = dict(pairs)
+    return dict(pairs)
+
+
+def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
+    """The parameters, and the names of the collections that are meant.
+
+    Raises:
+        QueryError: as `_pairs`; 404 for a collection that there is not.
+    """
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]
+    given = _pairs(request, route)
     if "collection" not in given:
         return given, [item.name for item in data.visible()]
     name = given["collection"]
@@ -106,8 +174,15 @@ def _number(given: Mapping[str, str], name: str, default: int, least: int = 0, m
     return int(text)
 
 
+def _moment(given: Mapping[str, str], name: str) -> datetime | None:
+    try:
+        return parse_moment(given[name]) if name in given else None
+    except ValueError as error:
+        raise QueryError(f"{name}: is no moment, e.g. 2026-01-31T04:00:00Z", parameter=name) from error
+
+
 def _json(content: Any) -> Response[bytes]:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-HANDLERS = (rejects, drift)
+HANDLERS = (rejects, drift, audit)

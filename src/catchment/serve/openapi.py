@@ -11,19 +11,32 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
 from ..app import App
+from ..feed import Feed
 from ..principal import LOOPBACK, Principal, may
 from ..record import Column, Kind
-from ..resource import Resource
+from ..resource import REPLACE, Resource
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
-from . import desk
 from .data import visible_columns
 from .own import own_routes
-from .told import PROBLEM_ANSWER, schemas_of
+from .service import service_paths
+from .told import schemas_of
+from .words import (
+    ANYWHERE,
+    KEYS,
+    MOMENT,
+    PROBLEM,
+    PROBLEM_RESPONSE,
+    TEXT,
+    WITH_KEY,
+    WRITING,
+    Json,
+    errors,
+    object_of,
+    query,
+)
 
 __all__ = ["describe"]
-
-Json = dict[str, Any]
 
 _EXAMPLES: Mapping[Kind, Any] = {
     "text": "text",
@@ -45,34 +58,19 @@ _SCHEMAS: Mapping[Kind, Json] = {
     "datetime": {"type": "string", "description": "RFC 3339 with a zone, or a date"},
     "json": {},
 }
-_KEYS: Json = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A key: `ck_…`. The machine itself reads without one; nothing is written without one.",
-    },
-    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, in another header."},
-    "gateway": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "user-id",
-        "description": "The user's UUID, where a gateway that CATCHMENT_TRUSTED_GATEWAYS names says it; also `user_id`."
-        " From anybody else it is no identity. Such a user writes; other rights need a key.",
-    },
-}
-_WITH_KEY: list[Json] = [{"bearer": []}, {"key": []}]
-_WRITING: list[Json] = [*_WITH_KEY, {"gateway": []}]
+_GONE = dict.fromkeys(("list", "get", "source", "body"), (410,))
+"""The routes that may be asked for what is no longer kept."""
 _METHODS = ("get", "post", "put", "patch", "delete")
-_TEXT: Json = {"type": "string"}
-_MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _AGE_HEADERS: Json = {
-    "ETag": {"description": "Strong; for `If-None-Match`.", "schema": _TEXT},
-    "X-Request-Id": {"description": "Yours, if 1 to 64 letters, digits, `-`, `_`; else a new one.", "schema": _TEXT},
-    "X-Collected-At": {"description": "When the oldest partition was last collected.", "schema": _TEXT},
+    "ETag": {"description": "Strong; for `If-None-Match`.", "schema": TEXT},
+    "X-Request-Id": {"description": "Yours, if 1 to 64 letters, digits, `-`, `_`; else a new one.", "schema": TEXT},
+    "X-Collected-At": {"description": "When the oldest partition was last collected.", "schema": TEXT},
     "X-Age": {"description": "Seconds since then.", "schema": {"type": "integer", "minimum": 0}},
     "X-Stale": {"description": "Whether a whole round of the schedule was missed.", "schema": {"type": "boolean"}},
     "X-Missing-Partitions": {"description": "Partitions never collected.", "schema": {"type": "integer", "minimum": 0}},
 }
+
+_OF_COLLECTING = ("X-Collected-At", "X-Age")
 
 
 def describe(
@@ -85,7 +83,8 @@ def describe(
     operates, moderates = may(reader, "operate"), may(reader, "moderate")
     columns = {item.name: visible_columns(item, moderates=moderates) for item in collections}
     schemas = _record_schemas(collections, columns)
-    paths: Json = {path: item for path, item in _SERVICE_PATHS.items() if operates or not path.startswith("/v1/_/")}
+    paths, parts = service_paths(operates=operates)
+    schemas |= parts
     for collection in collections:
         paths |= _paths(collection, columns[collection.name])
         if isinstance(collection.feed, Resource):
@@ -105,11 +104,11 @@ def describe(
         "tags": [{"name": name} for name in sorted(names)] + [{"name": "service"}],
         "paths": paths,
         "components": {
-            "schemas": schemas | {"Problem": _PROBLEM},
-            "responses": {"Problem": _PROBLEM_ANSWER},
-            "securitySchemes": _KEYS,
+            "schemas": schemas | {"Problem": PROBLEM},
+            "responses": {"Problem": PROBLEM_RESPONSE},
+            "securitySchemes": KEYS,
         },
-        "security": [{}, *_WITH_KEY],
+        "security": [{}, *WITH_KEY],
     }
 
 
@@ -162,9 +161,9 @@ def _record_schemas(collections: Sequence[Collection], columns: Mapping[str, Seq
 def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
     root, record = f"/v1/{collection.name}", {"$ref": f"#/components/schemas/{collection.table}"}
     key, as_of, fields = _key_parameter(), _plain("as_of"), _plain("fields")
-    version = _query("version", "Which version; without it the newest.", {"type": "integer", "minimum": 1}, 2)
-    raw = _query("raw", "`true`: the bytes themselves.", {"type": "boolean", "default": False}, example=True)
-    item_meta = _meta(version={"type": "integer"}, said_at=_TEXT)
+    version = query("version", "Which version; without it the newest.", {"type": "integer", "minimum": 1}, 2)
+    raw = query("raw", "`true`: the bytes themselves.", {"type": "boolean", "default": False}, example=True)
+    item_meta = _meta(version={"type": "integer"}, said_at=TEXT)
 
     def operation(name: str, words: str, parameters: Sequence[Json], answer: Json, **options: Any) -> Json:
         return {"get": _operation(collection, name, words, parameters, answer, **options)}
@@ -255,31 +254,45 @@ def _write_operation(
     collection: Collection, name: str, words: str, answers: Mapping[str, str], parameters: Sequence[Json], body: Json
 ) -> Json:
     record = {"$ref": f"#/components/schemas/{collection.table}"}
-    meta = _meta(version={"type": "integer"}, said_at=_TEXT)
+    meta = _meta(version={"type": "integer"}, said_at=TEXT)
     content = {"application/json": {"schema": _envelope(record, meta)}}
-    headers = {name: _AGE_HEADERS[name] for name in ("ETag", "X-Request-Id")} | {"Location": {"schema": _TEXT}}
-    only_bodies = [413, 415] if body else []
-    only_items = [412] if name == "create" else [412, 428]
+    headers = {name: _AGE_HEADERS[name] for name in ("ETag", "X-Request-Id")} | {"Location": {"schema": TEXT}}
     return {
         "operationId": f"{collection.table}_{name}",
         "tags": [collection.app],
         "summary": f"{collection.feed.name}: {words}",
         "parameters": list(parameters),
-        "security": _WRITING,
+        "security": WRITING,
         **({"requestBody": {"required": True, "content": body}} if body else {}),
         "responses": {
             **{
                 status: {"description": text, **({} if status == "204" else {"headers": headers, "content": content})}
                 for status, text in answers.items()
             },
-            **_errors(400, 401, 403, 404, 406, 409, *only_items, *only_bodies, 422, 429, 503),
+            **errors(*ANYWHERE, *_refused(collection.feed, name), *((413, 415) if body else ())),
         },
     }
 
 
+def _refused(resource: Resource | Feed, name: str) -> list[int]:
+    """What this write is refused with, as the declaration has it, beside what any request is."""
+    assert isinstance(resource, Resource)
+    creates, alone, replaces = name == "create", resource.one_per_owner, resource.again is REPLACE
+    # What is created may replace an earlier one, and what is changed may become what another one is already.
+    clashes = alone is not None and (not replaces if creates else not set(alone) <= set(resource.fixed))
+    by_rule = resource.refuse is not None and name != "delete"
+    holds = {
+        404: not creates or not resource.public or by_rule,
+        409: by_rule or (clashes and name != "delete"),
+        412: not creates or alone is not None,
+        428: resource.if_match and (not creates or (alone is not None and replaces)),
+    }
+    return [status for status, may_be in holds.items() if may_be]
+
+
 def _if_match(required: bool) -> Json:
     words = "The ETag of the version that is meant; another one by now is 412."
-    return {"name": "If-Match", "in": "header", "required": required, "description": words, "schema": _TEXT}
+    return {"name": "If-Match", "in": "header", "required": required, "description": words, "schema": TEXT}
 
 
 _ONCE: Json = {
@@ -312,20 +325,20 @@ def _operation(
     media_type: str = "application/json",
     link: bool = False,
 ) -> Json:
-    headers = _AGE_HEADERS | (
-        {"Link": {"description": 'The next page: `rel="next"`.', "schema": _TEXT}} if link else {}
-    )
+    # What people write was never collected.
+    aged = {name: item for name, item in _AGE_HEADERS.items() if not (collection.written and name in _OF_COLLECTING)}
+    headers = aged | ({"Link": {"description": 'The next page: `rel="next"`.', "schema": TEXT}} if link else {})
     content = {media_type: {"schema": answer} if answer else {}}
     return {
         "operationId": f"{collection.table}_{name}",
         "tags": [collection.app],
         "summary": f"{collection.feed.name}: {words}",
         "parameters": [*parameters, _IF_NONE_MATCH],
-        **({} if collection.feed.public else {"security": _WITH_KEY}),
+        **({} if collection.feed.public else {"security": WITH_KEY}),
         "responses": {
             "200": {"description": words, "headers": headers, "content": content},
-            "304": {"description": "The client has it already", "headers": _AGE_HEADERS},
-            **_errors(400, 401, 404, 406, 410, 429, 503),
+            "304": {"description": "The client has it already", "headers": aged},
+            **errors(*ANYWHERE, *(() if name == "list" and collection.feed.public else (404,)), *_GONE.get(name, ())),
         },
     }
 
@@ -341,53 +354,44 @@ def _filter(column: Column, operator: Operator) -> Json:
     words = f"`{column.name}` {operator.words}."
     if operator.takes == "flag":
         words = f"Whether `{column.name}` has no value."
-        return _query(f"{column.name}{operator.suffix}", words, {"type": "boolean"}, example=True)
+        return query(f"{column.name}{operator.suffix}", words, {"type": "boolean"}, example=True)
     kind = column.items or column.kind
     schema, example = dict(_SCHEMAS[kind]), _EXAMPLES[kind]
     if operator.takes == "list":
         several = {"type": "array", "items": schema, "minItems": 1, "maxItems": 200}
-        return _query(f"{column.name}{operator.suffix}", words, several, example=[example]) | {
+        return query(f"{column.name}{operator.suffix}", words, several, example=[example]) | {
             "style": "form",
             "explode": False,
         }
-    return _query(f"{column.name}{operator.suffix}", words, schema, example)
+    return query(f"{column.name}{operator.suffix}", words, schema, example)
 
 
 _PLAIN_SCHEMAS: Mapping[str, tuple[Json, Any]] = {
     "limit": ({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, 10),
     "count": ({"type": "string", "enum": ["none", "exact", "capped"], "default": "capped"}, "exact"),
-    "as_of": (_TEXT, "2024-03-31T12:00:00Z"),
+    "as_of": (TEXT, "2024-03-31T12:00:00Z"),
 }
 
 
 def _plain(name: str) -> Json:
-    schema, example = _PLAIN_SCHEMAS.get(name, (_TEXT, None))
-    return _query(name, PARAMETERS[name], dict(schema), example)
-
-
-def _query(name: str, words: str, schema: Json, example: Any = None) -> Json:
-    shown = {} if example is None else {"example": example}
-    return {"name": name, "in": "query", "required": False, "description": words, "schema": schema, **shown}
+    schema, example = _PLAIN_SCHEMAS.get(name, (TEXT, None))
+    return query(name, PARAMETERS[name], dict(schema), example)
 
 
 def _key_parameter() -> Json:
     words = "The record's `_key`: its key fields, each percent-encoded, joined by commas."
-    return {"name": "key", "in": "path", "required": True, "description": words, "schema": _TEXT}
+    return {"name": "key", "in": "path", "required": True, "description": words, "schema": TEXT}
 
 
 # -- answers -------------------------------------------------------------------------------------------------------
 
 
-def _object(**properties: Json) -> Json:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
 def _meta(**more: Json) -> Json:
-    return _object(revision={"type": "integer"}, changed_at=_MOMENT, **more)
+    return object_of(revision={"type": "integer"}, changed_at=MOMENT, **more)
 
 
 def _envelope(data: Json, meta: Json) -> Json:
-    return _object(data=data, meta=meta)
+    return object_of(data=data, meta=meta)
 
 
 def _list_answer(record: Json) -> Json:
@@ -402,101 +406,28 @@ def _list_answer(record: Json) -> Json:
 def _versions(collection: Collection, record: Json) -> Json:
     number: Json = {"type": "integer"}
     optional: Json = {"type": ["integer", "null"]}
-    entry = _object(
+    entry = object_of(
         version=number,
-        said_at=_TEXT,
-        until=_MOMENT,
+        said_at=TEXT,
+        until=MOMENT,
         revision=number,
         until_revision=optional,
         gone={"type": "boolean"},
-        **({"author": _TEXT} if collection.written else {"run": optional, "attempt": number}),
+        **({"author": TEXT} if collection.written else {"run": optional, "attempt": number}),
         record=record,
     )
     return {"type": "array", "items": entry}
 
 
-_EXCHANGE = _object(
+_EXCHANGE = object_of(
     **{name: {"type": "integer"} for name in ("version", "id", "attempt", "status", "size", "wire")},
-    **dict.fromkeys(("partition", "method", "url", "digest", "at", "body"), _TEXT),
+    **dict.fromkeys(("partition", "method", "url", "digest", "at", "body"), TEXT),
     headers={"type": "object"},
 )
-_FAULT: Json = {
-    "type": "object",
-    "anyOf": [{"required": ["detail"]}, {"required": ["field", "message"]}],
-    "properties": {
-        "detail": _TEXT,
-        "parameter": {"type": "string", "description": "Of the query."},
-        "pointer": {"type": "string", "description": "Into the body (RFC 6901)."},
-        "field": {"type": "string", "description": "The member or parameter, in an app's own contract."},
-        "message": {"type": "string", "description": "What is wrong with it."},
-    },
-}
-_PROBLEM = {
-    "description": "RFC 9457",
-    **_object(
-        type=_TEXT,
-        title=_TEXT,
-        status={"type": "integer"},
-        detail=_TEXT,
-        error={"type": "string", "description": "`detail`, or the reason in the words of an app's own contract."},
-        instance=_TEXT,
-        errors={"type": "array", "items": _FAULT},
-        trace_id={"type": "string", "description": "The request's id."},
-    ),
-}
-_PROBLEM_ANSWER = {
-    "description": "What is wrong",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 _IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
     "description": "ETags that the client has.",
-    "schema": _TEXT,
-}
-
-
-def _errors(*statuses: int) -> Json:
-    return {str(status): {"$ref": PROBLEM_ANSWER} for status in statuses}
-
-
-def _service(name: str, words: str, parameters: Sequence[Json] = (), *, operating: bool = False) -> Json:
-    answer = {"description": words, "content": {"application/json": {"schema": {"type": "object"}}}}
-    return {
-        "get": {
-            "operationId": name,
-            "tags": ["service"],
-            "summary": words,
-            "parameters": list(parameters),
-            **({"security": _WITH_KEY} if operating else {}),
-            "responses": {"200": answer, **_errors(400, 401, *([403] if operating else []), 404, 406, 429, 503)},
-        }
-    }
-
-
-def _paged_by_id(path: str) -> list[Json]:
-    schemas = {"collection": _TEXT, "limit": _PLAIN_SCHEMAS["limit"][0]}
-    return [
-        _query(name, words, dict(schemas.get(name, {"type": "integer", "minimum": 0, "maximum": 2**53})))
-        for name, words in desk.PARAMETERS[path].items()
-    ]
-
-
-_SERVICE_PATHS: Json = {
-    "/v1": _service("index", "The apps and their collections"),
-    "/v1/_/feeds": _service("feeds", "What is collected, from where and when", operating=True),
-    "/v1/_/partitions": _service(
-        "partitions",
-        "The partitions of a collection and their last verdicts",
-        [_query("collection", "`app/name`.", _TEXT, "stocks/bars") | {"required": True}],
-        operating=True,
-    ),
-    "/v1/_/rejects": _service(
-        "rejects", "Rows that became no records, and why", _paged_by_id("/v1/_/rejects"), operating=True
-    ),
-    "/v1/_/drift": _service("drift", "What upstreams changed", _paged_by_id("/v1/_/drift"), operating=True),
-    "/health/live": _service("live", "Whether the process answers"),
-    "/health/ready": _service("ready", "Whether the data can be read"),
-    "/health/data": _service("data_health", "How old each collection is"),
+    "schema": TEXT,
 }

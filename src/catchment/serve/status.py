@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import msgspec
 from litestar import Request, Response, get
@@ -12,6 +11,7 @@ from litestar import Request, Response, get
 from ..errors import QueryError
 from ..feed import CONTENT, Feed
 from ..partitions import Partition
+from ..record import Column
 from ..schedule import Cron
 from ..settings import Settings
 from ..store.snapshot import Freshness
@@ -20,9 +20,129 @@ from . import freshness, gate
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "Ages", "Feeds", "Index", "Live", "Partitions", "Ready"]
 
 Ask = Request[Any, Any, Any]
+
+
+# -- what is answered ----------------------------------------------------------------------------------------------
+
+
+class Entry(TypedDict):
+    """A collection that may be read. about: the first line of what its record type says."""
+
+    name: str
+    href: str
+    about: str
+    public: bool
+
+
+class Entries(TypedDict):
+    """The collections of an app."""
+
+    app: str
+    collections: list[Entry]
+
+
+class Index(TypedDict):
+    """What there is, and where more of it stands."""
+
+    data: list[Entries]
+    links: dict[str, str]
+
+
+class Collected(TypedDict):
+    """What a feed collects. key: the fields that are it, or `content`."""
+
+    collection: str
+    upstream: str
+    key: list[str] | Literal["content"]
+    fields: list[Column]
+    schedule: str
+    missing: str
+    public: bool
+
+
+class Feeds(TypedDict):
+    """Every feed."""
+
+    data: list[Collected]
+
+
+class Collecting(TypedDict):
+    """A partition, and how its last attempt ended. instead: of the one that is asked for in its place for now."""
+
+    key: str
+    params: list[tuple[str, str]]
+    verdict: str | None
+    reason: str | None
+    checked_at: str | None
+    collected_at: str | None
+    first_collected_at: str | None
+    records: int | None
+    failures: int
+    instead: dict[str, str]
+    instead_until: str | None
+
+
+class Partitions(TypedDict):
+    """The partitions of one collection."""
+
+    data: list[Collecting]
+
+
+class Live(TypedDict):
+    """That the process answers."""
+
+    status: Literal["live"]
+
+
+class Ready(TypedDict):
+    """That the data can be read."""
+
+    status: Literal["ready"]
+
+
+class Moments(TypedDict):
+    """When the partition that is the longest ago was collected, and the one that is not."""
+
+    oldest: str | None
+    newest: str | None
+
+
+class Counts(TypedDict):
+    """How many partitions there are, missed a round of their schedule, were never collected."""
+
+    all: int
+    stale: int
+    missing: int
+
+
+class Aged(TypedDict):
+    """How old a collection is."""
+
+    collection: str
+    stale: bool
+    collected_at: Moments
+    partitions: Counts
+
+
+class Ages(TypedDict):
+    """How old all of them are."""
+
+    status: Literal["stale", "fresh"]
+    data: list[Aged]
+
+
+# -- routes --------------------------------------------------------------------------------------------------------
+
+
+def _asked(request: Ask) -> Data:
+    """What a request without parameters may read. QueryError: 400 where it has some."""
+    if pairs := gate.pairs(request.scope["query_string"]):
+        name = pairs[0][0][:60]
+        raise QueryError(f"unknown parameter {name}; there are none", kind="unknown-parameter", parameter=name)
+    return _data(request)
 
 
 def _data(request: Ask) -> Data:
@@ -37,11 +157,16 @@ def _json(content: Any, status: int = 200) -> Response[bytes]:
 @get("/v1")
 async def index(request: Ask) -> Response[bytes]:
     """The apps and their collections, with links."""
-    apps: dict[str, list[dict[str, Any]]] = {}
-    for item in _data(request).visible():
-        entry = {"name": item.feed.name, "href": f"/v1/{item.name}", "about": _about(item), "public": item.feed.public}
+    apps: dict[str, list[Entry]] = {}
+    for item in _asked(request).visible():
+        entry: Entry = {
+            "name": item.feed.name,
+            "href": f"/v1/{item.name}",
+            "about": _about(item),
+            "public": item.feed.public,
+        }
         apps.setdefault(item.app, []).append(entry)
-    listed = [{"app": name, "collections": entries} for name, entries in apps.items()]
+    listed: list[Entries] = [{"app": name, "collections": entries} for name, entries in apps.items()]
     return _json({"data": listed, "links": {"openapi": "/openapi.json", "docs": "/docs", "feeds": "/v1/_/feeds"}})
 
 
@@ -52,17 +177,17 @@ def _about(collection: Collection) -> str:
 @get("/v1/_/feeds")
 async def feeds(request: Ask) -> Response[bytes]:
     """What is collected, from where, when, and into which fields."""
-    data = _data(request)
+    data = _asked(request)
     found = [(item, item.feed) for item in data.visible()]
     return _json({"data": [_feed(item, feed, data.settings) for item, feed in found if isinstance(feed, Feed)]})
 
 
-def _feed(collection: Collection, feed: Feed, settings: Settings) -> dict[str, Any]:
+def _feed(collection: Collection, feed: Feed, settings: Settings) -> Collected:
     return {
         "collection": collection.name,
         "upstream": feed.upstream.name,
         "key": "content" if feed.key is CONTENT else list(feed.key),
-        "fields": [asdict(column) for column in feed.columns],
+        "fields": list(feed.columns),
         "schedule": _schedule(feed.as_set(settings)),
         "missing": feed.missing.value,
         "public": feed.public,
@@ -101,24 +226,25 @@ def _never_asked(partition: Partition) -> dict[str, Any]:
 
 
 @get("/health/live")
-async def live() -> Response[bytes]:
+async def live(request: Ask) -> Response[bytes]:
     """That the process answers; it asks nothing."""
+    _asked(request)
     return _json({"status": "live"})
 
 
 @get("/health/ready")
 async def ready(request: Ask) -> Response[bytes]:
     """Whether the data can be read; a problem if not."""
-    _data(request).reader.states()
+    _asked(request).reader.states()
     return _json({"status": "ready"})
 
 
 @get("/health/data")
 async def data_health(request: Ask) -> Response[bytes]:
     """How old each collection is. 200 also when some are stale: old data is served, and said to be old."""
-    data = _data(request)
+    data = _asked(request)
 
-    def question() -> list[dict[str, Any]]:
+    def question() -> list[Aged]:
         with data.reader.snapshot() as snapshot:
             collected = [item for item in data.visible() if not item.written]
             return [_health(item, freshness.read(snapshot, item, data.now, data.settings)) for item in collected]
@@ -128,7 +254,7 @@ async def data_health(request: Ask) -> Response[bytes]:
     return _json({"status": "stale" if stale else "fresh", "data": listed})
 
 
-def _health(collection: Collection, fresh: Freshness) -> dict[str, Any]:
+def _health(collection: Collection, fresh: Freshness) -> Aged:
     return {
         "collection": collection.name,
         "stale": bool(fresh.stale or fresh.missing or fresh.oldest is None),

@@ -19,7 +19,17 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 
-__all__ = ["PROBLEM_ANSWER", "Answer", "Body", "Parameter", "by_version", "described", "in_version", "schemas_of"]
+__all__ = [
+    "PROBLEM_ANSWER",
+    "Answer",
+    "Body",
+    "Parameter",
+    "by_version",
+    "described",
+    "in_version",
+    "schema_of",
+    "schemas_of",
+]
 
 Json = dict[str, Any]
 Version = tuple[int, int]
@@ -50,7 +60,7 @@ class _Typed(Schema):
         return self.told
 
 
-def _schema_of(kind: Any) -> _Typed:
+def schema_of(kind: Any) -> _Typed:
     """The JSON Schema of a type. A number with a fraction is a JSON number: what is text says so."""
     (told,), parts = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
     return _Typed(told=_with_numbers(told), parts=_with_numbers(dict(parts)))
@@ -104,7 +114,7 @@ class Parameter:
         type: str = "string",  # noqa: A002 (the word of JSON Schema)
         **bounds: Any,
     ) -> None:
-        schema = Schema(type=OpenAPIType(type), **bounds) if kind is None else _schema_of(kind)
+        schema = Schema(type=OpenAPIType(type), **bounds) if kind is None else schema_of(kind)
         if several and kind is None:
             schema = Schema(type=OpenAPIType.ARRAY, items=schema)
         values = {"words": words, "example": example, "place": place, "several": several}
@@ -140,7 +150,7 @@ class Answer:
         }
         if status == 204:
             return OpenAPIResponse(self.words, headers=headers)
-        schema = Schema(type=OpenAPIType.OBJECT) if self.kind is None else _schema_of(self.kind)
+        schema = Schema(type=OpenAPIType.OBJECT) if self.kind is None else schema_of(self.kind)
         return OpenAPIResponse(self.words, headers=headers, content={"application/json": OpenAPIMediaType(schema)})
 
 
@@ -154,7 +164,7 @@ class Body:
 
     def shown(self) -> RequestBody:
         """The body as it stands in the description."""
-        schema = Schema(type=OpenAPIType.OBJECT) if self.kind is None else _schema_of(self.kind)
+        schema = Schema(type=OpenAPIType.OBJECT) if self.kind is None else schema_of(self.kind)
         content = {"application/json": OpenAPIMediaType(schema, example=self.example)}
         return RequestBody(content=content, required=not self.optional)
 

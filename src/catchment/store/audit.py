@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from ..clock import render_moment
 from .engines import Connection, Database, mapped, transaction
 
-__all__ = ["INSERT", "Entry", "deny", "entries", "guard", "note", "row"]
+__all__ = ["INSERT", "Asked", "Entry", "Tried", "deny", "find", "guard", "note", "row"]
 
 _MAX_TEXT = 512
 _COLUMNS = "action, object, principal, key_id, before, after, result, request_id"
@@ -65,8 +64,56 @@ def deny(database: Database, entry: Entry, now: datetime) -> None:
         note(sql, replace(entry, before=None, after=None, result="denied"), now)
 
 
-def entries(sql: Connection, *, limit: int = 100) -> Sequence[tuple[str, Entry]]:
-    """The last entries, each with its moment, newest first."""
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One try as it stands in the audit. id: rises with time; at: the moment, as text."""
+
+    id: int
+    at: str
+    action: str
+    object: str
+    principal: str
+    key_id: str
+    before: int | None
+    after: int | None
+    result: Literal["allowed", "denied"]
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which tries are meant; what is left out is not asked for.
+
+    who: a user's UUID or a key's id. what: an object, or what stands before a slash of it: `providers/reviews`.
+    since, until: from then on, and before then.
+    """
+
+    who: str = ""
+    what: str = ""
+    action: str = ""
+    result: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def find(sql: Connection, asked: Asked, *, before: int | None = None, limit: int = 50) -> list[Tried]:
+    """The tries that are meant, newest first, from before the one of that id."""
+    below = asked.what.rstrip("/") + "/"
+    terms: list[tuple[str, tuple[object, ...], object]] = [
+        ("id < ?", (before,), before),
+        ("(principal = ? OR key_id = ?)", (asked.who, asked.who), asked.who),
+        ("(object = ? OR substr(object, 1, ?) = ?)", (asked.what, len(below), below), asked.what),
+        ("action = ?", (asked.action,), asked.action),
+        ("result = ?", (asked.result,), asked.result),
+        ("at >= ?", (asked.since and render_moment(asked.since),), asked.since),
+        ("at < ?", (asked.until and render_moment(asked.until),), asked.until),
+    ]
+    meant = [(text, values) for text, values, given in terms if given not in (None, "")]
+    where = " AND ".join(text for text, _ in meant) or "1 = 1"
+    values = [value for _, some in meant for value in some]
     with mapped():
-        rows = sql.execute(f"SELECT at, {_COLUMNS} FROM _audit ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (columns above)
-        return [(at, Entry(*rest)) for at, *rest in rows]
+        rows = sql.execute(
+            f"SELECT id, at, {_COLUMNS} FROM _audit WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 (terms above)
+            (*values, limit),
+        ).fetchall()
+    return [Tried(*row) for row in rows]

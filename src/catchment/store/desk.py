@@ -1,4 +1,4 @@
-"""What lies beside the records for a person to look at: rejects, and drift."""
+"""What lies beside the records for a person to look at: rejects, drift, and the audit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ..clock import render_moment
 from ..drift import Drift, DriftKind, Seen, drifted, jumped, seen_in
+from .audit import Asked, Tried, find
 from .engines import Connection, mapped
 
 __all__ = ["Desk", "Noted", "Reason", "Rejected", "known_fields", "note_drift"]
@@ -64,7 +65,7 @@ class Noted:
 
 
 class Desk:
-    """Questions about rejects and drift, on one connection. names: of collections, as `stocks/bars`."""
+    """Questions about rejects, drift and the audit, on one connection. names: of collections, as `stocks/bars`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -105,6 +106,10 @@ class Desk:
                 (*names, 2**62 if before is None else before, limit),
             ).fetchall()
         return [Noted(*row) for row in rows]
+
+    def audit(self, asked: Asked, *, before: int | None = None, limit: int = 50) -> list[Tried]:
+        """Who tried what, newest first, from before the one of that id."""
+        return find(self._connection, asked, before=before, limit=limit)
 
     def drift_since(self, name: str, since: datetime) -> list[Noted]:
         """The drift of one collection that was noted from then on, newest first."""

@@ -1,0 +1,85 @@
+"""The description of the routes about the service itself, made of the types that they answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
+from . import desk, status
+from .told import schema_of
+from .words import ANYWHERE, TEXT, WITH_KEY, Json, errors, query
+
+__all__ = ["service_paths"]
+
+_OPERATING = "/v1/_/"
+_LIMIT: Json = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+_ID: Json = {"type": "integer", "minimum": 0, "maximum": 2**53}
+_RESULT: Json = {"type": "string", "enum": ["allowed", "denied"]}
+_SCHEMAS = {"limit": _LIMIT, "after": _ID, "before": _ID, "id": _ID, "result": _RESULT}
+_UNREADABLE = 503
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A route: its name and words, the type of its answer, and what it is refused with beside what any request is.
+
+    reads: it looks into the database, which may not be there.
+    """
+
+    name: str
+    words: str
+    kind: Any
+    refuses: tuple[int, ...] = ()
+    parameters: Sequence[Json] = ()
+    reads: bool = True
+
+
+def _asked(path: str) -> list[Json]:
+    """The parameters of an operators' list, as its parser knows them."""
+    return [query(name, words, dict(_SCHEMAS.get(name, TEXT))) for name, words in desk.PARAMETERS[path].items()]
+
+
+_COLLECTION = query("collection", "`app/name`.", TEXT, "stocks/bars") | {"required": True}
+_ROUTES = {
+    "/v1": _Told("index", "The apps and their collections", status.Index, reads=False),
+    "/v1/_/feeds": _Told("feeds", "What is collected, from where and when", status.Feeds, reads=False),
+    "/v1/_/partitions": _Told(
+        "partitions",
+        "The partitions of a collection and their last verdicts",
+        status.Partitions,
+        (404,),
+        [_COLLECTION],
+    ),
+    "/v1/_/rejects": _Told(
+        "rejects", "Rows that became no records, and why", desk.Rejects, (404,), _asked("/v1/_/rejects")
+    ),
+    "/v1/_/drift": _Told("drift", "What upstreams changed", desk.Drifts, (404,), _asked("/v1/_/drift")),
+    "/v1/_/audit": _Told("audit", "Who tried to write what", desk.Tries, (), _asked("/v1/_/audit")),
+    "/health/live": _Told("live", "Whether the process answers", status.Live, reads=False),
+    "/health/ready": _Told("ready", "Whether the data can be read", status.Ready),
+    "/health/data": _Told("data_health", "How old each collection is", status.Ages),
+}
+
+
+def service_paths(*, operates: bool) -> tuple[Json, Json]:
+    """The paths, those for operators where the reader is one, and the schemas that they refer to."""
+    shown = {path: told for path, told in _ROUTES.items() if operates or not path.startswith(_OPERATING)}
+    parts: Json = {}
+    for told in shown.values():
+        parts |= schema_of(told.kind).parts
+    return {path: {"get": _operation(path, told)} for path, told in shown.items()}, parts
+
+
+def _operation(path: str, told: _Told) -> Json:
+    content = {"application/json": {"schema": schema_of(told.kind).told}}
+    refused = [status for status in ANYWHERE if told.reads or status != _UNREADABLE]
+    return {
+        "operationId": told.name,
+        "tags": ["service"],
+        "summary": told.words,
+        "parameters": list(told.parameters),
+        **({"security": WITH_KEY} if path.startswith(_OPERATING) else {}),
+        "responses": {"200": {"description": told.words, "content": content}, **errors(*refused, *told.refuses)},
+    }

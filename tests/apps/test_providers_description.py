@@ -1,0 +1,221 @@
+"""The description of the providers' contract, generic routes and all: nothing is left open, and all of it happens."""
+
+import itertools
+import sqlite3
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import pytest
+from marketplace import BODY, Marketplace, marketplace, user
+
+REVIEWS = "/v1/providers/reviews"
+JOB = {"job_budget_in_pence": 10**9, "skills": BODY["skills"]}
+JOB_ASKED = "job_budget_in_pence=1000000000&skills=SEO+Optimisation"
+NEW = itertools.count(1000)
+_BY_RULE = [("post", REVIEWS, 404), *((method, f"{REVIEWS}/{{key}}", 409) for method in ("put", "patch"))]
+BY_RULE = {*_BY_RULE, ("post", REVIEWS, 409)}
+"""What a declared rule may answer, and that of these reviews does not."""
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    with marketplace(tmp_path_factory.mktemp("market"), CATCHMENT_LIMIT_FAILED_KEYS="off") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def document(market):
+    return market.ask("GET", "/openapi.json", who=0, peer="127.0.0.1").json()
+
+
+def operations(document):
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def objects(value, place=""):
+    """Every schema of an object, with where it stands."""
+    if isinstance(value, dict):
+        if value.get("type") == "object":
+            yield place, value
+        for name, item in value.items():
+            yield from objects(item, f"{place}/{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from objects(item, f"{place}/{number}")
+
+
+def test_no_object_is_left_open(document):
+    open_ones = [
+        place
+        for place, schema in objects(document)
+        if "properties" not in schema and "additionalProperties" not in schema
+    ]
+    assert open_ones == []
+    contents = [
+        answer["content"]["application/json"]
+        for _, _, operation in operations(document)
+        for answer in operation["responses"].values()
+        if "application/json" in answer.get("content", {})
+    ]
+    assert len(contents) > 40
+    assert all(content["schema"] for content in contents)
+
+
+def test_every_write_says_who_may_and_what_it_takes(document):
+    checked = 0
+    for method, path, operation in operations(document):
+        if method == "get" or path.endswith(("/service-providers", "/recommend")):
+            continue
+        names = {item["name"]: item for item in operation["parameters"]}
+        schemes = {name for scheme in operation["security"] for name in scheme}
+        judges = path.endswith("/moderation")
+        assert schemes == {"bearer", "key"} | (set() if judges else {"gateway"}), path
+        assert "Idempotency-Key" in names
+        assert judges or "user-id" in names
+        if "{" in path and (path.startswith("/v1/") or method != "post"):
+            assert names["If-Match"]["required"] is path.startswith("/v1_1"), path
+        if method != "delete":
+            assert operation["requestBody"]["required"] is True
+        checked += 1
+    assert checked == 2 * 7 + 2 * 4
+
+
+def test_a_query_is_described_as_it_is_read(document):
+    listed = document["paths"]["/v1_1/service-providers/recommend"]["get"]["parameters"]
+    schemas = {item["name"]: item["schema"] for item in listed}
+    assert schemas["expected_job_duration_in_days"] == {"type": "integer", "minimum": 1, "maximum": 3660}
+    assert schemas["minimum_review_rating"] == {"type": "number", "minimum": 0, "maximum": 5}
+    assert schemas["rank"] == {"enum": ["best", "price"]}
+    assert schemas["available_from"]["items"] == {"type": "string", "format": "date"}
+    assert {item["name"] for item in listed if item["required"]} == {"job_budget_in_pence", "skills"}
+
+
+# -- every status happens -------------------------------------------------------------------------------------------
+
+BODIES = {  # what is sent to a path with this end; the whole of it where it has several bodies
+    "moderation": {"decision": "publish"},
+    "recommend": JOB,
+    "service-providers": {"skills": BODY["skills"]},
+    "review": {"rating": 3},
+    "service-provider": BODY,
+    "{provider}": BODY,
+}
+QUERIES = {"recommend": JOB_ASKED, "partitions": "collection=providers/reviews"}
+
+
+def body_of(method, path, provider):
+    """A body that the route takes."""
+    if method in ("get", "delete"):
+        return None
+    if not path.startswith("/v1/"):
+        return BODIES[path.rpartition("/")[2]]
+    if path.startswith(REVIEWS):
+        return {"rating": 3} | ({"provider": provider} if method == "post" else {})
+    return {"name": "Other"} if method == "patch" else BODY
+
+
+@dataclass
+class Routes:
+    """The routes, something that is there for each of them, and services where other things happen.
+
+    limited: where a key that proves nobody was tried too often. away: whose database is gone. forgetful: which keeps
+    nothing from before its revision 5.
+    """
+
+    market: Marketplace
+    limited: Marketplace
+    away: Marketplace
+    forgetful: Marketplace
+    provider: str
+    commented: str
+    silent: str
+
+    def ask(self, method, path, *, of=None, ids=None, query="", **headers):
+        """The answer to a request that the route takes, changed in one thing. ids: of a provider and a review."""
+        provider, review = ids or (self.provider, self.commented)
+        url = path.format(provider=provider, review_id=review, key=review if path.startswith(REVIEWS) else provider)
+        asked = "&".join(filter(None, (QUERIES.get(path.rpartition("/")[2]) if method == "get" else "", query)))
+        given = {"if_match": "*", "who": 2 if "review" in path else 1} | self.rights(path) | headers
+        given = {name: value for name, value in given.items() if value is not None}
+        body = body_of(method, path, provider)
+        return (of or self.market).ask(method.upper(), f"{url}?{asked}" if asked else url, body, **given)
+
+    def rights(self, path):
+        if path.endswith("moderation"):
+            return {"who": 0} | self.market.key(9, "moderate")
+        return {"who": 0} | self.market.key(8, "operate") if path.startswith("/v1/_/") else {}
+
+    def lost(self, method, path):
+        if path.startswith("/v1/_/"):
+            return self.market.ask(method, f"{path}?collection=providers/nothing", **self.rights(path))
+        return self.ask(method, path, ids=(user(404), user(404)))
+
+    def fresh(self):
+        provider = self.market.offer()
+        return provider, self.market.rate(provider, 4, comment="x").json()["id"]
+
+
+NO_KEY = {"who": 0, "authorization": "Bearer ck_nothing"}
+REFUSED = {  # status: how any route comes to it
+    400: lambda routes, *route: routes.ask(*route, query="nothing=1"),
+    401: lambda routes, *route: routes.ask(*route, **NO_KEY),
+    403: lambda routes, *route: routes.ask(*route, **{"who": 3} | routes.market.key(4, "write")),
+    404: lambda routes, *route: routes.lost(*route),
+    406: lambda routes, *route: routes.ask(*route, accept="text/plain"),
+    409: lambda routes, *route: routes.ask(*route, ids=("", routes.silent)),
+    410: lambda routes, *route: routes.ask(*route, query="as_of=1", of=routes.forgetful),
+    412: lambda routes, *route: routes.ask(*route, if_match='"other"'),
+    413: lambda routes, *route: routes.ask(*route, content_length=str(2**31)),
+    414: lambda routes, *route: routes.ask(*route, query="x" * 2**14),
+    415: lambda routes, *route: routes.ask(*route, content_type="text/plain"),
+    422: lambda routes, *route: routes.ask(*route, who=0, authorization=None, user_id="x"),
+    428: lambda routes, *route: routes.ask(*route, if_match=None),
+    429: lambda routes, *route: routes.ask(*route, of=routes.limited, **NO_KEY),
+    431: lambda routes, *route: routes.ask(*route, x_long="x" * 2**16),
+    503: lambda routes, *route: routes.ask(*route, of=routes.away),
+}
+
+
+def answered(routes, method, path, status):
+    """The answer of the route with this status, made to happen."""
+    if status in REFUSED:
+        return REFUSED[status](routes, method, path)
+    if status == 304:
+        return routes.ask(method, path, if_none_match=routes.ask(method, path).headers["etag"])
+    if status == 201:  # somebody's first one
+        return routes.ask(method, path, **{"who": next(NEW), "if_match": None} if "review" in path else {})
+    return routes.ask(method, path, ids=routes.fresh() if method != "get" else None)
+
+
+@pytest.fixture
+def routes(market, tmp_path):
+    with ExitStack() as stack:
+        limited, away, forgetful = (
+            stack.enter_context(marketplace(tmp_path / name, **settings))
+            for name, settings in (("limited", {"CATCHMENT_LIMIT_FAILED_KEYS": "1/hour,1"}), ("away", {}), ("old", {}))
+        )
+        limited.ask("GET", "/health", None, **NO_KEY)
+        away.database.rename(away.database.with_name("elsewhere"))
+        with closing(sqlite3.connect(forgetful.database)) as sql, sql:
+            sql.execute("UPDATE _collection SET revision = 8, horizon = 5")
+        provider = market.offer()
+        reviews = [market.rate(provider, 4, who, comment=text).json()["id"] for who, text in ((2, "x"), (5, None))]
+        yield Routes(market, limited, away, forgetful, provider, *reviews)
+
+
+def test_every_status_that_is_described_happens(routes, document):
+    tried, wrong = 0, []
+    for method, path, operation in operations(document):
+        for status in sorted(map(int, operation["responses"])):
+            if (method, path, status) in BY_RULE:
+                continue
+            answer = answered(routes, method, path, status)
+            tried += 1
+            if answer.status_code != status:
+                wrong.append(f"{method} {path}: {answer.status_code}, not {status}: {answer.text[:120]}")
+    assert not wrong, "\n".join(wrong)
+    assert tried > 400
