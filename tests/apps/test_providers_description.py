@@ -12,8 +12,7 @@ REVIEWS = "/v1/providers/reviews"
 JOB = {"job_budget_in_pence": 10**9, "skills": BODY["skills"]}
 JOB_ASKED = "job_budget_in_pence=1000000000&skills=SEO+Optimisation"
 NEW = itertools.count(1000)
-_BY_RULE = [("post", REVIEWS, 404), *((method, f"{REVIEWS}/{{key}}", 409) for method in ("put", "patch"))]
-BY_RULE = {*_BY_RULE, ("post", REVIEWS, 409)}
+BY_RULE = {("post", REVIEWS, 404)}
 """What a declared rule may answer, and that of these reviews does not."""
 
 
@@ -123,13 +122,16 @@ class Routes:
     """The routes, something that is there for each of them, and services where other things happen.
 
     limited: where a key that proves nobody was tried too often. away: whose database is gone. forgetful: which keeps
-    nothing from before its revision 5.
+    nothing from before its revision 5. changed: where what is stored, `declared_otherwise`, fits no declaration now.
+    silent: a review without a comment.
     """
 
     market: Marketplace
     limited: Marketplace
     away: Marketplace
     forgetful: Marketplace
+    changed: Marketplace
+    declared_otherwise: tuple[str, str]
     provider: str
     commented: str
     silent: str
@@ -154,6 +156,11 @@ class Routes:
             return self.market.ask(method, f"{path}?collection=providers/nothing", **self.rights(path))
         return self.ask(method, path, ids=(user(404), user(404)))
 
+    def clash(self, method, path):
+        if path.endswith("/moderation"):
+            return self.ask(method, path, ids=("", self.silent))
+        return self.ask(method, path, of=self.changed, ids=self.declared_otherwise)
+
     def fresh(self):
         provider = self.market.offer()
         return provider, self.market.rate(provider, 4, comment="x").json()["id"]
@@ -166,7 +173,7 @@ REFUSED = {  # status: how any route comes to it
     403: lambda routes, *route: routes.ask(*route, **{"who": 3} | routes.market.key(4, "write")),
     404: lambda routes, *route: routes.lost(*route),
     406: lambda routes, *route: routes.ask(*route, accept="text/plain"),
-    409: lambda routes, *route: routes.ask(*route, ids=("", routes.silent)),
+    409: lambda routes, *route: routes.clash(*route),
     410: lambda routes, *route: routes.ask(*route, query="as_of=1", of=routes.forgetful),
     412: lambda routes, *route: routes.ask(*route, if_match='"other"'),
     413: lambda routes, *route: routes.ask(*route, content_length=str(2**31)),
@@ -194,17 +201,27 @@ def answered(routes, method, path, status):
 @pytest.fixture
 def routes(market, tmp_path):
     with ExitStack() as stack:
-        limited, away, forgetful = (
+        limited, away, forgetful, changed = (
             stack.enter_context(marketplace(tmp_path / name, **settings))
-            for name, settings in (("limited", {"CATCHMENT_LIMIT_FAILED_KEYS": "1/hour,1"}), ("away", {}), ("old", {}))
+            for name, settings in (
+                ("limited", {"CATCHMENT_LIMIT_FAILED_KEYS": "1/hour,1"}),
+                ("away", {}),
+                ("old", {}),
+                ("changed", {}),
+            )
         )
         limited.ask("GET", "/health", None, **NO_KEY)
         away.database.rename(away.database.with_name("elsewhere"))
         with closing(sqlite3.connect(forgetful.database)) as sql, sql:
             sql.execute("UPDATE _collection SET revision = 8, horizon = 5")
+        fitting = changed.offer()
+        otherwise = fitting, changed.rate(fitting, 4).json()["id"]
+        with closing(sqlite3.connect(changed.database)) as sql, sql:
+            for table in ("providers_providers", "providers_reviews"):
+                sql.execute(f"UPDATE {table} SET _doc = json_set(_doc, '$.created_at', 1)")
         provider = market.offer()
         reviews = [market.rate(provider, 4, who, comment=text).json()["id"] for who, text in ((2, "x"), (5, None))]
-        yield Routes(market, limited, away, forgetful, provider, *reviews)
+        yield Routes(market, limited, away, forgetful, changed, otherwise, provider, *reviews)
 
 
 def test_every_status_that_is_described_happens(routes, document):

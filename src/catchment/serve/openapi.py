@@ -277,15 +277,14 @@ def _write_operation(
 def _refused(resource: Resource | Feed, name: str) -> list[int]:
     """What this write is refused with, as the declaration has it, beside what any request is."""
     assert isinstance(resource, Resource)
-    creates, alone, replaces = name == "create", resource.one_per_owner, resource.again is REPLACE
-    # What is created may replace an earlier one, and what is changed may become what another one is already.
-    clashes = alone is not None and (not replaces if creates else not set(alone) <= set(resource.fixed))
-    by_rule = resource.refuse is not None and name != "delete"
+    creates, alone, replaces = name == "create", resource.one_per_owner is not None, resource.again is REPLACE
+    looks = resource.refuse is not None  # at what else is stored, before it is created
     holds = {
-        404: not creates or not resource.public or by_rule,
-        409: by_rule or (clashes and name != "delete"),
-        412: not creates or alone is not None,
-        428: resource.if_match and (not creates or (alone is not None and replaces)),
+        404: not creates or not resource.public or looks,
+        # There is such a one already, or what is stored is no longer what is declared.
+        409: not creates or alone or looks,
+        412: not creates or alone,
+        428: resource.if_match and (not creates or (alone and replaces)),
     }
     return [status for status, may_be in holds.items() if may_be]
 

@@ -196,7 +196,7 @@ _DECISIONS = {"publish": "published", "refuse": "refused"}
     "/reviews/{review_id:str}/moderation",
     serves=ONLY,
     status_code=200,
-    operation_class=writing("A comment published or refused", {200: _STORED}, body=DECISION, refuses=[404, 409]),
+    operation_class=writing("A comment published or refused", {200: _STORED}, body=DECISION, refuses=[404]),
 )
 async def moderate(
     request: Ask, store: Store, writes: Writes, review_id: FromPath[str], version: Version

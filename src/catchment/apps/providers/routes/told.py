@@ -143,7 +143,8 @@ def writing(
 
     def told(version: Version) -> Any:
         headers = _headers(version, tagged=tagged, keyed=tagged and not replaces)
-        meant = (412, *((428,) if version >= (1, 1) else ())) if tagged else ()
+        # 409: what is stored is no longer what is declared; of a judgement, there is nothing to judge.
+        meant = (409, 412, *((428,) if version >= (1, 1) else ())) if tagged else ()
         return described(
             summary,
             path | query(*names) | headers | ({} if judges else _USER),
