@@ -47,6 +47,7 @@ class App:
     people: has made-up people write through the API, as a `Crowd` says, and gives lines that say what they wrote.
     settings: what its own routes read, beside what feeds and resources refer to.
     demo: from the stand-in's size to the settings with which it is asked, e.g. a key that it takes.
+    example: a GET, as path and query, whose answer shows what the app is for; of the demo's data too.
     home: the path that `/` means to whoever asks for data, where this app is served alone.
     after: called with the `Data` of this moment after each run that changed something, in the collecting process: it
     can read and nothing else, and what it raises makes the run incomplete and stops nobody.
@@ -66,6 +67,7 @@ class App:
     raw: RawFiles | None = field(default=None, kw_only=True, repr=False)
     people: Callable[[Any], Iterator[str]] | None = field(default=None, repr=False)
     demo: Callable[[str], Mapping[str, str]] = field(default=lambda _: {}, repr=False)
+    example: str = field(default="", kw_only=True)
     target: str = field(default="", kw_only=True, compare=False)
     only: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
     views: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
@@ -76,6 +78,8 @@ class App:
             raise DeclarationError(where, "the name is lower case letters and digits")
         if self.home and not self.home.startswith("/"):
             raise DeclarationError(f"{where}: home", f"{self.home} is no path", hint='e.g. home="/incidents"')
+        if self.example and not self.example.startswith("/"):
+            raise DeclarationError(f"{where}: example", f"{self.example} is no path", hint='e.g. example="/incidents"')
         for name in self.views:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.startswith(f"{self.name}_"):
                 raise DeclarationError(f"{where}: views", f"{name} is no name of a view, or one of our tables")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from .app import App
+from .clock import open_clock
 from .processes import Children
 from .settings import Settings
 from .standin import Crowd
+from .store.engines import database_of
+from .store.keys import create
 from .store.store import Store
 
-__all__ = ["demo_settings", "people_write", "pointed_at", "start_standins"]
+__all__ = ["demo_settings", "first_requests", "people_write", "pointed_at", "reading_key", "start_standins"]
 
 
 def demo_settings(settings: Settings, size: str) -> Settings:
@@ -39,6 +43,22 @@ def people_write(apps: Sequence[App], store: Store, address: str) -> Iterator[st
         if app.people and not any(store.extent(app, resource)[0] for resource in app.resources):
             for line in app.people(Crowd(address=address)):
                 yield f"{app.name}: {line}"
+
+
+def first_requests(apps: Sequence[App], address: str, key: str) -> Iterator[str]:
+    """A request for each app, as a person types it, and where to read on. key: for what not everybody may read."""
+    yield "\nAsk, in another terminal:"
+    for app in apps:
+        public = [feed.public for feed in app.feeds] + [resource.public for resource in app.resources]
+        proof = "" if all(public) else f" -H 'Authorization: Bearer {key}'"
+        yield f"  curl{proof} '{address}{app.example}'"
+    yield f"\nEvery route is described at {address}/docs. Ctrl+C ends it all."
+
+
+def reading_key(settings: Settings) -> str:
+    """A new key that reads what not everybody may read of the demo."""
+    now = open_clock(settings.get("CATCHMENT_CLOCK")).now()
+    return create(database_of(settings.database), "demo", str(uuid4()), {"read"}, now)[0]
 
 
 def pointed_at(app: App, url: str, size: str) -> dict[str, str]:

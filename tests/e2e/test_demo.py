@@ -1,15 +1,18 @@
 """The demo as a person starts it, through a pipe, with nothing set that would flush for it."""
 
 import json
+import shlex
 import signal
 import socket
 from contextlib import closing
 from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from commands import NOW, WAIT_S, ended, killed
 from numbers_upstream import Numbers, write_feeds
 
+from catchment.app import load_app
 from catchment.clock import FakeClock
 from catchment.standin import serve_in_thread
 
@@ -42,6 +45,22 @@ def read(port: int, path: str, method: str = "GET", **headers: str):
         return answer.status, json.loads(answer.read())
 
 
+# App -> the member of its answer that has something in it; "" is the answer itself.
+SHOWN = {"police": "total", "stocks": "data", "incidents": "", "episodes": "results", "providers": "items"}
+
+
+def answered(line: str) -> int:
+    """The status of a request that was printed as a `curl` command, and answered with something."""
+    command, *options, url = shlex.split(line)
+    assert command == "curl"
+    headers = dict(option.split(": ", 1) for option in options if option != "-H")
+    place = urlsplit(url)
+    status, content = read(place.port, f"{place.path}?{place.query}", **headers)
+    app, member = next((app, member) for app, member in SHOWN.items() if load_app(app).example in url)
+    assert content[member] if member else content, app
+    return status
+
+
 def test_people_have_written_when_the_demo_says_so(place):
     port = free_port()
     process = place.start("demo", "--port", str(port))
@@ -51,6 +70,10 @@ def test_people_have_written_when_the_demo_says_so(place):
         assert (status, content["pagination"]["count"]) == (200, 20)
         assert sum(item["review_count"] for item in content["service_providers"]) == 40
         assert read(port, "/v1/providers/reviews?count=exact")[1]["meta"]["count"] == 40
+        said(process, "Ask, in another terminal")
+        lines = [process.stdout.readline() for _ in SHOWN]
+        assert [answered(line) for line in lines] == [200] * len(SHOWN)
+        assert f"http://127.0.0.1:{port}/docs" in said(process, "Ctrl+C")
         process.send_signal(signal.SIGINT)
         done = ended(process)
     except BaseException:

@@ -17,18 +17,16 @@ from ..settings import Settings, load_settings
 if TYPE_CHECKING:  # it loads the database: only for commands that use it
     from ..runs import Scope
 
-Targets = Annotated[
-    list[str], typer.Argument(metavar="TARGET", help="APP, APP/FEED or MODULE:app.", show_default=False)
-]
+Targets = Annotated[list[str], typer.Argument(metavar="TARGET", help="APP, APP/FEED or FILE:app.", show_default=False)]
 OptionalTargets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TARGET", help="APP, APP/FEED or MODULE:app. Default: all that is stored.", show_default=False
+        metavar="TARGET", help="APP, APP/FEED or FILE:app. Default: all that is stored.", show_default=False
     ),
 ]
 CheckedTargets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TARGET", help="APP or MODULE:app. Default: the apps that ship.", show_default=False),
+    typer.Argument(metavar="TARGET", help="APP or FILE:app. Default: the apps that ship.", show_default=False),
 ]
 DataFlag = Annotated[str, typer.Option("--data", help="The data folder.", show_default="./catchment-data")]
 HostFlag = Annotated[str, typer.Option("--host", help="The address to serve on.", show_default="127.0.0.1")]

@@ -34,7 +34,7 @@ from .arguments import (
     read_settings,
 )
 from .output import console as open_console
-from .output import print_json
+from .output import print_json, say
 
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
     from rich.console import Console
@@ -61,7 +61,7 @@ def demo(
     port: PortFlag = "",
 ) -> None:
     """Show it: stand-in upstreams, everything collected from them, then served. No key, no network."""
-    from ..demo import demo_settings, people_write, start_standins
+    from ..demo import demo_settings, first_requests, people_write, reading_key, start_standins
     from ..processes import Children
 
     apps = [load_app(name) for name in SHIPPED]
@@ -69,6 +69,7 @@ def demo(
     settings = demo_settings(read_settings(data, host, port), one_of("--size", size, SIZES))
     if not once:
         _check_port(settings)
+    console.print("Starting stand-in upstreams ...", highlight=False)
     with Children(os.environ) as children:
         settings = start_standins(apps, children, settings, size)
         # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
@@ -76,15 +77,16 @@ def demo(
             "demo", {"CATCHMENT_WITHOUT_KEYS": "yes", "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8"}
         )
         named = ", ".join(item.name for item in apps if item.feeds)
-        console.print(f"Stand-in upstreams are up. Collecting {named} into {settings.data}", highlight=False)
+        say(console, f"Stand-in upstreams are up. Collecting {named} into {settings.data}")
         summaries = _collect(apps, {}, settings, console)
         if once:
             _finish(summaries)
-        address = f"http://{settings.host}:{settings.port}"
-        console.print(
-            f"Read {address}/docs, or ask: curl '{address}/v1/stocks/bars?symbol=IBM&limit=1'", highlight=False
-        )
-        _up(list(SHIPPED), apps, settings, children, console, people_write)
+
+        def begun(apps: Sequence[App], store: Store, address: str) -> Iterator[str]:
+            yield from people_write(apps, store, address)
+            yield from first_requests(apps, address, reading_key(settings))
+
+        _up(list(SHIPPED), apps, settings, children, console, begun)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment collect police --only force=leicestershire")
@@ -340,15 +342,15 @@ def _up(
     settings: Settings,
     children: Children,
     console: Console,
-    written: Callable[[Sequence[App], Store, str], Iterator[str]] = lambda *_: iter(()),
+    begun: Callable[[Sequence[App], Store, str], Iterator[str]] = lambda *_: iter(()),
 ) -> None:
     """Serves in a child process and collects in this one, on one database.
 
-    written: writes to the API at an address once it answers, and gives lines that say so.
+    begun: what there is to do once the API answers at an address, and to say.
     """
     # Asked to end while it starts, it has nothing to finish: that is its ordinary end too.
     with suppress(Stopped):
-        _serve_and_collect(targets, apps, settings, children, console, written)
+        _serve_and_collect(targets, apps, settings, children, console, begun)
     console.print("stopped collecting", highlight=False)
 
 
@@ -358,7 +360,7 @@ def _serve_and_collect(
     settings: Settings,
     children: Children,
     console: Console,
-    written: Callable[[Sequence[App], Store, str], Iterator[str]],
+    begun: Callable[[Sequence[App], Store, str], Iterator[str]],
 ) -> None:
     from ..operate import check_all, keep_collecting
 
@@ -367,9 +369,9 @@ def _serve_and_collect(
         check_all(apps, store, settings, clock)  # before anybody is served by what ends at once
         given = {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
         server, line = children.ready(["serve", *targets], given, without=_secret_names(apps))
-        console.print(line, highlight=False)
-        for said in written(apps, store, line.rpartition(" ")[2]):
-            console.print(said, highlight=False)
+        say(console, line)
+        for said in begun(apps, store, line.rpartition(" ")[2]):
+            say(console, said)
 
         def watch() -> None:
             if (code := server.poll()) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "print_json"]
+__all__ = ["console", "print_json", "say"]
 
 
 def console() -> Console:
@@ -24,3 +24,8 @@ def print_json(value: Any) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def say(screen: Console, line: str) -> None:
+    """Prints a line as it is: what may be copied is not broken into several."""
+    screen.print(line, highlight=False, markup=False, soft_wrap=True)

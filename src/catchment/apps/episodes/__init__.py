@@ -1,7 +1,6 @@
 """episodes: the episodes of chosen television series, with the history of their ratings and what people say of them.
 
-Three feeds follow each other, each by the rows of the one before: a series says how many seasons it has, a season
-names its episodes.
+Three feeds, each by the rows of the one before: a series says how many seasons it has, a season names its episodes.
 """
 
 from __future__ import annotations
@@ -146,4 +145,5 @@ app = App(
     settings=[OPEN, Setting("DATA_DIR", "data")],
     raw=RawFiles(raw_name, whole="alldata"),
     demo=demo,
+    example="/episodes?gt_imdb_rating=8.8",
 )

@@ -137,4 +137,5 @@ app = App(
     settings=[FILE],
     standin=stand_in,
     demo=demo,
+    example="/incidents?limit=2",
 )

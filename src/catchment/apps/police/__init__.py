@@ -113,4 +113,11 @@ stops = Feed(
     public=True,
 )
 
-app = App("police", feeds=[forces, availability, stops], routes=routes, standin=stand_in, demo=demo)
+app = App(
+    "police",
+    feeds=[forces, availability, stops],
+    routes=routes,
+    standin=stand_in,
+    demo=demo,
+    example="/police/v1/breakdown?by=gender,outcome&top=3",
+)

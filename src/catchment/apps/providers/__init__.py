@@ -104,4 +104,5 @@ app = App(
     routes=routes,
     settings=[PRIOR_MEAN, PRIOR_WEIGHT],
     people=people,
+    example="/v1_1/service-providers?page_size=2",
 )

@@ -126,5 +126,6 @@ app = App(
     routes=routes,
     standin=stand_in,
     demo=demo,
+    example="/api/financial_data?symbol=IBM&limit=3",
     views={"financial_data": FINANCIAL_DATA},
 )

@@ -1,0 +1,4 @@
+# app shop: example: prices is no path
+from catchment import App
+
+App("shop", example="prices")
