@@ -15,7 +15,8 @@ from demo_feeds import BARS, NOTES, Bar
 
 from catchment.feed import CONTENT
 from catchment.record import Record, stored_values, to_stored
-from catchment.store.tables import LEDGER, OWN, Collection, current_table, version_table
+from catchment.store.schema import LEDGER
+from catchment.store.tables import OWN, Collection, current_table, version_table
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COLLECTED = "2026-01-31T04:00:00.000000Z"

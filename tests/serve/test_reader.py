@@ -340,7 +340,7 @@ def test_more_readers_than_are_kept_share_the_file(store, reader):
 def test_the_database_is_a_file():
     assert database_of("sqlite:////data/x.sqlite") == File(Path("/data/x.sqlite"))
     assert database_of("sqlite:///./x.sqlite") == File(Path("x.sqlite"))
-    for other in ("postgresql://localhost/x", "sqlite://", "sqlite:///", "x.sqlite"):
+    for other in ("mysql://localhost/x", "sqlite://", "sqlite:///", "x.sqlite"):
         with pytest.raises(StoreError):
             database_of(other)
 

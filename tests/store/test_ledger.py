@@ -17,7 +17,7 @@ from catchment.plan import State, due_at, plan
 from catchment.settings import Settings
 from catchment.store.ledger import LEASE, Outcome
 from catchment.store.tables import Collection
-from catchment.store.workers import Workers
+from catchment.store.workers import LocalWorkers
 
 KEY = "shelf=one"
 
@@ -175,7 +175,7 @@ def test_what_the_ledger_says_is_what_the_plan_needs(here):
 
 
 def test_a_worker_is_alive_until_it_closes(tmp_path):
-    one, other = Workers(tmp_path), Workers(tmp_path)
+    one, other = LocalWorkers(tmp_path), LocalWorkers(tmp_path)
     assert (one.alive(one.me), one.alive(other.me), other.alive(one.me)) == (True, True, True)
     other.close()
     assert (one.alive(other.me), one.alive("nobody"), one.alive("../../etc/passwd")) == (False, False, False)
@@ -185,6 +185,6 @@ def test_a_worker_is_alive_until_it_closes(tmp_path):
 
 def test_what_dead_workers_left_is_swept_away(tmp_path):
     (tmp_path / "1-dead").touch()
-    one = Workers(tmp_path)
+    one = LocalWorkers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [one.me]
     one.close()

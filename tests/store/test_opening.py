@@ -129,7 +129,7 @@ def test_a_full_disk_is_unavailable_and_writes_nothing(here):
     assert here.merge(lease, page).counts.new == 2000
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:canary-password@host/db", "sqlite:///", "mysql:x", ""])
+@pytest.mark.parametrize("url", ["mysql://me:canary-password@host/db", "sqlite:///", "mysql:x", ""])
 def test_a_database_of_another_engine_is_refused_without_its_password(url):
     with pytest.raises(StoreError, match="sqlite:///PATH") as caught:
         database_of(url)

@@ -65,7 +65,7 @@ class Archive:
             if digest and not chunks and not self.has(digest):  # removed since: nothing cited it until now
                 chunks = list(_chunks(answer.body))
             sql.executemany(
-                "INSERT OR IGNORE INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?)",
+                _STORE_CHUNK,
                 [(digest, number, size, data) for number, (size, data) in enumerate(chunks)],
             )
             row = sql.execute(
@@ -119,11 +119,14 @@ class Archive:
         return b"".join(unpack(data) for (data,) in rows)
 
 
+_STORE_CHUNK = "INSERT INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+
 def store_body(sql: Connection, body: bytes) -> str:
     """Inside a transaction: keeps a body, and gives its digest."""
     digest = hashlib.sha256(body).hexdigest()
     sql.executemany(
-        "INSERT OR IGNORE INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?)",
+        _STORE_CHUNK,
         [(digest, number, size, data) for number, (size, data) in enumerate(_chunks(body))],
     )
     return digest

@@ -84,11 +84,12 @@ def _apply(sql: Connection, rule: Rule, collections: Sequence[Collection | None]
 
 
 _STATES = {
-    "@neighbours": "(SELECT *, lag(_version) OVER w AS before, lag(_hash) OVER w AS hash_before,"
+    "@neighbours": "(SELECT every.*, lag(_version) OVER w AS before, lag(_hash) OVER w AS hash_before,"
     " lag(_gone) OVER w AS gone_before, lag(_said_at) OVER w AS said_before, lag(_until) OVER w AS until_before,"
-    " lag(_until_revision) OVER w AS revision_before FROM @all WINDOW w AS (PARTITION BY _key ORDER BY _version))",
+    " lag(_until_revision) OVER w AS revision_before FROM @all"
+    " WINDOW w AS (PARTITION BY _key ORDER BY _version)) AS neighbours",
     "@all": "(SELECT _key, _version, _hash, _said_at, _revision, _until, _until_revision, _gone FROM @versions"
-    " UNION ALL SELECT _key, _version, _hash, _said_at, _revision, NULL, NULL, 0 FROM @rows)",
+    " UNION ALL SELECT _key, _version, _hash, _said_at, _revision, NULL, NULL, 0 FROM @rows) AS every",
 }
 """Words of the statements below: all versions of a collection, and each beside the one before it."""
 
@@ -217,6 +218,11 @@ def _brought_back(sql: Connection, collection: Collection) -> Iterator[str]:
             yield f"{key}: was erased"
 
 
+def _half_erased(sql: Connection, _: Collection | None) -> Iterator[str]:
+    for name, digest in sql.execute("SELECT collection, hash FROM _erased WHERE done_at IS NULL"):
+        yield f"{name} #{digest.hex()[:16]}: was not erased to the end; run the same catchment erase again"
+
+
 # -- the rules ------------------------------------------------------------------------------------------------------
 
 _COUNT = "SELECT (SELECT count(*) FROM @rows) + (SELECT count(*) FROM @versions)"
@@ -233,7 +239,8 @@ RULES = (
         "versions of a key are numbered without a gap",
         _COUNT,
         _by_sql(
-            "SELECT _key || ': version ' || _version || ' follows ' || coalesce(before, 'nothing') FROM @neighbours"
+            "SELECT _key || ': version ' || _version || ' follows ' || coalesce(CAST(before AS TEXT), 'nothing')"
+            " FROM @neighbours"
             # Retention takes the first ones away; then the horizon stands inside of the generation.
             " WHERE _version <> before + 1 OR (before IS NULL AND _version <> 1 AND"
             " (SELECT horizon % 1000000 FROM _collection WHERE name = :name) = 0)"
@@ -245,7 +252,7 @@ RULES = (
         _COUNT,
         _by_sql(
             "SELECT _key || ': version ' || _version || ' is the one before' FROM @neighbours"
-            " WHERE _hash = hash_before AND NOT gone_before"
+            " WHERE _hash = hash_before AND gone_before = 0"
         ),
     ),
     Rule(
@@ -263,10 +270,9 @@ RULES = (
         "no version is from a revision that there was not",
         _COUNT,
         _by_sql(
-            "SELECT _key || ': version ' || _version || ' is of revision ' ||"
-            " max(_revision, coalesce(_until_revision, 0)) FROM @all"
-            " WHERE max(_revision, coalesce(_until_revision, 0)) >"
-            " (SELECT revision FROM _collection WHERE name = :name)"
+            "SELECT _key || ': version ' || _version || ' is of revision ' || CASE WHEN _until_revision > _revision"
+            " THEN _until_revision ELSE _revision END FROM @all, (SELECT revision AS last FROM _collection"
+            " WHERE name = :name) AS told WHERE _revision > last OR _until_revision > last"
         ),
     ),
     Rule(
@@ -278,11 +284,12 @@ RULES = (
     Rule(
         "I13",
         "nothing is retired by an attempt that was not complete",
-        "SELECT count(*) FROM @versions WHERE _gone",
+        "SELECT count(*) FROM @versions WHERE _gone = 1",
         _by_sql(
             "SELECT v._key || ': was retired by attempt ' || a.id || ', which was ' || coalesce(a.verdict, 'not ended')"
             " FROM @versions v JOIN _commit c ON c.collection = :name AND c.revision = v._until_revision"
-            " JOIN _attempt a ON a.id = c.attempt WHERE v._gone AND a.verdict IS NOT 'complete'"
+            " JOIN _attempt a ON a.id = c.attempt WHERE v._gone = 1"
+            " AND a.verdict IS DISTINCT FROM 'complete'"
         ),
     ),
     Rule(
@@ -310,10 +317,7 @@ LEDGER_RULES = (
         "I7",
         "what was erased is gone from the archive and from the file",
         "SELECT count(*) FROM _erased",
-        _by_sql(
-            "SELECT collection || ' #' || substr(lower(hex(hash)), 1, 16) || ': was not erased to the end;"
-            " run the same catchment erase again' FROM _erased WHERE done_at IS NULL"
-        ),
+        _half_erased,
     ),
     Rule(
         "I8",
@@ -377,7 +381,7 @@ LEDGER_RULES = (
     Rule(
         "I15",
         "an attempt that was not complete changed nothing",
-        "SELECT count(*) FROM _attempt WHERE verdict IS NOT 'complete'",
+        "SELECT count(*) FROM _attempt WHERE verdict IS DISTINCT FROM 'complete'",
         _by_sql(
             "SELECT feed || ' attempt ' || id || ': was ' || verdict || ' and changed records' FROM _attempt"
             " WHERE verdict <> 'complete' AND (new + changed + back + gone > 0 OR revision > 0"

@@ -162,8 +162,9 @@ def note_drift(
         [(feed, partition, attempt, item.kind, item.field, item.detail, at) for item in (*drift, *found)],
     )
     sql.executemany(
-        "INSERT OR REPLACE INTO _field (feed, name, kinds, steady, gone) VALUES (?, ?, ?, ?, ?)",
-        [(feed, name, "|".join(sorted(seen.kinds)), seen.steady, seen.gone) for name, seen in fresh.items()],
+        "INSERT INTO _field (feed, name, kinds, steady, gone) VALUES (?, ?, ?, ?, ?) ON CONFLICT (feed, name)"
+        " DO UPDATE SET kinds = excluded.kinds, steady = excluded.steady, gone = excluded.gone",
+        [(feed, name, "|".join(sorted(seen.kinds)), int(seen.steady), int(seen.gone)) for name, seen in fresh.items()],
     )
 
 

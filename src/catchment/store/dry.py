@@ -19,9 +19,10 @@ from .erasing import NO_BURN, Burn
 from .ledger import Counts, Lease, Ledger, Outcome
 from .marks import Mark
 from .records import Origin, Records
+from .schema import LEDGER
 from .stage import Stage
 from .store import Store
-from .tables import LEDGER, Collection
+from .tables import Collection
 
 __all__ = ["DryStore"]
 

@@ -111,7 +111,7 @@ class Erasure:
         if self._erased.numbered:
             wanted = [f"{key.partition('-')[0]}-" for key in keys]
             found = [
-                self._connection.execute(both.format("substr(_key, 1, ?1) = ?2"), (len(key), key)) for key in wanted
+                self._connection.execute(both.format("substr(_key, 1, length(?1)) = ?1"), (key,)) for key in wanted
             ]
         else:
             found = [self._connection.execute(both.format("_key = ?1"), (key,)) for key in keys]

@@ -42,10 +42,10 @@ class Source:
         """Partition -> when it had last been collected well."""
         with mapped():
             rows = self._connection.execute(
-                "SELECT key, CASE WHEN collected_at <= :at THEN collected_at ELSE (SELECT max(ended_at) FROM _attempt a"
-                " WHERE a.feed = p.feed AND a.partition = p.key AND verdict IN ('complete', 'unchanged')"
-                " AND ended_at <= :at) END AS moment"
-                " FROM _partition p WHERE feed = :feed AND moment IS NOT NULL",
+                "SELECT key, moment FROM (SELECT key, CASE WHEN collected_at <= :at THEN collected_at ELSE"
+                " (SELECT max(ended_at) FROM _attempt a WHERE a.feed = p.feed AND a.partition = p.key"
+                " AND verdict IN ('complete', 'unchanged') AND ended_at <= :at) END AS moment"
+                " FROM _partition p WHERE feed = :feed) AS found WHERE moment IS NOT NULL",
                 {"at": self._at, "feed": self._collection.name},
             ).fetchall()
         return {key: parse_moment(moment) for key, moment in rows}
@@ -110,8 +110,9 @@ class Filled:
         with transaction(self._connection, durable=False) as sql:
             check_mark(sql, mark)
             sql.execute(
-                "INSERT OR REPLACE INTO _filled (feed, source, generation, revision, at, model)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO _filled (feed, source, generation, revision, at, model) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (feed) DO UPDATE SET source = excluded.source, generation = excluded.generation,"
+                " revision = excluded.revision, at = excluded.at, model = excluded.model",
                 (self._collection.name, mark.name, mark.generation, mark.revision, at, mark.model),
             )
 
@@ -156,14 +157,18 @@ class Filled:
         )
         return (
             f'INSERT INTO "{versions}" ({names}, _until, _until_revision, _gone)'  # noqa: S608
-            f' SELECT {names}, max(_said_at, ?), ?, 0 FROM "{table}" WHERE _key = ? AND _hash = ?'
+            f" SELECT {names}, CASE WHEN _said_at > ?1 THEN _said_at ELSE ?1 END, ?2, 0"
+            f' FROM "{table}" WHERE _key = ?3 AND _hash = ?4'
         )
 
     @cached_property
     def _update(self) -> str:
         """Hash, said at, revision, attempt, the fields, document; key, expected hash."""
-        sets = ", ".join(f'"{column.name}" = ?' for column in self._collection.columns)
+        names = [column.name for column in self._collection.columns]
+        sets = ", ".join(f'"{name}" = ?{number}' for number, name in enumerate(names, 5))
+        last = len(names) + 5
         return (
-            f'UPDATE "{self._collection.table}" SET _version = _version + 1, _hash = ?,'  # noqa: S608
-            f" _said_at = max(_said_at, ?), _revision = ?, _attempt = ?, {sets}, _doc = ? WHERE _key = ? AND _hash = ?"
+            f'UPDATE "{self._collection.table}" SET _version = _version + 1, _hash = ?1,'  # noqa: S608
+            " _said_at = CASE WHEN _said_at > ?2 THEN _said_at ELSE ?2 END, _revision = ?3, _attempt = ?4,"
+            f" {sets}, _doc = ?{last} WHERE _key = ?{last + 1} AND _hash = ?{last + 2}"
         )

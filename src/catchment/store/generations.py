@@ -61,7 +61,8 @@ class Next:
 
     def _take(self, sql: Connection, collection: Collection, workers: Workers) -> None:
         _check_alone(sql, collection, workers)
-        sql.execute("INSERT OR REPLACE INTO _meta VALUES (?, ?)", (self._meta, self._me))
+        sql.execute("DELETE FROM _meta WHERE name = ?", (self._meta,))
+        sql.execute("INSERT INTO _meta VALUES (?, ?)", (self._meta, self._me))
 
     def _discard(self, sql: Connection) -> None:
         """Removes what stands under the name of the next generation, and what a switch left of an old one."""
@@ -105,8 +106,9 @@ class Next:
         """
         if not model:
             return
+        sql.execute(_FORGET_PARTITION, (lease.feed, lease.partition.key))
         sql.execute(
-            "INSERT OR REPLACE INTO _partition"
+            "INSERT INTO _partition"
             " (feed, key, params, verdict, collected_at, pass, etag, last_modified, digest, model, records)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -175,8 +177,9 @@ class Next:
                 f"{self.present.name} {partition.key}: another partition has keys of its own records",
                 hint="replay the whole collection",
             ) from error
+        sql.execute(_FORGET_PARTITION, (self.collection.name, partition.key))
         sql.execute(
-            "INSERT OR REPLACE INTO _partition (feed, key, params) VALUES (?, ?, ?)",
+            "INSERT INTO _partition (feed, key, params) VALUES (?, ?, ?)",
             (self.collection.name, partition.key, encode_params(partition)),
         )
 
@@ -217,6 +220,8 @@ def _discard(sql: Connection, staged: Collection, old: str) -> None:
 def _pair(table: str) -> tuple[str, str]:
     return table, f"{table}_version"
 
+
+_FORGET_PARTITION = "DELETE FROM _partition WHERE feed = ? AND key = ?"
 
 _FORGET = (
     "DELETE FROM _collection WHERE name = ?",

@@ -32,6 +32,12 @@ def kept(sql: Connection, app: str, name: str) -> Kept | None:
     return Kept(msgspec.json.decode(row[0]), parse_moment(row[1])) if row else None
 
 
+_KEEP = (
+    "INSERT INTO _kept (app, name, value, at) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (app, name) DO UPDATE SET value = excluded.value, at = excluded.at"
+)
+
+
 def keep(database: Database, collection: Collection, name: str, found: Kept, before: Kept | None) -> Kept:
     """What is kept from now on: what was found, or what another process has kept since `before` was read.
 
@@ -47,7 +53,7 @@ def keep(database: Database, collection: Collection, name: str, found: Kept, bef
             return present
         moment = render_moment(found.at)
         values = (collection.app, name, msgspec.json.encode(found.value).decode(), moment)
-        sql.execute("INSERT OR REPLACE INTO _kept (app, name, value, at) VALUES (?, ?, ?, ?)", values)
+        sql.execute(_KEEP, values)
         if present is not None:
             group = Group(sql, found.at)
             group.raise_revision(collection, moment)

@@ -151,7 +151,7 @@ class Ledger:
         with mapped():
             rows = self._connection.execute(
                 "SELECT p.params, e.pass, a.id, a.verdict, a.reason FROM"
-                " (SELECT feed, partition, pass, max(id) AS last FROM _exchange WHERE feed = ? GROUP BY 2, 3) e"
+                " (SELECT feed, partition, pass, max(id) AS last FROM _exchange WHERE feed = ? GROUP BY 1, 2, 3) e"
                 " JOIN _partition p ON p.feed = e.feed AND p.key = e.partition AND e.pass < p.pass"
                 " JOIN _attempt a ON a.id = (SELECT max(id) FROM _attempt WHERE feed = e.feed"
                 " AND partition = e.partition AND pass = e.pass AND verdict IS NOT NULL) ORDER BY e.last",
@@ -197,8 +197,8 @@ class Ledger:
             " (SELECT feed, partition FROM (SELECT feed, partition, verdict, reason,"
             " row_number() OVER (PARTITION BY feed, partition ORDER BY id DESC) AS place FROM _attempt"
             " WHERE (feed, partition) IN (SELECT feed, key FROM _partition WHERE lease_owner IS NOT NULL))"
-            " WHERE place <= ? GROUP BY feed, partition"
-            " HAVING sum(verdict IS NULL AND reason = 'interrupted') = ?)",
+            " AS last WHERE place <= ? GROUP BY feed, partition"
+            " HAVING count(*) FILTER (WHERE verdict IS NULL AND reason = 'interrupted') = ?)",
             (f"its worker died {DEATHS} times in a row", at, until, DEATHS, DEATHS),
         )
 
@@ -212,7 +212,7 @@ class Ledger:
             sql.executemany(
                 "INSERT INTO _partition (feed, key, params, verdict, reason) VALUES (?, ?, ?, 'pending', ?)"
                 " ON CONFLICT (feed, key) DO UPDATE SET verdict = 'pending', reason = excluded.reason"
-                " WHERE collected_at IS NULL",
+                " WHERE _partition.collected_at IS NULL",
                 [(feed, item.key, encode_params(item), reason) for item, reason in partitions],
             )
 
@@ -224,7 +224,7 @@ class Ledger:
         partition = state.partition
         with transaction(self._connection, durable=False) as sql:
             sql.execute(
-                "INSERT OR IGNORE INTO _partition (feed, key, params) VALUES (?, ?, ?)",
+                "INSERT INTO _partition (feed, key, params) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (feed, partition.key, encode_params(partition)),
             )
             row = sql.execute(

@@ -53,10 +53,11 @@ class Present:
         """Key and document of the records with these values, in the order of keys."""
         kinds = {column.name: column.kind for column in collection.columns}
         values = [to_stored(kinds[name], value) for name, value in fields.items()]
-        terms = " AND ".join(f'"{name}" IS ?' for name in fields) or "1"
+        given = list(zip(fields, values, strict=True))
+        terms = [f'"{name}" IS NULL' if value is None else f'"{name}" = ?' for name, value in given]
         return self.sql.execute(
-            f'SELECT _key, _doc FROM "{collection.table}" WHERE {terms} ORDER BY _key',  # noqa: S608
-            values,
+            f'SELECT _key, _doc FROM "{collection.table}" WHERE {" AND ".join(terms) or "TRUE"} ORDER BY _key',  # noqa: S608
+            [value for value in values if value is not None],
         ).fetchall()
 
     def stands(self, collection: Collection, record: Any) -> bool:

@@ -68,7 +68,7 @@ _LIST: frozenset[Kind] = frozenset({"json"})
 
 OPERATORS = (
     Operator("", "@ = ?", _PLAIN, "equal to"),
-    Operator("ne", "@ IS NOT ?", _PLAIN, "not equal to; null is not equal"),
+    Operator("ne", "@ IS DISTINCT FROM ?", _PLAIN, "not equal to; null is not equal"),
     Operator("gt", "@ > ?", _ORDERED, "greater than"),
     Operator("gte", "@ >= ?", _ORDERED, "greater than or equal to"),
     Operator("lt", "@ < ?", _ORDERED, "less than"),
@@ -80,7 +80,13 @@ OPERATORS = (
     Operator("startswith", "(@ >= ? AND substr(@, 1, length(?)) = ?)", _TEXT, "begins with this very text"),
     # Of what holds now a list that is kept apart is asked by its index, see `sql.condition`.
     Operator("has", "EXISTS (SELECT 1 FROM json_each(@) WHERE value = ?)", _LIST, "holds this very value", "element"),
-    Operator("isnull", "(@ IS NULL) = ?", _PLAIN | {"json"}, "true: has no value; false: has one", "flag"),
+    Operator(
+        "isnull",
+        "CASE WHEN @ IS NULL THEN 1 ELSE 0 END = ?",
+        _PLAIN | {"json"},
+        "true: has no value; false: has one",
+        "flag",
+    ),
 )
 """The one table from which the parser, the OpenAPI parameters and the documentation are made."""
 

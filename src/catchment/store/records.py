@@ -370,7 +370,8 @@ class _Writer:
             " (feed, partition, digest, key, reason, path, raw, count, first_attempt, last_attempt, at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)"
             " ON CONFLICT (feed, partition, digest) DO UPDATE SET"
-            " count = count + 1, last_attempt = excluded.last_attempt, reason = excluded.reason, path = excluded.path",
+            " count = _reject.count + 1, last_attempt = excluded.last_attempt,"
+            " reason = excluded.reason, path = excluded.path",
             [
                 (
                     *(*place, hashlib.sha256(item.raw).hexdigest(), item.key, item.reason, item.path, item.raw),

@@ -201,8 +201,9 @@ class _Groups:
         numbers = self._numbers(0, Decimal(0))
         marks = ", ".join("?" * len(numbers))
         self.sql.execute(
-            f"INSERT OR IGNORE INTO {self._table} SELECT json_array(_key), _key, {names}, {marks}"  # noqa: S608
-            f' FROM "{self._about.table}"',
+            # The group's text as `group_text` has it: a key needs no escaping.
+            f"INSERT INTO {self._table} SELECT '[\"' || _key || '\"]', _key, {names}, {marks}"  # noqa: S608
+            f' FROM "{self._about.table}" WHERE TRUE ON CONFLICT DO NOTHING',
             tuple(numbers.values()),
         )
 

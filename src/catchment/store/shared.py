@@ -13,6 +13,8 @@ from .stage import Stage
 
 __all__ = ["Shared"]
 
+_AGAIN = "ON CONFLICT (collection, key, partition) DO UPDATE SET hash = excluded.hash, raw = excluded.raw"
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -64,8 +66,8 @@ class Shared:
         self._share(changes.shared, stage)
         here = self.lease.partition.key
         copy = (
-            "INSERT OR REPLACE INTO _shared SELECT ?, _key, _partition, _hash, _raw"  # noqa: S608 (declared names)
-            f' FROM "{self.table}" WHERE _key = ? AND _partition <> ?'
+            "INSERT INTO _shared SELECT ?, _key, _partition, _hash, _raw"  # noqa: S608 (declared names)
+            f' FROM "{self.table}" WHERE _key = ? AND _partition <> ? {_AGAIN}'
         )
         for key in changes.taken:
             self.sql.execute(copy, (self.name, key, here))
@@ -76,8 +78,8 @@ class Shared:
     def _share(self, shared: Sequence[Change], stage: Stage) -> None:
         here = self.lease.partition.key
         note = (
-            "INSERT OR REPLACE INTO _shared SELECT ?, _key, ?, _hash, ?"  # noqa: S608 (declared names)
-            f' FROM "{self.table}" WHERE _key = ? AND _hash = ? AND _partition <> ?'
+            "INSERT INTO _shared SELECT ?, _key, ?, _hash, ?"  # noqa: S608 (declared names)
+            f' FROM "{self.table}" WHERE _key = ? AND _hash = ? AND _partition <> ? {_AGAIN}'
         )
         entries = stage.read([change.slot for change in shared])
         for change, (entry, _) in zip(shared, entries, strict=True):

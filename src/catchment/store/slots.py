@@ -6,6 +6,8 @@ from .engines import Connection, Workers, transaction
 
 __all__ = ["Slots"]
 
+_TAKE = "INSERT INTO _slot VALUES (?, ?, ?) ON CONFLICT (upstream, number) DO UPDATE SET owner = excluded.owner"
+
 
 class Slots:
     """The places of each upstream on one connection. Those of a process that ended, however it ended, are free."""
@@ -21,7 +23,7 @@ class Slots:
             alive = {owner: self._workers.alive(owner) for owner in set(taken.values())}
             for number in range(most):
                 if number not in taken or not alive[taken[number]]:
-                    sql.execute("INSERT OR REPLACE INTO _slot VALUES (?, ?, ?)", (upstream, number, self._workers.me))
+                    sql.execute(_TAKE, (upstream, number, self._workers.me))
                     return number
         return None
 

@@ -110,6 +110,9 @@ class Freshness:
     collected: bool = True
 
 
+ALL = 2**62
+"""A limit that none is: more than any table has."""
+
 _STATE = "SELECT generation, revision, horizon, changed_at FROM _collection"
 
 
@@ -286,12 +289,12 @@ class Snapshot:
         if collection.written:
             return Freshness(None, None, 0, 0, 0, collected=False)
         closed = "(first_collected_at IS NOT NULL AND first_collected_at < ?)"
-        failed = "coalesce(verdict IN ('failed', 'partial', 'refused'), 0)"
+        failed = "coalesce(verdict, '') IN ('failed', 'partial', 'refused')"
         sql = (
             f"SELECT coalesce(min(CASE WHEN NOT {closed} THEN collected_at END), min(collected_at)),"  # noqa: S608
-            " max(collected_at), count(*), coalesce(sum(collected_at IS NOT NULL AND"
-            f" ({failed} OR collected_at < CASE WHEN {closed} THEN ? ELSE ? END)), 0),"
-            " coalesce(sum(collected_at IS NULL AND coalesce(verdict, '') <> 'pending'), 0)"
+            " max(collected_at), count(*), count(*) FILTER (WHERE collected_at IS NOT NULL AND"
+            f" ({failed} OR collected_at < CASE WHEN {closed} THEN ? ELSE ? END)),"
+            " count(*) FILTER (WHERE collected_at IS NULL AND coalesce(verdict, '') <> 'pending')"
             " FROM _partition WHERE feed = ?"
         )
         values = (due.closed, due.closed, due.closed_stale, due.stale, collection.name)
@@ -398,7 +401,7 @@ class Snapshot:
         names = ", ".join(f'"{column.name}"' for column in wanted)
         statement = Statement(f"SELECT {names}") + rows_from(collection, as_of, used) + Statement(" WHERE ")
         statement += condition(collection, terms, as_of)
-        statement += Statement(f"{order_by(order)} LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset))
+        statement += Statement(f"{order_by(order)} LIMIT ? OFFSET ?", (ALL if limit is None else limit, offset))
         return [_values(wanted, row) for row in self._all(statement)]
 
     def count(self, collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:

@@ -17,6 +17,8 @@ __all__ = ["First", "as_first_written", "first_written"]
 First = Callable[[str, Spelling, str], str]
 """From an app, a spelling and a text to the text as it was first written."""
 
+_NOTE = "INSERT INTO _spelling (app, name, key, text) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
 
 def as_first_written(collection: Collection, record: Any, first: First) -> Any:
     """The record with its spelled fields as they were first written, ever and by anybody."""
@@ -34,6 +36,6 @@ def as_first_written(collection: Collection, record: Any, first: First) -> Any:
 def first_written(sql: Connection, app: str, spelling: Spelling, text: str) -> str:
     """The text as it was first written, inside the caller's transaction; a new one is noted."""
     place = app, spelling.name, spelling.key(text)
-    sql.execute("INSERT OR IGNORE INTO _spelling (app, name, key, text) VALUES (?, ?, ?, ?)", (*place, text))
+    sql.execute(_NOTE, (*place, text))
     row = sql.execute("SELECT text FROM _spelling WHERE app = ? AND name = ? AND key = ?", place).fetchone()
     return str(row[0])

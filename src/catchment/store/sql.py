@@ -36,7 +36,7 @@ def _shown(collection: Collection) -> str:
         field = f"{_quoted(collection.table)}.{_quoted(name)}"
         there = f"EXISTS (SELECT 1 FROM {_quoted(table)} AS target WHERE target._key = {field})"  # noqa: S608
         found.append(f"({field} IS NULL OR {there})")
-    return " AND ".join(found) or "1"
+    return " AND ".join(found) or "TRUE"
 
 
 def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
@@ -57,17 +57,19 @@ def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]
     if as_of is None:
         table = _quoted(collection.table)
         if collection.targets:
-            table = f"(SELECT * FROM {table} WHERE {_shown(collection)})"  # noqa: S608 (declared names)
+            table = f"(SELECT * FROM {table} WHERE {_shown(collection)}) AS shown"  # noqa: S608 (declared names)
         return Statement(f" FROM {table}")
     select = Statement(f"SELECT {', '.join(map(_quoted, dict.fromkeys(columns)))}")
     left, right = _sides(collection, as_of)
-    return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(")")
+    return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(") AS held")
 
 
 def condition(collection: Collection, terms: Sequence[Term], as_of: AsOf | None = None) -> Statement:
-    """All terms as one condition on rows of the collection; `1` for none."""
+    """All terms as one condition on rows of the collection; `TRUE` for none."""
     parts = [_condition(collection, item, as_of) for item in terms]
-    return Statement(" AND ".join(part.sql for part in parts) or "1", tuple(v for part in parts for v in part.values))
+    return Statement(
+        " AND ".join(part.sql for part in parts) or "TRUE", tuple(v for part in parts for v in part.values)
+    )
 
 
 def _condition(collection: Collection, item: Term, as_of: AsOf | None) -> Statement:
@@ -81,9 +83,21 @@ def _condition(collection: Collection, item: Term, as_of: AsOf | None) -> Statem
     return Statement(sql, item.values * sql.count("?"))
 
 
+_WAYS = {
+    (False, False): " NULLS FIRST",
+    (False, True): " DESC NULLS LAST",
+    (True, False): "",
+    (True, True): " DESC",
+}
+"""How an order runs, by whether it is of the key and whether it descends."""
+
+
 def order_by(order: Sequence[Order], *, key: str = "_key") -> str:
-    """`ORDER BY …`, made unique by the key, which runs as the last field does: an index then serves both ways."""
-    parts = [f"{_quoted(item.column)}{' DESC' if item.descending else ''}" for item in _with_key(order, key)]
+    """`ORDER BY …`, made unique by the key, which runs as the last field does: an index then serves both ways.
+
+    Nulls are the smallest, on every engine; the key is none.
+    """
+    parts = [f"{_quoted(item.column)}{_WAYS[item.column == key, item.descending]}" for item in _with_key(order, key)]
     return f" ORDER BY {', '.join(parts)}"
 
 
@@ -103,13 +117,14 @@ def after(order: Sequence[Order], position: Position, nullable: frozenset[str]) 
 
 
 def _equal(steps: Sequence[tuple[Order, Stored]]) -> Statement:
-    return Statement("".join(f"{_quoted(step.column)} IS ? AND " for step, _ in steps), tuple(v for _, v in steps))
+    terms = (f"{_quoted(step.column)} {'IS NULL' if value is None else '= ?'} AND " for step, value in steps)
+    return Statement("".join(terms), tuple(value for _, value in steps if value is not None))
 
 
 def _beyond(step: Order, value: Stored) -> Statement:
     name = _quoted(step.column)
     if value is None:
-        return Statement("0" if step.descending else f"{name} IS NOT NULL")
+        return Statement("FALSE" if step.descending else f"{name} IS NOT NULL")
     return Statement(f"({name} < ? OR {name} IS NULL)" if step.descending else f"{name} > ?", (value,))
 
 
@@ -131,10 +146,10 @@ def page_statement(collection: Collection, query: Query, position: Position | No
     last = "".join(f", max(CASE WHEN n = ? THEN o{index} END)" for index in range(len(query.order) + 1))
     head = Statement(
         f"SELECT group_concat(d, ',') FILTER (WHERE n <= ?), count(*){last}"  # noqa: S608 (numbers and our own names)
-        " FROM (SELECT *, row_number() OVER () AS n FROM (",
+        " FROM (SELECT found.*, row_number() OVER () AS n FROM (",
         (query.limit,) * (len(query.order) + 2),
     )
-    return head + _page_rows(collection, query, position) + Statement("))")
+    return head + _page_rows(collection, query, position) + Statement(") AS found) AS numbered")
 
 
 def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
@@ -159,7 +174,9 @@ def _page_rows(collection: Collection, query: Query, position: Position | None) 
     together = Statement(f"{order_by(numbered, key='o0')} LIMIT ?", (query.limit + 1,))
     left, right = sides
     opening = Statement("SELECT * FROM (")
-    return opening + left + Statement(") UNION ALL SELECT * FROM (") + right + Statement(")") + together
+    return (
+        opening + left + Statement(") AS current UNION ALL SELECT * FROM (") + right + Statement(") AS past") + together
+    )
 
 
 def count_statement(collection: Collection, query: Query, cap: int | None) -> Statement:
@@ -169,4 +186,4 @@ def count_statement(collection: Collection, query: Query, cap: int | None) -> St
     body += condition(collection, query.terms, query.as_of)
     if cap is None:
         return Statement("SELECT count(*)") + body
-    return Statement("SELECT count(*) FROM (SELECT 1") + body + Statement(" LIMIT ?)", (cap + 1,))
+    return Statement("SELECT count(*) FROM (SELECT 1") + body + Statement(" LIMIT ?) AS found", (cap + 1,))

@@ -32,9 +32,10 @@ from .erasing import erased_of
 from .generations import Next
 from .ledger import Ledger
 from .records import Records
+from .schema import LEDGER, SCHEMA_VERSION
 from .slots import Slots
 from .sweep import sweep
-from .tables import LEDGER, SCHEMA_VERSION, Collection, collections_of, tables_of
+from .tables import Collection, collections_of, tables_of
 
 __all__ = ["Held", "Store", "prepare"]
 
@@ -209,9 +210,9 @@ def _add_columns(sql: Connection, table: sa.Table) -> None:
 
 
 def _check_version(sql: Connection, database: Database) -> None:
-    sql.execute("INSERT OR IGNORE INTO _meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+    sql.execute("INSERT INTO _meta VALUES ('schema', ?) ON CONFLICT DO NOTHING", (str(SCHEMA_VERSION),))
     for name in ("cursor-key", "erased-key"):
-        sql.execute("INSERT OR IGNORE INTO _meta VALUES (?, ?)", (name, secrets.token_hex(32)))
+        sql.execute("INSERT INTO _meta VALUES (?, ?) ON CONFLICT DO NOTHING", (name, secrets.token_hex(32)))
     found = int(sql.execute("SELECT value FROM _meta WHERE name = 'schema'").fetchone()[0])
     if found > SCHEMA_VERSION:
         raise SchemaTooNew(
@@ -221,7 +222,8 @@ def _check_version(sql: Connection, database: Database) -> None:
 
 def _prepare_collection(sql: Connection, app: App, collection: Collection, *, replaying: bool) -> None:
     sql.execute(
-        "INSERT OR IGNORE INTO _collection (name, generation, revision, horizon, model) VALUES (?, 1, 0, 0, '')",
+        "INSERT INTO _collection (name, generation, revision, horizon, model) VALUES (?, 1, 0, 0, '')"
+        " ON CONFLICT DO NOTHING",
         (collection.name,),
     )
     generation = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()[0]

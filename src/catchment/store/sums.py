@@ -47,8 +47,10 @@ _INTEGER_SUM = ("SELECT count(@), sum(@ >> 32), sum(@ & 4294967295)", "")
 # A number too long for two parts is no sum of any: its parts are cut, so that they do not overflow for nothing.
 _DECIMAL_SUM = (
     "SELECT substr(@, 1, 5), length(rtrim(@, '~')) - 5, count(*), CASE WHEN length(@) > 23 THEN @ END,"  # noqa: ISC004
-    f" sum(CAST(substr(rtrim(@, '~'), 6, min(max(length(rtrim(@, '~')) - 5 - {_HALF}, 0), {_HALF})) AS INTEGER)),"
-    f" sum(CAST(substr(rtrim(@, '~'), max(length(rtrim(@, '~')) - {_HALF - 1}, 6)) AS INTEGER))",
+    f" sum(CASE WHEN length(rtrim(@, '~')) > {_HALF + 5} THEN CAST(substr(@, 6, CASE WHEN length(rtrim(@, '~'))"
+    f" > {2 * _HALF + 5} THEN {_HALF} ELSE length(rtrim(@, '~')) - {_HALF + 5} END) AS BIGINT) ELSE 0 END),"
+    " sum(CASE WHEN length(@) > 5 THEN CAST(substr(rtrim(@, '~'), CASE WHEN length(rtrim(@, '~'))"
+    f" > {_HALF + 5} THEN length(rtrim(@, '~')) - {_HALF - 1} ELSE 6 END) AS BIGINT) ELSE 0 END)",
     " GROUP BY substr(@, 1, 5), length(@), CASE WHEN length(@) > 23 THEN @ END",
 )
 

@@ -1,8 +1,5 @@
-"""The tables: one set of ledger tables, and two tables a collection.
-
-Moments are texts in UTC of fixed width, so that their order as text is their order in time. Ledger tables are named
-with a leading underscore; a collection's are `<app>_<name>` (what holds now) and `<app>_<name>_version` (what held
-before).
+"""The tables of a collection: `<app>_<name>` (what holds now), `<app>_<name>_version` (what held before), and what is
+kept beside them of records that people write.
 """
 
 from __future__ import annotations
@@ -18,11 +15,10 @@ from ..app import App
 from ..feed import Feed
 from ..record import Column, Kind
 from ..resource import Resource
+from .schema import INTEGER, TEXT, integer, text
 
 __all__ = [
-    "LEDGER",
     "OWN",
-    "SCHEMA_VERSION",
     "Collection",
     "collection_of",
     "collections_of",
@@ -33,280 +29,6 @@ __all__ = [
     "tables_of",
     "version_table",
 ]
-
-SCHEMA_VERSION = 1
-
-LEDGER = sa.MetaData()
-
-
-def _ledger(name: str, *parts: sa.Column[object] | sa.Constraint | sa.Index) -> sa.Table:
-    return sa.Table(name, LEDGER, *parts)
-
-
-def _text(name: str, **options: object) -> sa.Column[object]:
-    return sa.Column(name, sa.Text, **options)  # type: ignore[arg-type]  # passed through as given
-
-
-def _integer(name: str, **options: object) -> sa.Column[object]:
-    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer, "sqlite"), **options)  # type: ignore[arg-type]
-
-
-_ledger("_meta", _text("name", primary_key=True), _text("value", nullable=False))
-
-_ledger(
-    "_collection",
-    _text("name", primary_key=True),  # app/feed
-    _integer("generation", nullable=False),
-    _integer("revision", nullable=False),
-    _integer("horizon", nullable=False),  # the oldest revision that can still be read
-    _text("model", nullable=False),  # digest of the declaration that derived the rows
-    _text("changed_at"),
-)
-
-_ledger(
-    "_partition",
-    _text("feed", primary_key=True),  # app/feed
-    _text("key", primary_key=True),  # force=leicestershire,month=2024-03
-    _text("params", nullable=False),  # the same as JSON
-    _text("verdict"),  # of the last attempt; null while there was none
-    _text("reason", nullable=False, server_default=""),
-    _text("checked_at"),  # end of the last attempt
-    _text("collected_at"),  # end of the last attempt that was complete or unchanged
-    _text("first_collected_at"),
-    _text("retry_at"),  # not before, after a failure
-    _integer("failures", nullable=False, server_default="0"),  # in a row
-    _integer("pass", nullable=False, server_default="1"),
-    _text("etag", nullable=False, server_default=""),
-    _text("last_modified", nullable=False, server_default=""),
-    _text("digest", nullable=False, server_default=""),  # of the answers that were last merged
-    _text("model", nullable=False, server_default=""),  # of the declaration that merged them
-    _integer("records", nullable=False, server_default="0"),
-    _text("stamp", nullable=False, server_default=""),  # of the row for which it was last collected
-    _text("doubted_at"),  # when an answer was first said that still waits to be said again
-    _text("doubted_digest", nullable=False, server_default=""),  # of that answer
-    _text("instead", nullable=False, server_default=""),  # the parameters with which it is asked instead, JSON
-    _text("instead_until"),
-    _text("lease_owner"),
-    _integer("lease_token", nullable=False, server_default="0"),
-    _text("lease_until"),
-)
-
-_ledger(
-    "_filled",  # what the stored records of a feed with derived fields were last filled from
-    _text("feed", primary_key=True),  # app/feed
-    _text("source", nullable=False),  # the collection that was looked up
-    _integer("generation", nullable=False),
-    _integer("revision", nullable=False),
-    _text("at"),  # when that was last collected
-    _text("model", nullable=False),  # of the declaration that filled them
-)
-
-_ledger(
-    "_shared",  # records that a partition serves and that belong to another one, which serves them too
-    _text("collection", primary_key=True),
-    _text("key", primary_key=True),
-    _text("partition", primary_key=True),
-    sa.Column("hash", sa.LargeBinary, nullable=False),  # of what this partition said last
-    sa.Column("raw", sa.LargeBinary, nullable=False),  # of the bytes of that
-    sa.Index("_shared_by", "collection", "partition"),
-)
-
-_ledger(
-    "_run",
-    _integer("id", primary_key=True),
-    _text("app", nullable=False),
-    _text("owner", nullable=False),
-    _text("started_at", nullable=False),
-    _text("ended_at"),
-)
-
-_ledger(
-    "_attempt",
-    _integer("id", primary_key=True),
-    _integer("run", nullable=False),
-    _text("feed", nullable=False),
-    _text("partition", nullable=False),
-    _integer("pass", nullable=False),
-    _text("started_at", nullable=False),
-    _text("ended_at"),
-    _text("verdict"),
-    _text("reason", nullable=False, server_default=""),
-    *(
-        _integer(name, nullable=False, server_default="0")
-        for name in (
-            *("requests", "bytes", "received", "new", "changed", "back", "same"),
-            *("duplicate", "conflict", "rejected", "gone", "revision"),
-        )
-    ),
-    sa.Index("_attempt_of", "feed", "partition", "id"),
-    sa.Index("_attempt_in", "run"),
-)
-
-_ledger(
-    "_exchange",
-    _integer("id", primary_key=True),
-    _text("feed", nullable=False),
-    _text("partition", nullable=False),
-    _integer("pass", nullable=False),
-    _integer("attempt", nullable=False),
-    _text("fingerprint", nullable=False),
-    _text("method", nullable=False),
-    _text("url", nullable=False),  # without secrets
-    _integer("status", nullable=False),
-    _text("headers", nullable=False),  # chosen ones, JSON
-    _text("digest", nullable=False),  # of the body; "" for none
-    _integer("size", nullable=False),
-    _integer("wire", nullable=False),
-    _text("at", nullable=False),  # when the answer was complete
-    sa.Index("_exchange_of", "feed", "partition", "pass"),
-    sa.Index("_exchange_digest", "digest"),
-)
-
-_ledger(
-    "_body",
-    _text("digest", primary_key=True),  # sha256 of the decoded body, hex
-    _integer("chunk", primary_key=True),
-    _integer("size", nullable=False),  # of the chunk, decoded
-    sa.Column("data", sa.LargeBinary, nullable=False),  # zstd
-)
-
-_ledger(
-    "_reject",
-    _integer("id", primary_key=True),
-    _text("feed", nullable=False),
-    _text("partition", nullable=False),
-    _text("digest", nullable=False),  # of the raw record
-    _text("key"),  # where it could be read
-    _text("reason", nullable=False),
-    _text("path", nullable=False, server_default=""),
-    sa.Column("raw", sa.LargeBinary, nullable=False),
-    _integer("count", nullable=False),  # how many equal ones the last answer had; 0: no longer there
-    _integer("first_attempt", nullable=False),
-    _integer("last_attempt", nullable=False),
-    _text("at", nullable=False),
-    sa.UniqueConstraint("feed", "partition", "digest"),
-)
-
-_ledger(
-    "_erased",  # keys that a person had erased: nothing brings their records back
-    _text("collection", primary_key=True),
-    sa.Column("hash", sa.LargeBinary, primary_key=True),  # of the key (`erased`)
-    _text("at", nullable=False),
-    _text("done_at"),  # null while the archive may still hold what was erased
-)
-
-_ledger(
-    "_drift",
-    _integer("id", primary_key=True),
-    _text("feed", nullable=False),
-    _text("partition", nullable=False),
-    _integer("attempt", nullable=False),
-    _text("kind", nullable=False),
-    _text("field", nullable=False),
-    _text("detail", nullable=False),
-    _text("at", nullable=False),
-    sa.Index("_drift_of", "feed", "id"),
-)
-
-_ledger(
-    "_field",  # what is known of the fields of an upstream's rows
-    _text("feed", primary_key=True),
-    _text("name", primary_key=True),
-    _text("kinds", nullable=False),  # of its values in JSON, joined by `|`
-    _integer("steady", nullable=False),  # 1: no sampled row was ever without it
-    _integer("gone", nullable=False),  # 1: it was steady, and the last sample had none
-)
-
-_ledger(
-    "_budget",
-    _text("upstream", primary_key=True),
-    _text("name", primary_key=True),  # second, minute, hour, day; or pause
-    _text("period", nullable=False, server_default=""),  # the day that is counted
-    _integer("used", nullable=False, server_default="0"),
-    _text("until"),  # theoretical arrival time of the next request; or the pause's end
-    _text("reason", nullable=False, server_default=""),
-)
-
-_ledger(
-    "_slot",
-    _text("upstream", primary_key=True),
-    _integer("number", primary_key=True),  # from 0
-    _text("owner", nullable=False),  # the worker that may have a request open
-)
-
-_ledger(
-    "_commit",
-    _text("collection", primary_key=True),
-    _integer("generation", primary_key=True),
-    _integer("revision", primary_key=True),
-    _text("at", nullable=False),
-    _text("partition", nullable=False),
-    _integer("attempt", nullable=False),
-)
-
-_ledger(
-    "_api_key",
-    _text("id", primary_key=True),
-    sa.Column("digest", sa.LargeBinary, nullable=False),  # sha256 of the secret, which is stored nowhere
-    _text("name", nullable=False),
-    _text("principal", nullable=False),  # the user's UUID
-    _text("scopes", nullable=False),  # words, split by blanks
-    _text("created_at", nullable=False),
-    _text("expires_at"),
-    _text("last_used_at"),  # to the minute
-    _text("revoked_at"),
-)
-
-_ledger(
-    "_audit",  # append-only: triggers refuse anything else (store/audit.py)
-    _integer("id", primary_key=True),
-    _text("at", nullable=False),
-    _text("principal", nullable=False),
-    _text("key_id", nullable=False),
-    _text("action", nullable=False),
-    _text("object", nullable=False),
-    _integer("before"),  # versions of a record
-    _integer("after"),
-    _text("result", nullable=False),  # allowed, denied
-    _text("request_id", nullable=False),
-)
-
-_ledger(
-    "_idempotency",
-    _text("principal", primary_key=True),
-    _text("key", primary_key=True),
-    sa.Column("digest", sa.LargeBinary, nullable=False),  # of the request that the key was first sent with
-    sa.Column("answer", sa.LargeBinary, nullable=False),  # what was written then
-    _text("at", nullable=False),
-    sa.Index("_idempotency_at", "at"),
-)
-
-
-_ledger(
-    "_taken",  # writes that still count against what somebody may write
-    _integer("id", primary_key=True),
-    _text("name", nullable=False),  # the limit's setting
-    _text("principal", nullable=False),
-    sa.Column("free_at", sa.Double(), nullable=False),  # seconds since 1970: when it counts no more
-    sa.Index("_taken_by", "name", "principal", "free_at"),
-    sa.Index("_taken_free", "free_at"),
-)
-
-_ledger(
-    "_kept",  # what an app's own routes counted and go by for a while, in every process
-    _text("app", primary_key=True),
-    _text("name", primary_key=True),
-    _text("value", nullable=False),  # JSON
-    _text("at", nullable=False),
-)
-
-_ledger(
-    "_spelling",  # texts that several records share, as they were first written
-    _text("app", primary_key=True),
-    _text("name", primary_key=True),
-    _text("key", primary_key=True),  # equal for all ways to write it
-    _text("text", nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -391,14 +113,14 @@ def collections_of(app: App) -> list[Collection]:
 
 
 _TYPES: dict[Kind, Any] = {
-    "text": sa.Text(),
-    "integer": sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+    "text": TEXT,
+    "integer": INTEGER,
     "number": sa.Double(),
-    "decimal": sa.Text(),  # the sorting text of `record.decimal_key`
-    "boolean": sa.SmallInteger().with_variant(sa.Integer, "sqlite"),
-    "date": sa.Text(),
-    "datetime": sa.Text(),
-    "json": sa.Text(),
+    "decimal": TEXT,  # the sorting text of `record.decimal_key`
+    "boolean": INTEGER,  # 0 and 1
+    "date": TEXT,
+    "datetime": TEXT,
+    "json": TEXT,
 }
 
 OWN = ("_key", "_partition", "_hash", "_raw", "_version", "_said_at", "_revision", "_attempt", "_exchange")
@@ -412,17 +134,17 @@ def own_names(collection: Collection) -> tuple[str, ...]:
 
 def _own(collection: Collection, *, unique_key: bool) -> list[sa.Column[object]]:
     return [
-        _integer("_id", primary_key=True),
-        _text("_key", nullable=False, unique=unique_key),
-        _text("_partition", nullable=False),
+        integer("_id", primary_key=True),
+        text("_key", nullable=False, unique=unique_key),
+        text("_partition", nullable=False),
         sa.Column("_hash", sa.LargeBinary, nullable=False),  # of the typed values
         sa.Column("_raw", sa.LargeBinary, nullable=False),  # of the bytes that they came from
-        _integer("_version", nullable=False),  # 1, 2, … of the key
-        _text("_said_at", nullable=False),  # when the upstream said it
-        _integer("_revision", nullable=False),  # when we committed it
-        _integer("_attempt", nullable=False),
-        _integer("_exchange", nullable=False),
-        *([_text("_author", nullable=False)] if collection.written else []),
+        integer("_version", nullable=False),  # 1, 2, … of the key
+        text("_said_at", nullable=False),  # when the upstream said it
+        integer("_revision", nullable=False),  # when we committed it
+        integer("_attempt", nullable=False),
+        integer("_exchange", nullable=False),
+        *([text("_author", nullable=False)] if collection.written else []),
     ]
 
 
@@ -437,7 +159,7 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         metadata,
         *_own(collection, unique_key=True),
         *_fields(collection),
-        _text("_doc", nullable=False),
+        text("_doc", nullable=False),
     )
     sa.Index(f"{collection.indexes}__partition", table.c["_partition"])
     for name in ("_exchange", "_attempt", "_revision") if collection.swept else ():
@@ -466,10 +188,10 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         metadata,
         *_own(collection, unique_key=False),
         *_fields(collection),
-        _text("_doc", nullable=False),
-        _text("_until", nullable=False),
-        _integer("_until_revision", nullable=False),
-        _integer("_gone", nullable=False),  # 1: it ended because the upstream no longer had it
+        text("_doc", nullable=False),
+        text("_until", nullable=False),
+        integer("_until_revision", nullable=False),
+        integer("_gone", nullable=False),  # 1: it ended because the upstream no longer had it
     )
     sa.Index(f"{collection.indexes}_version__key", table.c["_key"], table.c["_version"], unique=True)
     sa.Index(f"{collection.indexes}_version__until", table.c["_until_revision"])
@@ -495,8 +217,8 @@ def list_table(collection: Collection, name: str, metadata: sa.MetaData) -> sa.T
     table = sa.Table(
         f"{collection.table}__{name}",
         metadata,
-        _text("_key", nullable=False),
-        _integer("_place", nullable=False),
+        text("_key", nullable=False),
+        integer("_place", nullable=False),
         *fields,
     )
     sa.Index(f"{table.name}__key", table.c["_key"], table.c["_place"], unique=True)
@@ -518,12 +240,12 @@ def rollup_table(collection: Collection, number: int, metadata: sa.MetaData) -> 
     table = sa.Table(
         f"{collection.table}__rollup_{number}",
         metadata,
-        _text("_group", primary_key=True),  # the values as JSON: as a key, a null is equal to no other
+        text("_group", primary_key=True),  # the values as JSON: as a key, a null is equal to no other
         *(sa.Column(name, _TYPES[kinds[name]]) for name in rollup.by),
         *(sa.Column(name, _TYPES[carried[name]]) for name in rollup.carries),
-        _integer("_count", nullable=False),
-        _text("_sum", nullable=False),  # exact, in decimal digits
-        *([_integer("_whole", nullable=False), sa.Column("_mean", sa.Double(), nullable=False)] * bool(rollup.orders)),
+        integer("_count", nullable=False),
+        text("_sum", nullable=False),  # exact, in decimal digits
+        *([integer("_whole", nullable=False), sa.Column("_mean", sa.Double(), nullable=False)] * bool(rollup.orders)),
     )
     if rollup.carries and len(rollup.by) > 1:
         sa.Index(f"{table.name}__about", table.c[rollup.by[0]])

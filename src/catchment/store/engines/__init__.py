@@ -33,11 +33,17 @@ __all__ = [
 
 
 def database_of(url: str) -> Database:
-    """The database that a URL names. StoreError for one of no engine that we know."""
+    """The database that a URL names. StoreError for one of no engine that we know, or whose driver is not there."""
     scheme, _, _ = url.partition(":")
-    if scheme != "sqlite":
-        raise StoreError(f"database {scheme}: is not supported", hint="use sqlite:///PATH")
-    return sqlite.database_of(url)
+    if scheme == "sqlite":
+        return sqlite.database_of(url)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from . import postgresql
+        except ImportError as error:
+            raise StoreError("PostgreSQL's driver is missing", hint="pip install 'catchment[postgres]'") from error
+        return postgresql.database_of(url)
+    raise StoreError(f"database {scheme}: is not supported", hint="use sqlite:///PATH or postgresql://HOST/DATABASE")
 
 
 def private(folder: Path) -> Database:

@@ -1,0 +1,369 @@
+"""PostgreSQL: any number of readers and processes, and one writer at a time. Nothing else knows its driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.adapt import AdaptersMap, Loader
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.string import StrDumper
+from sqlalchemy.dialects import postgresql as dialects
+from sqlalchemy.schema import CreateTable
+
+from ...clock import monotonic
+from ...errors import StoreError, StoreUnavailable
+from .interface import Broken, Down, Interrupted, Misunderstood, Taken, Values
+from .presence import Presence
+from .words import spelled
+
+__all__ = ["Connection", "Server", "database_of"]
+
+BUSY_MS = 10_000
+IDLE_MS = 60_000
+"""So long may a writer do nothing inside its transaction, e.g. because it was stopped: then it is undone."""
+
+_LOCK = 0x63617463686D6E74  # "catchmnt": the store's writers take turns by it
+_LONGEST_NAME = 63
+_DIALECT = dialects.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]  # of SQLAlchemy
+_SESSION = {
+    "lock_timeout": BUSY_MS,
+    "idle_in_transaction_session_timeout": IDLE_MS,
+    "client_min_messages": "warning",
+    "synchronous_commit": "on",
+}
+
+
+class _Number(Loader):
+    """A sum of integers is one. Nothing else that we ask for is of this type."""
+
+    def load(self, data: Any) -> float | int:
+        text = bytes(data)
+        return float(text) if b"." in text else int(text)
+
+
+def _adapters() -> AdaptersMap:
+    found = AdaptersMap(psycopg.adapters)
+    found.register_dumper(str, StrDumper)  # as text: then no statement has to guess
+    found.register_dumper(int, Int8BinaryDumper)  # of one width: then it is prepared once
+    found.register_loader("numeric", _Number)
+    return found
+
+
+_ADAPTERS = _adapters()
+
+
+class Connection:
+    """A connection that opens itself again: what is not in a transaction does not notice that the server was away.
+
+    Every transaction is durable, whatever was asked: the server may fall without us, and what somebody was told of it
+    (a revision, a lease's token) must not be given out twice.
+    """
+
+    dialect: sa.Dialect = _DIALECT
+
+    def __init__(self, server: Server, *, reads: bool = False) -> None:
+        self._server = server
+        self._reads = reads
+        self._end: float | None = None
+        self._driver = self._connected()
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        with _mapped(self._server.label):
+            return self._server.connect(reads=self._reads)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._driver.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+
+    def execute(self, sql: str, values: Values = (), /) -> psycopg.RawCursor[Any]:
+        statement = spelled(sql)
+        return self._done(lambda cursor: cursor.execute(statement.sql, statement.bound(values)))
+
+    def executemany(self, sql: str, rows: Iterable[Values], /) -> psycopg.RawCursor[Any]:
+        statement = spelled(sql)
+        return self._done(lambda cursor: cursor.executemany(statement.sql, map(statement.bound, rows)))
+
+    def insert(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        quoted = ", ".join(f'"{name}"' for name in names)
+
+        def copy(cursor: psycopg.RawCursor[Any]) -> None:
+            with cursor.copy(f'COPY "{table}" ({quoted}) FROM STDIN') as into:
+                for row in rows:
+                    into.write_row(row)
+
+        self._done(copy)
+
+    def _together(self, *statements: str) -> None:
+        """Several statements without values, on one way to the server and back."""
+        self._done(lambda cursor: cursor.execute("; ".join(statements), prepare=False))
+
+    def _done(self, step: Callable[[psycopg.RawCursor[Any]], object]) -> psycopg.RawCursor[Any]:
+        """The cursor after a step. Outside of a transaction it is tried once more on a new connection."""
+        alone = not self.in_transaction
+        if alone and self._driver.closed:
+            self._driver = self._connected()
+        if self._end is not None and monotonic() > self._end:
+            raise Interrupted("database: the deadline has passed")
+        with _mapped(self._server.label):
+            try:
+                return self._stepped(step)
+            except psycopg.OperationalError:
+                if not (alone and self._driver.broken):
+                    raise
+            self._driver = self._connected()
+            return self._stepped(step)
+
+    def _stepped(self, step: Callable[[psycopg.RawCursor[Any]], object]) -> psycopg.RawCursor[Any]:
+        cursor = psycopg.RawCursor[Any](self._driver)
+        step(cursor)
+        return cursor
+
+    @contextmanager
+    def transaction(self, *, durable: bool) -> Iterator[Connection]:  # noqa: ARG002 (every one is)
+        try:
+            self._together("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield self
+            self.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    @contextmanager
+    def snapshot(self, deadline_s: float) -> Iterator[None]:
+        most_ms = min(max(1, int(deadline_s * 1000)), 2**31 - 1)
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        try:
+            self._together(begin, f"SET LOCAL statement_timeout = {most_ms}")
+            self._end = monotonic() + most_ms / 1000
+            yield
+            self._end = None
+            self.execute("COMMIT")
+        except BaseException:
+            self._end = None
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        if self.in_transaction:
+            with suppress(StoreError):  # it is gone with its connection, which undoes it too
+                self.execute("ROLLBACK")
+
+    def changes(self) -> object:
+        """What of all transactions is seen: as long as it is the same, nothing was committed by anybody."""
+        return self.execute("SELECT CAST(pg_current_snapshot() AS text)").fetchone()
+
+    # -- tables --------------------------------------------------------------------------------------------------------
+
+    def create(self, tables: Sequence[sa.Table]) -> None:
+        there = self.tables() | self._indexes()
+        for table in tables:
+            if table.name not in there:
+                self._named(table.name)
+                self._together(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                if index.name not in there:
+                    self._named(str(index.name))
+                    self._together(_index(index))
+
+    @staticmethod
+    def _named(name: str) -> None:
+        if len(name.encode()) > _LONGEST_NAME:
+            raise StoreError(
+                f"{name} is too long a name for PostgreSQL", hint=f"it takes {_LONGEST_NAME} bytes: name it shorter"
+            )
+
+    def tables(self) -> set[str]:
+        rows = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+        return {name for (name,) in rows}
+
+    def _indexes(self) -> set[str]:
+        rows = self.execute("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()")
+        return {name for (name,) in rows}
+
+    def columns(self, table: str) -> list[str]:
+        rows = self.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped"
+            " ORDER BY attnum",
+            (f'"{table}"',),
+        )
+        return [name for (name,) in rows]
+
+    def views(self) -> Mapping[str, str]:
+        """The server keeps a view in its own words; ours stand in its comment."""
+        rows = self.execute(
+            "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class WHERE relkind = 'v'"
+            " AND relnamespace = to_regnamespace(current_schema()) ORDER BY oid"
+        )
+        return {name: said for name, said in rows if said}
+
+    def make_view(self, name: str, select: str) -> None:
+        said = select.replace("'", "''")
+        self._together(f'DROP VIEW IF EXISTS "{name}"')
+        self._together(f'CREATE VIEW "{name}" AS {spelled(select).sql}')
+        self._together(f"COMMENT ON VIEW \"{name}\" IS '{said}'")
+
+    def rename(self, renamed: Sequence[tuple[str, str]]) -> None:
+        views = self.views()  # each means a table, whatever that is called: so they are made anew
+        for name in reversed(list(views)):
+            self._together(f'DROP VIEW "{name}"')
+        for old, new in renamed:
+            self._together(f'ALTER TABLE "{old}" RENAME TO "{new}"')
+        for name, select in views.items():
+            self.make_view(name, select)
+
+    def only_grows(self, table: str) -> None:
+        name = f"{table}_only_grows"
+        if self.execute("SELECT 1 FROM pg_trigger WHERE tgname = ?", (name,)).fetchone():
+            return
+        said = (
+            f"RAISE EXCEPTION 'the {table.strip('_')} is append-only' USING ERRCODE = 'integrity_constraint_violation'"
+        )
+        self._together(
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {said}; END $$",
+            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} EXECUTE FUNCTION {name}()",
+        )
+
+    def bulk(self) -> None:
+        """The server's memory is the server's."""
+
+    def overwrites(self) -> None:
+        """What is removed stays in its place until `write_anew`."""
+
+    def write_anew(self) -> bool:
+        """The tables; not the server's log and its backups, which go as it is set up."""
+        try:
+            self._together("VACUUM (FULL)")
+        except Down:
+            return False
+        return True
+
+    def faults(self) -> Iterable[str]:
+        rows = self.execute("SELECT CAST(indexrelid AS regclass) FROM pg_index WHERE NOT indisvalid")
+        return (f"index {name} is not whole" for (name,) in rows)
+
+    def close(self) -> None:
+        self._driver.close()
+
+
+def _index(index: sa.Index) -> str:
+    """Nulls are the smallest, as in `sql.order_by`: by its own rule the server would have them last."""
+    parts = []
+    for part in index.expressions:
+        column = part.element if isinstance(part, sa.UnaryExpression) else part
+        assert isinstance(column, sa.Column)
+        way = "" if column.name == "_key" else " DESC NULLS LAST" if column is not part else " NULLS FIRST"
+        parts.append(f'"{column.name}"{way}')
+    unique = "UNIQUE " if index.unique else ""
+    assert index.table is not None
+    return f'CREATE {unique}INDEX IF NOT EXISTS "{index.name}" ON "{index.table.name}" ({", ".join(parts)})'
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database on a server. url: as libpq takes it; it may hold a password."""
+
+    url: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        said = conninfo_to_dict(self.url)
+        return f"{said.get('host') or 'localhost'}/{said.get('dbname') or said.get('user') or ''}"
+
+    def connect(self, *, reads: bool = False) -> psycopg.Connection[Any]:
+        """A connection of the driver. It raises the driver's errors."""
+        said = conninfo_to_dict(self.url)
+        session = {**_SESSION, "default_transaction_read_only": "on" if reads else "off"}
+        options = " ".join([str(said.get("options") or ""), *(f"-c {name}={value}" for name, value in session.items())])
+        own = {"connect_timeout": 5, "application_name": "catchment", "keepalives_idle": 30}
+        found: psycopg.Connection[Any] = psycopg.connect(
+            **{**own, **said, "options": options.strip(), "client_encoding": "UTF8"},  # type: ignore[arg-type]
+            autocommit=True,
+            context=_Context(),
+        )
+        found.prepare_threshold = 2
+        found.prepared_max = 300
+        return found
+
+    def exists(self) -> bool:
+        connection = Connection(self)
+        try:
+            return "_collection" in connection.tables()
+        finally:
+            connection.close()
+
+    def identity(self) -> object:
+        return self.url
+
+    def open(self) -> Connection:
+        return Connection(self)
+
+    def read(self) -> Connection:
+        connection = Connection(self, reads=True)
+        try:
+            if "_collection" not in connection.tables():
+                raise StoreUnavailable("the database holds no data of ours yet", hint="run catchment collect")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def workers(self) -> Presence:
+        return Presence(Connection(self))
+
+
+class _Context:
+    """What the driver asks for values' types of."""
+
+    adapters = _ADAPTERS
+    connection = None
+
+
+def database_of(url: str) -> Server:
+    """The database of a `postgresql://…` URL. StoreError for what libpq does not read."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise StoreError(
+            "the database's URL cannot be read", hint="write postgresql://USER@HOST:PORT/DATABASE"
+        ) from None  # its text may hold the password
+    return Server(url)
+
+
+_CODES: Mapping[str, type[StoreError]] = {
+    "23505": Taken,
+    "57014": Interrupted,
+    "0A000": Down,  # a prepared statement is about a table that was made anew: it is prepared anew
+    "55P03": Down,
+    "25P03": Down,
+    "25006": Down,
+    "42501": Broken,
+}
+_CLASSES: Mapping[str, type[StoreError]] = {
+    "08": Down,
+    "40": Down,
+    "53": Down,
+    "57": Down,
+    "58": Down,
+    "42": Misunderstood,
+}
+
+
+@contextmanager
+def _mapped(label: str) -> Iterator[None]:
+    """Driver errors become ours, told apart by their code and class. Their text may hold values: it is left out."""
+    try:
+        yield
+    except psycopg.Error as error:
+        code = error.sqlstate or ""
+        lost = Down if isinstance(error, psycopg.OperationalError) and not code else Broken
+        kind = _CODES.get(code) or _CLASSES.get(code[:2], lost)
+        name = type(error).__name__ if code else "no connection"
+        hint = "it is tried again" if kind is Down else ""
+        raise kind(f"database {label}: {name}{f' [{code}]' if code else ''}", hint=hint) from error

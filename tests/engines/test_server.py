@@ -1,0 +1,120 @@
+"""What stands behind PostgreSQL's connection."""
+
+from contextlib import closing
+
+import pytest
+
+from catchment.errors import StoreError, StoreUnavailable
+from catchment.store.engines import Interrupted, Misunderstood, Taken, database_of, transaction
+
+
+@pytest.fixture
+def database(cluster):
+    return database_of(cluster.database())
+
+
+@pytest.fixture
+def sql(database):
+    with closing(database.open()) as connection:
+        connection.execute("CREATE TABLE one (id BIGINT PRIMARY KEY, said TEXT)")
+        yield connection
+
+
+def test_a_transaction_is_whole_or_not_there(sql):
+    with transaction(sql, durable=True):
+        sql.execute("INSERT INTO one VALUES (?, ?)", (1, "a"))
+
+    def fail():
+        with transaction(sql, durable=False):
+            sql.execute("INSERT INTO one VALUES (?, ?)", (2, "b"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert sql.execute("SELECT id, said FROM one").fetchall() == [(1, "a")]
+
+
+def test_writers_take_turns(database, sql):
+    with closing(database.open()) as other:
+        other.execute("SET lock_timeout = 1")
+        with (
+            transaction(sql, durable=True),
+            pytest.raises(StoreUnavailable, match="55P03"),
+            transaction(other, durable=True),
+        ):
+            pass
+        with transaction(other, durable=True):
+            other.execute("INSERT INTO one VALUES (3, NULL)")
+
+
+def test_a_key_that_is_there_is_told_apart_from_what_is_broken(sql):
+    sql.insert("one", ("id", "said"), [(1, "a")])
+    with pytest.raises(Taken):
+        sql.insert("one", ("id", "said"), [(2, "b"), (1, "c")])
+    with pytest.raises(Misunderstood):
+        sql.execute("SELECT nothing FROM nowhere")
+    assert sql.execute("SELECT count(*) FROM one").fetchone() == (1,)
+
+
+def test_a_question_is_cut_at_its_deadline(sql):
+    with pytest.raises(Interrupted), sql.snapshot(0.05):
+        sql.execute("SELECT count(*) FROM generate_series(1, 100000000)")
+    assert sql.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_snapshot_is_one_moment(database, sql):
+    with closing(database.open()) as other, other.snapshot(10):
+        before = other.execute("SELECT count(*) FROM one").fetchone()
+        sql.execute("INSERT INTO one VALUES (1, '')")
+        assert other.execute("SELECT count(*) FROM one").fetchone() == before
+
+
+def test_what_others_commit_changes_what_is_seen(database, sql):
+    with closing(database.read() if database.exists() else database.open()) as other:
+        seen = other.changes()
+        assert other.changes() == seen
+        sql.execute("INSERT INTO one VALUES (1, '')")
+        assert other.changes() != seen
+
+
+def test_a_connection_heals_when_its_session_was_ended(database, sql):
+    (session,) = sql.execute("SELECT pg_backend_pid()").fetchone()
+    with closing(database.open()) as other:
+        other.execute("SELECT pg_terminate_backend(CAST(? AS int))", (session,))
+    with transaction(sql, durable=True):
+        sql.execute("INSERT INTO one VALUES (5, '')")
+    assert sql.execute("SELECT id FROM one").fetchall() == [(5,)]
+
+
+def test_a_transaction_whose_session_was_ended_is_told_and_undone(database, sql):
+    (session,) = sql.execute("SELECT pg_backend_pid()").fetchone()
+
+    def broken():
+        with transaction(sql, durable=True), closing(database.open()) as other:
+            sql.execute("INSERT INTO one VALUES (6, '')")
+            other.execute("SELECT pg_terminate_backend(CAST(? AS int))", (session,))
+            sql.execute("INSERT INTO one VALUES (7, '')")
+
+    with pytest.raises(StoreUnavailable):
+        broken()
+    assert sql.execute("SELECT id FROM one").fetchall() == []
+
+
+def test_a_worker_is_alive_as_long_as_its_session(database):
+    one, other = database.workers(), database.workers()
+    assert one.alive(other.me)
+    assert other.alive(one.me)
+    assert one.alive(one.me)
+    other.close()
+    assert not one.alive(other.me)
+    one.close()
+
+
+def test_no_text_of_the_driver_and_no_password_is_told(cluster):
+    there = database_of("postgresql://me:canary-password@127.0.0.1:1/none")
+    with pytest.raises(StoreUnavailable) as caught:
+        there.open()
+    assert "canary" not in f"{caught.value}{there!r}{there.label}"
+    with pytest.raises(StoreError, match="cannot be read") as caught:
+        database_of("postgresql://me:canary-password@[::bad/none")
+    assert "canary" not in str(caught.value)
