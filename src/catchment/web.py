@@ -34,8 +34,9 @@ from .record import from_decimal_key, to_stored
 from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
+from .serve.members import NoNumber, read_members
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
-from .serve.resources import NoNumber, Writing, read_members
+from .serve.resources import Writing
 from .serve.rights import demand
 from .serve.told import Answer, Body, Parameter, by_version, described, in_version
 from .store.bulk import Draft, load

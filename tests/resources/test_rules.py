@@ -12,7 +12,7 @@ from people import PLACE
 from catchment import App, DeclarationError, Link, Record, Resource, Rollup
 from catchment.bodies import InvalidRecord, merge_patch
 from catchment.errors import QueryError
-from catchment.serve.resources import read_json
+from catchment.serve.members import read_json
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
 

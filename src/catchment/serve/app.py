@@ -13,7 +13,6 @@ from litestar.types import ControllerRouterHandler
 
 from .. import __version__
 from ..app import App
-from ..bodies import InvalidRecord
 from ..clock import Clock, monotonic
 from ..errors import DeclarationError
 from ..principal import Principal
@@ -64,14 +63,15 @@ def build(
     handlers += [*collections.HANDLERS, *status.HANDLERS, *desk.HANDLERS, *docs.handlers(description)]
     state = State({resources.WRITER: writer, ERRORS: errors_of(apps)})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
-    return _Service(framework, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")
+    service = resources.Resources(framework, reader.collections, writer)
+    return _Service(service, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")
 
 
 class _Service(Front):
     """The front, with the writer behind it."""
 
     def close(self) -> None:
-        resources.writer_of(self._app).close()
+        self._app.writer.close()
         super().close()
 
 
@@ -101,6 +101,4 @@ def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[byte
             content, status_code=problem.status, media_type="application/json", headers=dict(problem.headers)
         )
     body = problem.body(path)
-    if isinstance(error, InvalidRecord):
-        body = resources.with_faults(body, error)
     return Response(body, status_code=problem.status, media_type=problems.MEDIA_TYPE, headers=dict(problem.headers))

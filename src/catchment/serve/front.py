@@ -390,9 +390,7 @@ def _with_head(allow: bytes) -> bytes:
 
 
 async def _send_problem(problem: problems.Problem, path: str, send: Send) -> None:
-    headers: Headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
-    headers += [(name.encode(), value.encode()) for name, value in problem.headers]
-    await _send(problem.status, headers, problem.body(path), send)
+    await _send(problem.status, problem.all_headers, problem.body(path), send)
 
 
 async def _send(status: int, headers: Headers, body: bytes, send: Send) -> None:

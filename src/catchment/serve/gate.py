@@ -47,7 +47,8 @@ def raw_path(scope: Scope) -> str:
 
 def header(scope: Scope, name: bytes) -> str:
     """The header's values joined by commas; "" when absent."""
-    return ", ".join(value.decode("latin-1") for known, value in scope["headers"] if known == name)
+    found = [value for known, value in scope["headers"] if known == name]
+    return b", ".join(found).decode("latin-1") if found else ""
 
 
 def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:

@@ -11,7 +11,7 @@ from litestar.di import Provide
 from ..app import App
 from .data import Data
 from .front import DATA
-from .resources import Writing
+from .resources import Writing, writer_of
 
 __all__ = ["ERRORS", "errors_of", "own_routes"]
 
@@ -35,7 +35,7 @@ def own_routes(app: App) -> Router:
         return found
 
     def writes(request: Request[Any, Any, Any]) -> Writing:
-        return Writing.of(request, app.name)
+        return Writing.of(request.scope, writer_of(request.app), app.name)
 
     given = {"store": Provide(store, sync_to_thread=False), "writes": Provide(writes, sync_to_thread=False)}
     handlers = app.handlers()

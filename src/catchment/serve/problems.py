@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from litestar.exceptions import HTTPException
 
+from ..bodies import Fault, InvalidRecord
 from ..errors import QueryError, StoreUnavailable, TooManyWrites
 
 __all__ = ["MEDIA_TYPE", "Problem", "of_error", "of_status"]
@@ -49,16 +50,26 @@ _log = structlog.get_logger("catchment.serve")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error answer. parameter: the query parameter to mend, "" when it is none."""
+    """One error answer. parameter: the query parameter to mend, "" when it is none. faults: of what was written."""
 
     status: int
     kind: str
     detail: str
     parameter: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def all_headers(self) -> list[tuple[bytes, bytes]]:
+        """The answer's headers, with its type."""
+        pairs = (("content-type", MEDIA_TYPE), *self.headers)
+        return [(name.encode(), value.encode()) for name, value in pairs]
 
     def body(self, instance: str) -> bytes:
         """The problem as JSON."""
+        errors = [{"pointer": fault.pointer, "detail": fault.message} for fault in self.faults]
+        if self.parameter:
+            errors.append({"parameter": self.parameter, "detail": self.detail})
         content: dict[str, Any] = {
             "type": f"/problems/{self.kind}",
             "title": HTTPStatus(self.status).phrase,
@@ -66,7 +77,7 @@ class Problem:
             "detail": self.detail,
             "error": self.detail,  # under this name clients of older contracts look for it, whoever refuses
             "instance": instance,
-            "errors": [{"parameter": self.parameter, "detail": self.detail}] if self.parameter else [],
+            "errors": errors,
             # From where the log lines of this request have it too.
             "trace_id": structlog.contextvars.get_contextvars().get("request_id", ""),
         }
@@ -85,8 +96,8 @@ def of_error(error: Exception) -> Problem:
         policy = {"RateLimit_Policy": error.policy} if error.policy else {}
         return of_status(429, error.message, Retry_After=str(error.wait_s), **policy)
     if isinstance(error, QueryError):
-        headers = _WITH.get(error.status, ())
-        return Problem(error.status, error.kind, error.message, error.parameter, headers)
+        faults = error.faults if isinstance(error, InvalidRecord) else ()
+        return Problem(error.status, error.kind, error.message, error.parameter, _WITH.get(error.status, ()), faults)
     if isinstance(error, StoreUnavailable):
         return Problem(503, "database-unavailable", str(error), headers=(("retry-after", "5"),))
     if isinstance(error, HTTPException) and error.status_code < 500:

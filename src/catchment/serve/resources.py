@@ -1,4 +1,4 @@
-"""The routes by which people write: the same for every resource, and what an app's own routes may write."""
+"""What people write: the routes that are the same for every resource, and what an app's own routes may write."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, delete, patch, post, put
+from litestar import Litestar, Request, Response
+from litestar.enums import HttpMethod
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
+from litestar.utils import normalize_path
 
-from ..bodies import InvalidRecord
-from ..errors import Concealed, QueryError
+from ..errors import Concealed, DeclarationError, QueryError
 from ..principal import ANONYMOUS, may
 from ..resource import Action, Resource
 from ..store.snapshot import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer
-from . import gate
+from . import gate, problems
 from .collections import canonical_key, item_body, item_tag, item_tags, shown
 from .data import Data
 from .front import DATA
-from .rights import REQUEST_ID, demand
+from .members import receive_members
+from .rights import REQUEST_ID, demand, judge_write
 
-__all__ = ["HANDLERS", "WRITER", "NoNumber", "Writing", "read_json", "read_members", "with_faults", "writer_of"]
+__all__ = ["HANDLERS", "WRITER", "Resources", "Writing", "writer_of"]
 
 WRITER = "writer"
 """Where the service's `Writer` stands in the framework's state."""
@@ -41,19 +42,12 @@ Key = str | Mapping[str, Any]
 _JSON = "application/json"
 _PATCH = (_JSON, "application/merge-patch+json")
 _ONCE = re.compile(r"[\x21-\x7e]{1,255}")
-_LARGEST_POWER, _DEEPEST = 308, 64
 
 
 def writer_of(framework: Litestar) -> Writer:
     """The writer of the service."""
     found: Writer = framework.state[WRITER]
     return found
-
-
-def with_faults(body: bytes, error: InvalidRecord) -> bytes:
-    """A problem's body that names everything that is wrong with what was written."""
-    faults = [{"pointer": fault.pointer, "detail": fault.message} for fault in error.faults]
-    return msgspec.json.encode(msgspec.json.decode(body) | {"errors": faults})
 
 
 # -- what one request may write -------------------------------------------------------------------------------------
@@ -80,11 +74,10 @@ class Writing:
     tag: Callable[[int], str] | None = None
 
     @classmethod
-    def of(cls, request: Ask, app: str) -> Writing:
+    def of(cls, scope: Mapping[str, Any], writer: Writer, app: str) -> Writing:
         """What this request may write of the app's resources."""
-        scope: Mapping[str, Any] = request.scope
         if_match, once = (gate.header(scope, name).strip() for name in (b"if-match", b"idempotency-key"))
-        return cls(writer_of(request.app), scope[DATA], app, scope[REQUEST_ID], if_match, once)
+        return cls(writer, scope[DATA], app, scope[REQUEST_ID], if_match, once)
 
     def for_nobody(self) -> Writing:
         """The same for nobody in particular, who owns nothing; the resource's `may` says what of others' is his.
@@ -217,209 +210,160 @@ def _demand(data: Data, action: Action) -> None:
         demand(data.principal, "write")
 
 
-# -- bodies ---------------------------------------------------------------------------------------------------------
-
-
-class NoNumber(QueryError):
-    """A body holds NaN, Infinity or a number beyond bounds. JSON has none of them; other services call it invalid."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The body is no JSON: {reason}.", kind="malformed", status=400)
-
-
-async def read_members(request: Ask, max_body: int, *, types: tuple[str, ...] = (_JSON,)) -> Any:
-    """The JSON value of the request's body, read no further than its bound. Numbers with a fraction are Decimals.
-
-    Raises:
-        QueryError: 415 for another type, 413 beyond the bound, 400 for what is no strict JSON.
-    """
-    scope: Mapping[str, Any] = request.scope
-    told = gate.header(scope, b"content-type").partition(";")[0].strip().lower()
-    if told not in types or gate.header(scope, b"content-encoding") not in ("", "identity"):
-        message = f"The body is {' or '.join(types)}, not compressed."
-        raise QueryError(message, kind="unsupported-media-type", status=415)
-    return read_json(await _body(request, max_body))
-
-
-async def _body(request: Ask, max_body: int) -> bytes:
-    length = gate.header(request.scope, b"content-length")
-    if length.isascii() and length.isdigit() and (len(length) > 12 or int(length) > max_body):
-        _too_large(max_body)
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > max_body:
-            _too_large(max_body)
-    return bytes(body)
-
-
-def _too_large(max_body: int) -> NoReturn:
-    raise QueryError(f"The body is longer than {max_body} bytes.", kind="body-too-large", status=413)
-
-
-def read_json(body: bytes) -> Any:
-    """The value of a JSON text in strict reading (RFC 8259, and each member once).
-
-    Raises:
-        QueryError: 400 for anything else, also NaN, Infinity and numbers beyond 1e308.
-    """
-    try:
-        value = json.loads(
-            body.decode(),
-            object_pairs_hook=_members,
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_no_number,
-        )
-    except UnicodeDecodeError as error:
-        raise _no_json("it is no UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise _no_json(f"{error.msg} at character {error.pos}") from error
-    except RecursionError as error:
-        raise _no_json("it is nested too deeply") from error
-    _check_depth(value)
-    return value
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(_DEEPEST):
-        parts = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
-        level = [item for part in parts for item in part]
-        if not level:
-            return
-    raise _no_json("it is nested too deeply")
-
-
-def _no_json(reason: str) -> QueryError:
-    return QueryError(f"The body is no JSON: {reason}.", kind="malformed", status=400)
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _no_json("an object has one member twice")
-    return found
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except ArithmeticError as error:  # its exponent alone is out of bounds
-        raise NoNumber("a number is out of bounds") from error
-    # Also 1e-400: no number of the usual 64 bits, and never meant.
-    if number and not -_LARGEST_POWER <= number.adjusted() <= _LARGEST_POWER:
-        raise NoNumber("a number is out of bounds")
-    return Decimal(format(number, "f")) if number else Decimal(0)
-
-
-def _integer(text: str) -> int:
-    if len(text) > _LARGEST_POWER:
-        raise NoNumber("a number is out of bounds")
-    return int(text)
-
-
-def _no_number(text: str) -> NoReturn:
-    raise NoNumber(f"{text} is no number")
-
-
 # -- routes ---------------------------------------------------------------------------------------------------------
 
 _LIST, _ITEM = "/v1/{app:str}/{name:str}", "/v1/{app:str}/{name:str}/{key:str}"
+_READ = "GET, HEAD, OPTIONS"
 _ALLOWED = {_LIST: "GET, HEAD, OPTIONS, POST", _ITEM: "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"}
 
 
-def _found(request: Ask, action: Action) -> tuple[Collection, Writing]:
-    """The resource that the path names, if the caller may write at all, and what the request may write.
+class Resources:
+    """An ASGI application around the framework's: what people write to its resources is answered before that."""
 
-    Raises:
-        QueryError: 404 for none, or none that the caller is let know of; 401, 403.
-        MethodNotAllowedException: it is collected.
-    """
-    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
-    app, name = request.path_params["app"], request.path_params["name"]
-    found = data.reader.collections.get(f"{app}/{name}")
-    if found is None or not found.written or not found.served:
-        data.collection(f"{app}/{name}")
-        raise MethodNotAllowedException(headers={"Allow": "GET, HEAD, OPTIONS"})
-    if not data.may_read(found) and data.principal.id and not _may_write(data, action):
-        data.collection(found.name)  # 404: a right is not told to be missing where nothing may be seen
+    def __init__(self, framework: Litestar, collections: Mapping[str, Collection], writer: Writer) -> None:
+        self.writer = writer
+        self._framework = framework
+        self._written = {name: item for name, item in collections.items() if item.written and item.served}
+        for route in framework.routes:
+            _, *start = route.path.split("/")[:4]
+            if (
+                start[:1] == ["v1"]
+                and "/".join(start[1:]) in self._written
+                and not _WAYS.keys().isdisjoint(route.methods)
+            ):
+                raise DeclarationError(
+                    "routes", f"{route.path}: a resource is written there", hint="choose another path"
+                )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        way = _WAYS.get(scope.get("method", ""))
+        place = self._place(scope, way) if way else None
+        if way is None or place is None:
+            await self._framework(scope, receive, send)
+            return
+        scope["path_template"] = way.path.replace(":str", "")
+        try:
+            status, headers, body = await self._answer(scope, receive, way, *place)
+        except Exception as error:  # noqa: BLE001 (the top of a request: it goes to whoever asked)
+            problem = problems.of_error(error)
+            status, headers, body = problem.status, problem.all_headers, problem.body(scope["path"])
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _place(self, scope: Any, way: _Way) -> tuple[Collection, str] | None:
+        """The resource that the path names, and the key behind it; None for none that is written this way."""
+        match normalize_path(scope["path"]).split("/"):
+            case ["", "v1", app, name, *keys] if len(keys) == (way.path is _ITEM):
+                found = self._written.get(f"{app}/{name}")
+                return (found, "".join(keys)) if found else None
+        return None
+
+    async def _answer(self, scope: Any, receive: Any, way: _Way, collection: Collection, key: str) -> _Answer:
+        judge_write(scope)
+        data: Data = scope[DATA]
+        _check(data, collection, way.action)
+        if scope["query_string"]:
+            raise QueryError("writing takes no parameters", kind="unknown-parameter")
+        writing = Writing.of(scope, self.writer, collection.app)
+        name, members = collection.feed.name, None
+        if way.types:
+            members = await receive_members(scope, receive, _resource(collection).max_body, *way.types)
+        return _answer(data, collection, await way.write(writing, name, key, members))
+
+
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a method writes. types: that its body may have; none where it has no body."""
+
+    path: str
+    action: Action
+    types: tuple[str, ...]
+    write: Callable[[Writing, str, str, Any], Awaitable[Done]]
+
+
+_WAYS = {
+    "POST": _Way(_LIST, "create", (_JSON,), lambda writing, name, _, members: writing.create(name, members)),
+    "PUT": _Way(
+        _ITEM,
+        "change",
+        (_JSON,),
+        lambda writing, name, key, members: writing.replace(name, canonical_key(key), members),
+    ),
+    "PATCH": _Way(
+        _ITEM, "change", _PATCH, lambda writing, name, key, members: writing.patch(name, canonical_key(key), members)
+    ),
+    "DELETE": _Way(_ITEM, "delete", (), lambda writing, name, key, _: writing.delete(name, canonical_key(key))),
+}
+
+
+def _check(data: Data, collection: Collection, action: Action) -> None:
+    """Returns if the caller may write at all. QueryError: 401, 403, or 404 where he is not let know of it."""
+    if not data.may_read(collection) and data.principal.id and not _may_write(data, action):
+        data.collection(collection.name)  # 404: a right is not told to be missing where nothing may be seen
     _demand(data, action)
-    if request.scope["query_string"]:
-        raise QueryError("writing takes no parameters", kind="unknown-parameter")
-    return found, Writing.of(request, app)
 
 
-def _key(request: Ask) -> str:
-    return canonical_key(request.path_params["key"])
-
-
-@post(_LIST)
-async def create(request: Ask) -> Response[bytes]:
-    """A new record of the caller's."""
-    collection, writing = _found(request, "create")
-    members = await read_members(request, _resource(collection).max_body)
-    return _answer(writing, collection, await writing.create(collection.feed.name, members))
-
-
-@put(_ITEM)
-async def replace(request: Ask) -> Response[bytes]:
-    """The record, replaced as a whole."""
-    collection, writing = _found(request, "change")
-    members = await read_members(request, _resource(collection).max_body)
-    return _answer(writing, collection, await writing.replace(collection.feed.name, _key(request), members))
-
-
-@patch(_ITEM)
-async def change(request: Ask) -> Response[bytes]:
-    """The record with some members changed (RFC 7396)."""
-    collection, writing = _found(request, "change")
-    members = await read_members(request, _resource(collection).max_body, types=_PATCH)
-    return _answer(writing, collection, await writing.patch(collection.feed.name, _key(request), members))
-
-
-@delete(_ITEM, status_code=200)
-async def remove(request: Ask) -> Response[bytes]:
-    """Nothing; the record is gone, its versions stay."""
-    collection, writing = _found(request, "delete")
-    return _answer(writing, collection, await writing.delete(collection.feed.name, _key(request)))
-
-
-def _answer(writing: Writing, collection: Collection, done: Done) -> Response[bytes]:
+def _answer(data: Data, collection: Collection, done: Done) -> _Answer:
     if done.outcome == "deleted":
-        return Response(b"", status_code=204)
-    document = done.doc if _is_own(writing, collection, done) else shown(writing.data, collection, done.doc)
+        return 204, [], b""
+    document = done.doc if _is_own(data, collection, done) else shown(data, collection, done.doc)
     state = State(done.generation, done.revision, 0, done.at)
     item = Item(document, done.version, done.at, done.revision, done.at, state)
-    headers = {
-        "etag": item_tag(collection, done.key, done.generation, done.version),
-        "location": f"/v1/{collection.name}/{done.key}",
-    }
-    status = 201 if done.outcome == "created" else 200
-    return Response(item_body(item), status_code=status, media_type=_JSON, headers=headers)
+    headers = [
+        (b"content-type", _JSON.encode()),
+        (b"etag", item_tag(collection, done.key, done.generation, done.version).encode()),
+        (b"location", f"/v1/{collection.name}/{done.key}".encode()),
+    ]
+    return 201 if done.outcome == "created" else 200, headers, item_body(item)
 
 
-def _is_own(writing: Writing, collection: Collection, done: Done) -> bool:
+def _is_own(data: Data, collection: Collection, done: Done) -> bool:
     owner = _resource(collection).owner
-    return bool(owner) and msgspec.json.decode(done.doc)[owner] == writing.data.principal.id
+    return bool(owner) and msgspec.json.decode(done.doc)[owner] == data.principal.id
+
+
+# -- what is not written --------------------------------------------------------------------------------------------
+
+
+def _named(request: Ask) -> tuple[Data, str]:
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+    return data, f"{request.path_params['app']}/{request.path_params['name']}"
+
+
+def _refusing(path: str, methods: list[HttpMethod]) -> HTTPRouteHandler:
+    """What is told who writes where nobody may: to what is collected, or to what is not there."""
+
+    async def refuse(request: Ask) -> None:
+        data, name = _named(request)
+        data.collection(name)
+        raise MethodNotAllowedException(headers={"Allow": _READ})
+
+    return HTTPRouteHandler(path, http_method=methods, status_code=200)(refuse)
 
 
 def _options(path: str) -> HTTPRouteHandler:
     """What may be done there: to what is collected less than to what people write."""
 
     async def options(request: Ask) -> Response[bytes]:
-        data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
-        found = data.reader.collections.get(f"{request.path_params['app']}/{request.path_params['name']}")
+        data, name = _named(request)
+        found = data.reader.collections.get(name)
         writes = (
             found is not None
             and found.served
             and found.written
             and (data.may_read(found) or may(data.principal, "write"))
         )
-        allowed = _ALLOWED[path] if writes else "GET, HEAD, OPTIONS"
-        return Response(b"", status_code=204, headers={"allow": allowed})
+        return Response(b"", status_code=204, headers={"allow": _ALLOWED[path] if writes else _READ})
 
     return HTTPRouteHandler(path, http_method="OPTIONS", status_code=200)(options)
 
 
-HANDLERS = (_options(_LIST), _options(_ITEM), create, replace, change, remove)
+HANDLERS = (
+    _options(_LIST),
+    _options(_ITEM),
+    _refusing(_LIST, [HttpMethod.POST]),
+    _refusing(_ITEM, [HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE]),
+)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import random
 import re
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +35,7 @@ __all__ = [
     "Rights",
     "demand",
     "guard",
+    "judge_write",
     "peer_of",
     "request_id",
 ]
@@ -69,7 +70,7 @@ class FailedKey(QueryError):
 def request_id(scope: Scope) -> str:
     """The request's id: the given one if it has the form of one, else a new one."""
     given = gate.header(scope, b"x-request-id")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def demand(principal: Principal, action: Action) -> None:
@@ -91,11 +92,20 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     scope: Scope = connection.scope
     if any(path.startswith(_OPERATING) for path in handler.paths):
         demand(scope[PRINCIPAL], "operate")
-    if scope["method"] in SAFE:
-        return
+    if scope["method"] not in SAFE:
+        judge_write(scope, reads=bool(handler.opt.get("reads")))
+
+
+def judge_write(scope: Scope, *, reads: bool = False) -> None:
+    """Returns if whoever writes can take the answer, and does not write too often; reads: it only looks like writing.
+
+    Raises:
+        QueryError: 406.
+        TooManyWrites: 429.
+    """
     if not gate.accepts(gate.header(scope, b"accept"), _WRITTEN):
         raise QueryError(f"The answer is {_WRITTEN}.", kind="not-acceptable", status=406)
-    if not handler.opt.get("reads"):
+    if not reads:
         scope[COUNT_WRITE]()
 
 
@@ -227,7 +237,7 @@ class Rights:
             StoreUnavailable: keys cannot be looked up; then nobody is let in by one.
         """
         query = unquote_plus(scope["query_string"].decode("latin-1"))
-        if keys.without_keys(query) != query:
+        if query and keys.without_keys(query) != query:
             # It is in logs and histories of others by now; answering would teach people to go on.
             raise QueryError("a key belongs into a header: Authorization: Bearer …, or X-API-Key", kind="key-in-query")
         user, key = self._told(scope), _given_key(scope)
