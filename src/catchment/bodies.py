@@ -103,12 +103,15 @@ def _whole(text: str) -> bool:
     return True
 
 
+_PLAIN = (str, int, bool)
 _AT = re.compile(r"(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
 
 
 def typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
     """The value in its type, and what is wrong with it."""
+    if wanted is type(value) and wanted in _PLAIN:
+        return value, []
     try:
         found = msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:

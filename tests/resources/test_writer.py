@@ -195,6 +195,28 @@ def test_a_write_that_fails_takes_none_of_its_commit_with_it(writer, database, s
     check_sums(sql)
 
 
+def test_a_write_that_fails_half_way_is_taken_back_and_the_others_are_written_once(writer, database, sql):
+    """Its list's elements cannot be stored when its row is: so not even its engine's fault leaves anything behind."""
+    writer.submit(creation("places", PLACE | {"name": "first"})).result()
+    sql.execute(
+        "CREATE TRIGGER fault BEFORE INSERT ON market_places__skills WHEN NEW.value = 'fault'"
+        " BEGIN SELECT RAISE(ABORT, 'the fault of a test'); END"
+    )
+    with Held(database):
+        names = ("before", "faulty", "after")
+        waiting = [
+            writer.submit(creation("places", PLACE | {"name": name, "skills": ["fault" if name == "faulty" else "x"]}))
+            for name in names
+        ]
+    assert ["the fault of a test" in str(item.exception()) for item in waiting] == [False, True, False]
+    assert [waiting[0].result().revision, waiting[2].result().revision] == [2, 3]
+    stored = sql.execute("SELECT name, _revision FROM market_places ORDER BY _id").fetchall()
+    assert stored == [("first", 1), ("before", 2), ("after", 3)]
+    assert sql.execute("SELECT count(*) FROM _audit").fetchone() == (3,)
+    assert sql.execute("SELECT group_concat(revision) FROM _commit").fetchone() == ("1,2,3",)
+    check_sums(sql)
+
+
 def test_too_many_waiting_are_refused_and_a_closed_writer_answers_all(database, sql):
     writer = writer_of_all(database, capacity=4)
     with Held(database):

@@ -13,9 +13,11 @@ from ..settings import Setting, Settings
 from .problems import Problem, of_status
 
 __all__ = [
+    "HEADERS",
     "accepts",
     "address",
     "allowed_hosts",
+    "gathered",
     "is_loopback",
     "matches",
     "pairs",
@@ -26,6 +28,8 @@ __all__ = [
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
 MAX_PARAMETERS = 200
+HEADERS = "catchment.headers"
+"""Where a request's `gathered` headers stand in its scope."""
 _SPEAKS_FOR = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 
@@ -47,8 +51,17 @@ def raw_path(scope: Scope) -> str:
 
 def header(scope: Scope, name: bytes) -> str:
     """The header's values joined by commas; "" when absent."""
-    found = [value for known, value in scope["headers"] if known == name]
-    return b", ".join(found).decode("latin-1") if found else ""
+    known: Mapping[bytes, str] | None = scope.get(HEADERS)
+    return (gathered(scope) if known is None else known).get(name, "")
+
+
+def gathered(scope: Scope) -> Mapping[bytes, str]:
+    """All headers, each with its values joined by commas. A scope that has them under `HEADERS` is not searched."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -120,6 +121,7 @@ def _gateways(settings: Settings) -> tuple[Network, ...]:
         raise UsageError(f"CATCHMENT_TRUSTED_GATEWAYS: {error}", hint="write e.g. 10.0.0.5 or 10.0.0.0/24") from error
 
 
+@lru_cache(maxsize=4096)
 def _within(text: str, networks: tuple[Network, ...]) -> bool:
     if not networks:
         return False
@@ -136,6 +138,11 @@ def peer_of(scope: Scope, gateways: tuple[Network, ...]) -> str:
     peer = str(client[0]) if client else ""
     if _within(peer, gateways) and (told := gate.header(scope, b"x-forwarded-for").rpartition(",")[2].strip()):
         peer = told if gate.address(told) else peer
+    return _counted_as(peer)
+
+
+@lru_cache(maxsize=4096)
+def _counted_as(peer: str) -> str:
     found = gate.address(peer)
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, 64), strict=False))

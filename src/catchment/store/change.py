@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,13 +106,13 @@ def _moment(row: Row | None, now: datetime) -> datetime:
 def _put(present: Present, write: Write, group: Group, row: Row | None) -> Done:
     assert write.make is not None
     draft = write.make(row.record if row else None)
-    record = _made(present, write, draft, row, group.now)
+    record = _made(present, write, draft, group, row)
     other = _other(present, write, record)
     if other is not None:
         if row is not None or write.resource.again is not REPLACE:
             raise QueryError("You have written such a record already.", kind="conflict", status=409)
         _check_replaced(group, write, other)
-        row, record = other, _made(present, write, draft, other, group.now)
+        row, record = other, _made(present, write, draft, group, other)
     elif write.action == "create":
         _check_replaced(group, write, None)
     before, change = row.record if row else None, _Change(present, write, group, row)
@@ -135,10 +134,10 @@ def check_refusal(resource: Resource, record: Any, principal: Principal, view: V
 _REFUSED = {403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
 
 
-def _made(present: Present, write: Write, draft: Mapping[str, Any], row: Row | None, now: datetime) -> Any:
+def _made(present: Present, write: Write, draft: Mapping[str, Any], group: Group, row: Row | None) -> Any:
     """The record that a draft makes: a new one, or the next version of what is there."""
-    before, key = (row.record, row.key) if row else (None, str(uuid.uuid4()))
-    made = write.resource.complete(draft, before, key=key, owner=write.principal.id, at=_moment(row, now))
+    before, key = (row.record, row.key) if row else (None, next(group.keys))
+    made = write.resource.complete(draft, before, key=key, owner=write.principal.id, at=_moment(row, group.now))
     return spellings.as_first_written(write.collection, made, partial(spellings.first_written, present.sql))
 
 

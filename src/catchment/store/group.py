@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from ..clock import render_moment
+from ..errors import StoreError
 from . import audit
 from .engines import Connection
 from .tables import Collection
 
-__all__ = ["COMMIT", "Group"]
+__all__ = ["COMMIT", "Group", "HalfDone"]
 
 COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)"
 
@@ -21,34 +24,61 @@ _State = tuple[int, int, str]
 """A collection's generation, its revision, and the moment of that; "" where the group did not raise it."""
 
 
+class HalfDone(Exception):
+    """A write that failed half-way cannot be taken back alone: all of its group is to be done again, apart."""
+
+
+def _new_keys() -> Iterator[str]:
+    """UUIDs of random bits. They are asked for many at a time: a thread that asks lets go of the interpreter."""
+    while True:
+        bits = os.urandom(16 * 64)
+        for place in range(0, len(bits), 16):
+            yield str(uuid.UUID(bytes=bits[place : place + 16], version=4))
+
+
 @dataclass(slots=True)
 class Group:
     """Writes that are committed together. Nobody reads the revisions or the audit in between, so they are put last.
 
     Use it inside the transaction that holds the write lock, and call `put` before that is committed.
+    apart: whether a write that fails half-way can be taken back alone. It costs more than most writes, of which next
+    to none fails when it has changed something already.
     """
 
     sql: Connection
     now: datetime
+    apart: bool = False
+    keys: Iterator[str] = field(default_factory=_new_keys)
     _states: dict[str, _State] = field(default_factory=dict)
     _commits: list[tuple[str, int, int, str]] = field(default_factory=list)
     _entries: list[tuple[Any, ...]] = field(default_factory=list)
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """One write: what it raised and noted is taken back with its rows if it raises an error."""
+        """One write: what it raised and noted is taken back with its rows if it raises an error.
+
+        Raises:
+            HalfDone: it failed when it had changed something, and the group is not `apart`.
+        """
         states, commits, entries = dict(self._states), len(self._commits), len(self._entries)
-        self.sql.execute("SAVEPOINT one")
+        changes = self.sql.total_changes
+        if self.apart:
+            self.sql.execute("SAVEPOINT one")
         try:
             yield
-        except Exception:
-            if self.sql.in_transaction:  # else the engine has undone everything: full, or broken
+        except Exception as error:
+            if not self.sql.in_transaction:
+                raise  # the engine has undone everything: full, or broken
+            if self.apart:
                 self.sql.execute("ROLLBACK TO one")
-                self.sql.execute("RELEASE one")
+            elif isinstance(error, StoreError) or self.sql.total_changes != changes:
+                raise HalfDone from error
             self._states = states
             del self._commits[commits:], self._entries[entries:]
             raise
-        self.sql.execute("RELEASE one")
+        finally:
+            if self.apart and self.sql.in_transaction:
+                self.sql.execute("RELEASE one")
 
     def generation(self, collection: Collection) -> int:
         """Of the collection, as long as the transaction lasts."""

@@ -20,7 +20,7 @@ from ..settings import Settings
 from . import allowances
 from .change import apply
 from .engines import Connection, Database, mapped, transaction
-from .group import Group
+from .group import Group, HalfDone
 from .present import Present
 from .tables import Collection
 from .write import Done, Once, Write
@@ -131,7 +131,7 @@ class Writer:
             return
         outcomes: Sequence[Done | Exception]
         try:
-            outcomes = self._commit([item.write for item in taken])
+            outcomes = self._together([item.write for item in taken])
         except Exception as error:  # noqa: BLE001 (the top of a worker: it goes to everybody who waits)
             outcomes = [error] * len(taken)
         told: dict[asyncio.AbstractEventLoop | None, _Answers] = {}
@@ -144,9 +144,15 @@ class Writer:
                 with contextlib.suppress(RuntimeError):  # it has ended, and with it whoever waited
                     loop.call_soon_threadsafe(_tell, answers)
 
-    def _commit(self, writes: Sequence[Write]) -> list[Done | Exception]:
+    def _together(self, writes: Sequence[Write]) -> list[Done | Exception]:
+        try:
+            return self._commit(writes)
+        except HalfDone:
+            return self._commit(writes, apart=True)
+
+    def _commit(self, writes: Sequence[Write], *, apart: bool = False) -> list[Done | Exception]:
         with transaction(self._open(), durable=True) as sql:
-            group = Group(sql, self._clock.now())
+            group = Group(sql, self._clock.now(), apart)
             outcomes = [self._alone(group, write) for write in writes]
             group.put()
             return outcomes
@@ -164,10 +170,10 @@ class Writer:
     def _alone(self, group: Group, write: Write) -> Done | Exception:
         """What one write did, or why it did nothing: then all of it is undone, and nothing of the others."""
         try:
-            with mapped(), group.one():
+            with group.one(), mapped():
                 return apply(Present(group.sql, self._collections, write.collection.app), write, group, self._rates)
         except Exception as error:  # also a fault in a declared rule: it is its writer's answer, nobody else's
-            if not group.sql.in_transaction:
+            if isinstance(error, HalfDone) or not group.sql.in_transaction:
                 raise  # the engine has undone everything: full, or broken
             return error
 
