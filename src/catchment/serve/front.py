@@ -179,7 +179,7 @@ class Front:
             return
         scope = self._at_home({**scope, gate.HEADERS: gate.gathered(scope)})
         path, identity, told = gate.raw_path(scope), request_id(scope), _Told(self._tick())
-        scope |= {REQUEST_ID: identity, _TOLD: told}
+        scope[REQUEST_ID], scope[_TOLD] = identity, told
         body = _In.of(scope, receive)
         out = _Out(send, body, scope["method"] == "HEAD", identity)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
