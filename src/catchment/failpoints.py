@@ -41,10 +41,13 @@ POINTS = (
     "tx.committed",
     "partition.completed",
     "run.closed",
+    "rows.filled",
+    "rows.swept",
+    "rows.carried",
     "erase.marked",
     "erase.body",
 )
-"""In the order in which a partition comes by them; then those of an erasure."""
+"""In the order in which a partition comes by them; then those of filling again, retention, a replay and an erasure."""
 
 
 class FailPoint(Exception):

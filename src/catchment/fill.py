@@ -12,6 +12,7 @@ import structlog
 
 from .decode import Entry, from_document, model_digest, render_key
 from .errors import DecodeError, MergeOutdated, StoreUnavailable
+from .failpoints import failpoint
 from .feed import Derived, Feed
 from .merge import Change, Found
 from .record import content_hash, stored_values
@@ -168,4 +169,5 @@ def _refill(filler: Filler, run: int, filled: Filled, partition: str, now: datet
                 same += 1
         if changes:
             filled.commit(run, partition, changes, stage, filler.mark, same, now)
+            failpoint("rows.filled")
     return len(changes)

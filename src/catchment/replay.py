@@ -133,6 +133,7 @@ class _Again:
                 self._take(item)
             self._fill()
             self._check_kept()
+            self._next.carry(self._kept())
             generation = self._next.switch(self._settled, self._follow, self._clock.now())
             if generation is not None:
                 return generation

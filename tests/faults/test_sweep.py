@@ -10,8 +10,10 @@ from harbour import CONCURRENCY, REQUESTS, Berth, asked
 
 from catchment.failpoints import POINTS
 
-COLLECTING = tuple(point for point in POINTS if not point.startswith("erase."))
-"""The points of a collection; an erasure is killed at its own in `tests/e2e/test_erase.py`."""
+COLLECTING = POINTS[: POINTS.index("run.closed") + 1]
+"""The points of a collection. At those of filling again, retention and a replay it is killed in
+`tests/faults/test_beside.py`, an erasure in `tests/e2e/test_erase.py`.
+"""
 HITS = ("first", "second", "last")
 
 

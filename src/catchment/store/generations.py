@@ -6,19 +6,20 @@ name: nobody reads it, and what writes it is what writes every collection. The s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from ..clock import render_moment
-from ..errors import LeaseLost, StoreError, UsageError
+from ..errors import LeaseLost, UsageError
 from ..partitions import Partition
-from .engines import Connection, Taken, Workers, mapped, transaction
+from .carrying import Carrying
+from .engines import Connection, Workers, transaction
 from .ledger import Lease, Outcome, encode_params
 from .records import Records
-from .tables import Collection, own_names, tables_of
+from .tables import Collection, tables_of
 
 __all__ = ["Next", "forget_next"]
 
@@ -53,6 +54,10 @@ class Next:
                 "INSERT INTO _collection (name, generation, revision, horizon, model) VALUES (?, ?, ?, ?, '')",
                 (self.collection.name, generation + 1, self._first, self._first),
             )
+
+        self._carrying = Carrying(
+            connection, self.present, self.collection, self._first, lambda sql: self._check(sql, self.present.name)
+        )
 
     @property
     def records(self) -> Records:
@@ -120,9 +125,18 @@ class Next:
 
     # -- the switch ------------------------------------------------------------------------------------------------
 
+    def carry(self, partitions: Sequence[Partition]) -> None:
+        """Copies the present rows and versions of partitions, in the place of what was derived of them; a few a
+        transaction, and only those that are not copied as they stand.
+
+        Raises:
+            StoreError: a key of theirs is also one of what was derived.
+        """
+        self._carrying.carry(partitions)
+
     def switch(
         self,
-        settled: Callable[[], Iterable[Partition] | None],
+        settled: Callable[[], Sequence[Partition] | None],
         follow: Callable[[Connection], None],
         now: datetime,
     ) -> int | None:
@@ -130,7 +144,7 @@ class Next:
         nothing where it is not settled.
 
         Args:
-            settled: asked inside the transaction: the partitions whose present rows are carried over as they are, or
+            settled: asked inside the transaction: the partitions whose present rows were carried over as they are, or
                 None where something was committed meanwhile that is not derived here.
             follow: called with the transaction once this generation has the collection's name.
         Raises:
@@ -138,10 +152,8 @@ class Next:
         """
         with transaction(self._connection, durable=True) as sql:
             self._check(sql, self.present.name)
-            if (kept := settled()) is None:
+            if (kept := settled()) is None or not self._carrying.end(sql, kept):
                 return None
-            for partition in kept:
-                self._carry_over(sql, partition)
             old, present, following = map(_pair, (self._old, self.present.table, self.collection.table))
             sql.rename([*zip(present, old, strict=True), *zip(following, present, strict=True)])
             values = {"name": self.present.name, "next": self.collection.name, "at": render_moment(now)}
@@ -153,35 +165,6 @@ class Next:
             for table in _pair(self._old):
                 sql.execute(f'DROP TABLE IF EXISTS "{table}"')
         return self.collection.generation
-
-    def _carry_over(self, sql: Connection, partition: Partition) -> None:
-        """A partition's present rows and versions, in the place of what was derived of it. Of their revisions only the
-        last state is left: it is that of the generation's first revision.
-        """
-        names = [*own_names(self.present), *(column.name for column in self.present.columns), "_doc"]
-        ends = ["_until", "_until_revision", "_gone"]
-        tables = zip(_pair(self.present.table), _pair(self.collection.table), (names, [*names, *ends]), strict=True)
-        try:
-            with mapped():
-                for present, following, columns in tables:
-                    revisions = ("_revision", "_until_revision")
-                    values = ", ".join(str(self._first) if name in revisions else f'"{name}"' for name in columns)
-                    quoted = ", ".join(f'"{name}"' for name in columns)
-                    sql.execute(f'DELETE FROM "{following}" WHERE _partition = ?', (partition.key,))  # noqa: S608
-                    sql.execute(
-                        f'INSERT INTO "{following}" ({quoted}) SELECT {values} FROM "{present}" WHERE _partition = ?',  # noqa: S608
-                        (partition.key,),
-                    )
-        except Taken as error:
-            raise StoreError(
-                f"{self.present.name} {partition.key}: another partition has keys of its own records",
-                hint="replay the whole collection",
-            ) from error
-        sql.execute(_FORGET_PARTITION, (self.collection.name, partition.key))
-        sql.execute(
-            "INSERT INTO _partition (feed, key, params) VALUES (?, ?, ?)",
-            (self.collection.name, partition.key, encode_params(partition)),
-        )
 
     def has_the_present_fields(self) -> bool:
         """Whether the present rows could stand in this generation: it has the same columns."""
@@ -243,10 +226,8 @@ _SWITCH = (
     f"DELETE FROM _shared WHERE collection = :next AND partition IN {_KEPT}",  # noqa: S608
     "UPDATE _shared SET collection = :name WHERE collection = :next",
     "UPDATE _attempt SET feed = :name WHERE feed = :next",
-    # Rows that were carried over may have been filled from another state: then all are filled again.
     "DELETE FROM _filled WHERE feed = :name",
-    f"UPDATE _filled SET feed = :name WHERE feed = :next AND NOT EXISTS {_KEPT}",  # noqa: S608
-    "DELETE FROM _filled WHERE feed = :next",
+    "UPDATE _filled SET feed = :name WHERE feed = :next",
     "DELETE FROM _partition WHERE feed = :next AND model = ''",
     (
         "UPDATE _partition AS p SET"

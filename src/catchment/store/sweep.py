@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..clock import render_moment
+from ..failpoints import failpoint
 from .engines import Connection, transaction
 from .tables import Collection
 
@@ -35,6 +36,7 @@ def sweep(
         last: int | None = 0
         while last is not None:
             removed, last = step(last)
+            failpoint("rows.swept")
             yield removed
 
 
