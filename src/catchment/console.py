@@ -272,7 +272,7 @@ def replay_table(done: Sequence[Replayed]) -> Table:
     """What was derived again: a row a collection."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("collection", no_wrap=True)
-    for name in ("generation", "answers", "records", "before", "rejects", "before", "left"):
+    for name in ("generation", "answers", "records", "records before", "rejects", "rejects before", "left"):
         table.add_column(name, justify="right")
     for item in done:
         numbers = (item.generation, item.passes, item.after.records, item.before.records)

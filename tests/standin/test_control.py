@@ -73,6 +73,28 @@ def test_a_wrong_order_is_told_what_it_may_be(echo):
     assert "truncate" in said.json()["faults"]
 
 
+def test_switches_are_set_on_the_command_line_too():
+    given = ["--switch", "lag=4", "--switch", "unpublished=404", "--switch", "slow=true"]
+    command = [sys.executable, "-m", "catchment", "standin", "police", *given]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[-1]
+        switches = ask(url, "/_control").json()["switches"]
+        process.terminate()
+    assert (switches["lag"], switches["unpublished"], switches["slow"]) == (4, "404", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("lat=2", "unknown switch: lat"), ("late=many", "Expected `int`, got `str`"), ("late", "is no NAME=VALUE")],
+)
+def test_a_wrong_switch_on_the_command_line_is_wrong_use(given, said):
+    command = [sys.executable, "-m", "catchment", "standin", "police", "--switch", given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("catchment: ")
+    assert said in done.stderr
+
+
 def test_help_says_what_an_order_may_be():
     done = subprocess.run(
         [sys.executable, "-m", "catchment", "standin", "--help"], capture_output=True, text=True, check=True, timeout=60

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..app import App, load_app
 from ..clock import open_clock
 from ..errors import UsageError
-from ..settings import Secret, Settings
+from ..settings import Secret
 from .arguments import SIZES, one_of, read_moment, read_settings
+
+if TYPE_CHECKING:  # it loads the server of stand-ins
+    from ..standin import Options
 
 __all__ = ["standins"]
 
@@ -35,6 +41,10 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
     variant: Annotated[int, typer.Option(help="Which of its worlds: same variant, same bytes.", min=0)] = 1,
     samples: Annotated[Path | None, typer.Option(help="A folder of recorded answers to serve.")] = None,
     clock: Annotated[str, typer.Option(help="The moment at which it begins, e.g. 2026-01-31T04:00:00Z.")] = "",
+    switch: Annotated[
+        list[str] | None,
+        typer.Option("--switch", metavar="NAME=VALUE", help="A switch as it stands at the start. Repeatable."),
+    ] = None,
     to: Annotated[str, typer.Option(help=f"{_PEOPLE}the service that they write to.", show_default="ours")] = "",
     clients: Annotated[int, typer.Option(help=f"{_PEOPLE}how many write at once.", min=1, max=64)] = 1,
     load: Annotated[int, typer.Option(help=f"{_PEOPLE}further writes by all clients at once.", min=0)] = 0,
@@ -61,7 +71,12 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
     target, settings = load_app(name), read_settings("")
     size = one_of("--size", size, SIZES)
     if target.standin is not None:
-        _serve(name, target, settings, port, size, variant, samples, clock)
+        from ..standin import Options
+        from ..standin.running import clock_from
+
+        now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
+        options = Options(size=size, variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
+        _serve(name, target, options, port, switch or ())
         return
     if target.people is None:
         raise UsageError(f"app {name} has no stand-in")
@@ -88,21 +103,32 @@ def _address(url: str) -> str:
     return url
 
 
-def _serve(
-    name: str, target: App, settings: Settings, port: int, size: str, variant: int, samples: Path | None, clock: str
-) -> None:
+def _serve(name: str, target: App, options: Options, port: int, switches: Sequence[str]) -> None:
     from ..demo import pointed_at
-    from ..standin import Options
-    from ..standin.running import clock_from, run
+    from ..standin.running import run
 
     assert target.standin is not None
-    if samples is not None and not samples.is_dir():
-        raise UsageError(f"--samples {samples} is no folder")
-    now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
-    options = Options(size=size, variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
+    if options.samples is not None and not options.samples.is_dir():
+        raise UsageError(f"--samples {options.samples} is no folder")
 
     def how_to_collect(url: str) -> str:
-        said = " ".join(f"{setting}={quote(text)}" for setting, text in pointed_at(target, url, size).items())
+        said = " ".join(f"{setting}={quote(text)}" for setting, text in pointed_at(target, url, options.size).items())
         return f"collect from it: {said} catchment collect {name}"
 
-    run(target.standin(options), port, clock=now, note=how_to_collect)
+    service = target.standin(options)
+    turned = _switches(switches, service.switches())
+    run(service, port, clock=options.clock, switches=turned, note=how_to_collect)
+
+
+def _switches(given: Sequence[str], known: object) -> dict[str, object]:
+    """Name -> value: a text where the switch is one, else what it says in JSON."""
+    found: dict[str, object] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (sign and name):
+            raise UsageError(f"--switch {text} is no NAME=VALUE", hint="e.g. --switch late=2")
+        found[name] = value
+        if not isinstance(getattr(known, name, ""), str):
+            with suppress(ValueError):  # what is no JSON is no value either, and told where it is set
+                found[name] = json.loads(value)
+    return found

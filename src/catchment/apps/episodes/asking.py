@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from catchment.web import Parameter, QueryError, unstorable
 
-__all__ = ["BEST", "COMMENTS", "FILTERS", "PAGING", "Asked", "Paging", "Sort", "asked", "given", "paging"]
+__all__ = ["BEST", "COMMENTS", "FILTERS", "PAGING", "Asked", "Paging", "Sort", "asked", "given", "imdb_id", "paging"]
 
 Sort = Literal["series,season,episode", "-imdbRating", "released"]
 Pairs = Sequence[tuple[str, str]]
@@ -47,7 +47,7 @@ FILTERS: Mapping[str, Parameter] = {
 }
 """The parameters of a list of episodes."""
 COMMENTS: Mapping[str, Parameter] = {
-    "episode": Parameter("On the episode with this IMDb id.", "tt1480055"),
+    "episode": Parameter("On the episode with this IMDb id.", "tt1480055", pattern="^tt[0-9]{7,10}$"),
     **PAGING,
 }
 _SEVERAL = ("season",)
@@ -109,7 +109,7 @@ def asked(values: Mapping[str, Sequence[str]]) -> Asked:
         raise _wrong("sort", f"is one of {' | '.join(get_args(Sort))}")
     return Asked(
         tuple(_season(text) for text in values.get("season", ())),
-        _series(values),
+        imdb_id(values, "series") or "",
         (("gt", BEST),) if best else ratings,
         _title(values),
         sort,  # type: ignore[arg-type]  # it is one of them
@@ -131,10 +131,13 @@ def _season(text: str) -> int:
     return int(text)
 
 
-def _series(values: Mapping[str, Sequence[str]]) -> str:
-    text = values.get("series", [""])[0]
-    if "series" in values and not re.fullmatch(r"tt[0-9]{7,10}", text):
-        raise _wrong("series", "is an IMDb id, e.g. tt0944947")
+def imdb_id(values: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """The id that a parameter gives, None where it is not given. QueryError for one that is none."""
+    if name not in values:
+        return None
+    text = values[name][0]
+    if not re.fullmatch(r"tt[0-9]{7,10}", text):
+        raise _wrong(name, "is an IMDb id, e.g. tt0944947")
     return text
 
 

@@ -126,7 +126,7 @@ async def comments_of_episode(request: Ask, store: Store, episode: FromPath[str]
 async def comments(request: Ask, store: Store) -> Response[bytes]:
     """A page of the comments on an episode, or on all."""
     values = _given(request, asking.COMMENTS)
-    return await asyncio.to_thread(_comments, store, values.get("episode", [None])[0], asking.paging(values))
+    return await asyncio.to_thread(_comments, store, asking.imdb_id(values, "episode"), asking.paging(values))
 
 
 def _comments(store: Data, episode: str | None, paging: asking.Paging, *, known: bool = False) -> Response[bytes]:
