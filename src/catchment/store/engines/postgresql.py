@@ -57,6 +57,7 @@ def _adapters() -> AdaptersMap:
 
 
 _ADAPTERS = _adapters()
+_CHANGING = ("INSERT", "UPDATE", "DELETE", "COPY")
 
 
 class Connection:
@@ -71,6 +72,7 @@ class Connection:
     def __init__(self, server: Server, *, reads: bool = False) -> None:
         self._server = server
         self._reads = reads
+        self.total_changes = 0
         self._end: float | None = None
         self._driver = self._connected()
 
@@ -123,6 +125,8 @@ class Connection:
     def _stepped(self, step: Callable[[psycopg.RawCursor[Any]], object]) -> psycopg.RawCursor[Any]:
         cursor = psycopg.RawCursor[Any](self._driver)
         step(cursor)
+        if (cursor.statusmessage or "").startswith(_CHANGING):
+            self.total_changes += max(cursor.rowcount, 0)
         return cursor
 
     @contextmanager
