@@ -1,6 +1,7 @@
 """Recommending and searching among very many providers: p50 and p95 of the first page of each kind of question.
 
-Then the steps of the plans by which the database finds these pages, each with how many kinds of questions need it.
+Beside the CPU's p95 stands what it is to be at a million providers: 150 ms, and 500 for rare skills and 90 days. Then,
+for each kind of question, the steps of the plans by which the database finds the page.
 
 The market is made up and loaded below the API. Every question is asked with other days, budgets and skills, so that
 no answer is kept from the one before. Where the machine is busy with other things, CPU is what can be compared.
@@ -32,7 +33,7 @@ import httpx
 from catchment.app import load_app
 from catchment.apps.providers import asking
 from catchment.apps.providers.ranking import Prior
-from catchment.apps.providers.standin import SKILLS, Extent, fill
+from catchment.apps.providers.standin import SKILLS, Extent, filling
 from catchment.apps.providers.walking import Asked, page
 from catchment.clock import SystemClock
 from catchment.principal import ANONYMOUS
@@ -45,6 +46,7 @@ from catchment.store.reader import Reader
 from catchment.store.tables import collections_of
 
 PRIOR = Prior(4_150_000, 10)
+TARGET_MS, RARE_TARGET_MS = 150, 500
 
 Question = Callable[[random.Random], dict[str, Any]]
 
@@ -104,6 +106,11 @@ async def asked(front: Any, path: str, question: Question, times: int) -> tuple[
     return found, computed, refused
 
 
+def target_of(name: str) -> int:
+    """What the CPU's p95 is to be at a million providers, in ms."""
+    return RARE_TARGET_MS if "rare" in name or "90 days" in name else TARGET_MS
+
+
 def of(found: list[float]) -> tuple[float, float]:
     """The middle one, and the one that 95 of 100 do not exceed."""
     return statistics.median(found), sorted(found)[min(len(found) - 1, round(0.95 * len(found)))]
@@ -112,7 +119,9 @@ def of(found: list[float]) -> tuple[float, float]:
 def measure(folder: Path, times: int) -> None:
     values = {"CATCHMENT_DATA": str(folder), "CATCHMENT_LIMIT_ANONYMOUS": "off"}
     front = build([load_app("providers")], Settings().with_values("bench", values), SystemClock())
-    print(f"{'first page of 10, ms':<52}{'p50':>8}{'p95':>8}{'max':>8}{'CPU p50':>9}{'p95':>8}{'refused':>9}")
+    print(
+        f"{'first page of 10, ms':<52}{'p50':>8}{'p95':>8}{'max':>8}{'CPU p50':>9}{'p95':>8}{'target':>8}{'refused':>9}"
+    )
     for kind, path, questions in (
         ("recommend", "/v1_1/service-providers/recommend", RECOMMEND),
         ("search", "/v1_1/service-providers", SEARCH),
@@ -121,7 +130,9 @@ def measure(folder: Path, times: int) -> None:
             found, computed, refused = asyncio.run(asked(front, path, question, times))
             times_of = (*of(found), max(found), *of(computed))
             shown = "".join(f"{value * 1000:8.1f}" for value in times_of)
-            print(f"  {kind + ': ' + name:<50}{shown}{refused:>10}", flush=True)
+            target = target_of(name)
+            missed = "" if times_of[-1] * 1000 <= target and not refused else "  missed"
+            print(f"  {kind + ': ' + name:<50}{shown}{target:>8}{refused:>9}{missed}", flush=True)
     front.close()
 
 
@@ -134,7 +145,7 @@ class Watched:
 
     view: View
     sql: sqlite3.Connection
-    steps: set[str] = field(default_factory=set)
+    steps: Counter[str] = field(default_factory=Counter)
 
     def tables(self, name: str) -> Any:
         return self.view.tables(name)
@@ -145,7 +156,7 @@ class Watched:
     def select(self, statement: Any) -> list[Any]:
         asked = written(statement, Connection.dialect)
         plan = self.sql.execute(f"EXPLAIN QUERY PLAN {asked.sql}", asked.values)
-        self.steps |= {step for *_, step in plan if "providers_" in step}
+        self.steps.update(step for *_, step in plan if "providers_" in step)
         return self.view.select(statement)
 
 
@@ -162,17 +173,16 @@ def show_plans(folder: Path) -> None:
     known = collections_of(load_app("providers"))
     reader = Reader(File(folder / "catchment.sqlite"), known, deadline_s=60)
     data = Data(reader, Settings(), SystemClock().now(), ANONYMOUS, app="providers")
-    used: Counter[str] = Counter()
+    print("\nsteps of their plans")
     with data.open() as view, closing(sqlite3.connect(folder / "catchment.sqlite")) as sql:
         for kind, questions in (("recommend", RECOMMEND), ("search", SEARCH)):
-            for question in questions.values():
+            for name, question in questions.items():
                 watched = Watched(view, sql)
                 page(watched, wanted(kind, question(random.Random(kind))), 11)
-                used.update(watched.steps)
+                print(f"  {kind}: {name}")
+                for step, times in sorted(watched.steps.items()):
+                    print(f"    {times:>4} x {step}")
     reader.close()
-    print("\nsteps of their plans, and how many kinds of questions need each")
-    for step, times in sorted(used.items()):
-        print(f"  {times:>3}  {step}")
 
 
 def main() -> None:
@@ -186,7 +196,9 @@ def main() -> None:
         if not (folder / "catchment.sqlite").exists():
             begin = time.monotonic()
             extent = Extent(options.providers, max(options.providers // 5, 5), 5 * options.providers)
-            fill(folder / "catchment.sqlite", extent, SystemClock())
+            for number in filling(folder / "catchment.sqlite", extent, SystemClock()):
+                if number % 500_000 == 0:
+                    print(f"{number:,} records after {time.monotonic() - begin:.0f} s", flush=True)
             print(f"loaded {extent} in {time.monotonic() - begin:.0f} s")
         measure(folder, options.questions)
         show_plans(folder)

@@ -145,9 +145,34 @@ def test_people_say_what_was_refused(service):
     assert "Traceback" not in errors
 
 
+def test_people_of_any_number_are_loaded_below_the_api(tmp_path):
+    """The path of `--size large`: into a new data folder, and never beside what people wrote."""
+    folder, extent = tmp_path / "market", SIZES["tiny"]
+    database = folder / "catchment.sqlite"
+    whole = extent.providers + extent.reviews
+    assert standin("--data", str(folder)) == (
+        0,
+        [f"{whole} of {whole} records are loaded", f"5 people wrote 20 offers and 40 reviews: {database}"],
+        "",
+    )
+    with closing(sqlite3.connect(database)) as sql:
+        for table, number in (("providers", extent.providers), ("reviews", extent.reviews)):
+            assert sql.execute(f"SELECT count(*) FROM providers_{table}").fetchone() == (number,)
+        (reviews,) = (item for item in collections_of(providers.app) if item.feed.name == "reviews")
+        for number in range(len(reviews.feed.rollups)):
+            assert kept(sql, reviews, number) == recomputed(sql, reviews, number)
+        before = list(sql.iterdump())
+        code, lines, errors = standin("--data", str(folder))
+        assert (code, lines) == (2, [])
+        assert "providers/providers holds records" in errors
+        assert "load into a new data folder" in errors
+        assert list(sql.iterdump()) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--data", "here", "--to", "http://127.0.0.1:1"], "leave out --to"),
         (["--size", "huge"], "--size huge is unknown"),
         (["--size", "large"], "large: too much to write through the API"),
         (["--gateway", "odd"], "--gateway odd is unknown"),

@@ -51,6 +51,9 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
     gateway: Annotated[
         str, typer.Option(help=f"{_PEOPLE}how they are told: user, none, malformed, both, wrong or different.")
     ] = "user",
+    data: Annotated[
+        str, typer.Option(help=f"{_PEOPLE}a new data folder to load it into below the API, of any size.")
+    ] = "",
 ) -> None:
     r"""Run a stand-in upstream that misbehaves on demand, or have made-up people write to an API.
 
@@ -68,7 +71,7 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
 
     What is wrong in a body is 400, and says what there can be.
     """
-    target, settings = load_app(name), read_settings("")
+    target, settings = load_app(name), read_settings(data)
     size = one_of("--size", size, SIZES)
     if target.standin is not None:
         from ..standin import Options
@@ -83,7 +86,10 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
     from ..standin import Crowd
     from ..standin.crowd import GATEWAYS
 
+    if data and (to or load or clients > 1 or gateway != "user"):
+        raise UsageError("--data loads below the API", hint="leave out --to, --clients, --load and --gateway")
     crowd = Crowd(
+        database=settings.data / "catchment.sqlite" if data else None,
         address=_address(to or f"http://{settings.host}:{settings.port}"),
         size=size,  # type: ignore[arg-type]  # checked against the same list
         variant=variant,

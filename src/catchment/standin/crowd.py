@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 
+from ..clock import Clock, SystemClock
 from .service import Size
 
 __all__ = ["GATEWAYS", "Crowd", "Gateway"]
@@ -22,12 +24,15 @@ class Crowd:
 
     address: its base URL. variant: same variant, same people. clients: how many write at once. load: how many reviews
     and the like they write, change and delete at once when all is there; 0 for none. key: for `different` alone.
+    database: what they write is loaded into that file, below the API, and nothing else happens; None: it is not.
     """
 
-    address: str
+    address: str = ""
     size: Size = "tiny"
     variant: int = 1
     gateway: Gateway = "user"
     clients: int = 1
     load: int = 0
     key: str = field(default="", repr=False)
+    database: Path | None = None
+    clock: Clock = field(default_factory=SystemClock, repr=False)

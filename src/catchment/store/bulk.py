@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from ..app import App
 from ..clock import Clock, render_moment
-from ..errors import QueryError
+from ..errors import QueryError, UsageError
 from ..principal import Action, Principal
 from ..record import Record
 from ..resource import Resource
@@ -57,6 +57,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
     path: of the SQLite file, which is made when it is absent.
 
     Raises:
+        UsageError: people have written there already.
         QueryError: a draft is refused, or, at the end, somebody has written twice what may be written once.
     """
     database = database_of(f"sqlite:///{path}")
@@ -64,6 +65,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
     collections = {item.name: item for item in collections_of(app)}
     written = [collection for collection in collections.values() if collection.written]
     with closing(database.open()) as sql:
+        _check_nothing_written(sql, path, written)
         sql.bulk()
         _drop_indexes(sql, written)
         loading, waiting = _Loading(sql, collections), iter(drafts)
@@ -81,6 +83,13 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
                 assert isinstance(collection.feed, Resource)
                 for number in range(len(collection.feed.rollups)):
                     rollups.rebuild(sql, collection, number)
+
+
+def _check_nothing_written(sql: Connection, path: Path, collections: Sequence[Collection]) -> None:
+    for collection in collections:
+        (revision,) = sql.execute("SELECT revision FROM _collection WHERE name = ?", (collection.name,)).fetchone()
+        if revision:
+            raise UsageError(f"{path}: {collection.name} holds records", hint="load into a new data folder")
 
 
 def _drop_indexes(sql: Connection, collections: Sequence[Collection]) -> None:

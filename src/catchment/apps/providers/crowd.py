@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from catchment import CatchmentError
 from catchment.standin import Crowd
 
-from .standin import SIZES, Offer, Opinion, offers, opinions, user
+from .standin import SIZES, Offer, Opinion, filling, offers, opinions, user
 
 __all__ = ["write"]
 
@@ -28,6 +29,8 @@ Told = Counter[tuple[str, int]]
 OFFER = "/v1_0/service-provider"
 WRITTEN = ("tiny", "small", "medium")
 """The sizes that are written through the API."""
+STEPS = 60
+"""So often it is said how far a load is."""
 EACH = 10
 """Writes by one person under load: less than anybody may review in an hour."""
 LONGEST_WAIT_S = 5
@@ -36,13 +39,17 @@ NOT_KNOWN = ("none", "malformed", "both", "different")
 
 
 def write(crowd: Crowd) -> Iterator[str]:
-    """Has these people write, and says what they wrote and what they were answered.
+    """Has these people write, and says what they wrote and what they were answered, or how far their load is.
 
     Raises:
         CatchmentError: something was refused that should not have been, or taken that should have been refused.
     """
+    if crowd.database is not None:
+        yield from _load_below(crowd, crowd.database)
+        return
     if crowd.size not in WRITTEN:
-        raise CatchmentError(f"{crowd.size}: too much to write through the API", hint=f"choose {', '.join(WRITTEN)}")
+        hint = f"choose {', '.join(WRITTEN)}, or have it loaded below the API into a new folder: --data FOLDER"
+        raise CatchmentError(f"{crowd.size}: too much to write through the API", hint=hint)
     extent = SIZES[crowd.size]
     listed, said = list(offers(extent, crowd.variant)), list(opinions(extent, crowd.variant))
     made, told = _all(crowd, listed, _list)
@@ -60,6 +67,17 @@ def write(crowd: Crowd) -> Iterator[str]:
         shares = [_Share(number, crowd.load // EACH // crowd.clients, tuple(ids)) for number in range(crowd.clients)]
         loaded = _all(crowd, shares, _load)[1]
         yield f"{crowd.clients} clients at once: {_counted(loaded)}"
+
+
+def _load_below(crowd: Crowd, database: Path) -> Iterator[str]:
+    """Loads what these people would write, and says how far it is."""
+    extent = SIZES[crowd.size]
+    whole = extent.providers + extent.reviews
+    step = max(whole // STEPS, 1000)
+    for number in filling(database, extent, crowd.clock, crowd.variant):
+        if number % step == 0 or number == whole:
+            yield f"{number:,} of {whole:,} records are loaded"
+    yield f"{extent.users} people wrote {extent.providers} offers and {extent.reviews} reviews: {database}"
 
 
 def _counted(told: Told) -> str:

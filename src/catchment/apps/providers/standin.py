@@ -20,7 +20,7 @@ from typing import Any
 
 from catchment.web import Clock, Draft, load
 
-__all__ = ["SIZES", "Extent", "Offer", "Opinion", "fill", "offers", "opinions", "user"]
+__all__ = ["SIZES", "Extent", "Offer", "Opinion", "fill", "filling", "offers", "opinions", "user"]
 
 Json = dict[str, Any]
 
@@ -178,14 +178,21 @@ def _opinion(chance: random.Random, skill: str | None) -> Json:
 
 def fill(path: Path, extent: Extent, clock: Clock, variant: int = 1) -> Extent:
     """What was loaded into a new database: as if it had been written through the API, in a fraction of the time."""
+    for _ in filling(path, extent, clock, variant):
+        pass
+    return extent
+
+
+def filling(path: Path, extent: Extent, clock: Clock, variant: int = 1) -> Iterator[int]:
+    """How many records are loaded so far, for each; all is there and can be read when this is at its end."""
     from . import app
 
     made: list[str] = []
     offered = (Draft("providers/providers", one.user, one.body) for one in offers(extent, variant))
-    for number, done in enumerate(load(path, app, chain(offered, _said(extent, variant, made)), clock)):
-        if number < extent.providers:
+    for number, done in enumerate(load(path, app, chain(offered, _said(extent, variant, made)), clock), 1):
+        if number <= extent.providers:
             made.append(done.key)
-    return extent
+        yield number
 
 
 def _said(extent: Extent, variant: int, made: Sequence[str]) -> Iterator[Draft]:
