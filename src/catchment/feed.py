@@ -230,6 +230,8 @@ class Feed:
             schedule); after that at every `reconcile` only.
         reconcile_with: parameters with which a collected partition is asked at every `reconcile`, in the place of its
             own: for more than what is asked daily. Where the upstream refuses them, as `Meaning.instead()` says.
+        max_partition_records, max_partition_bytes: a partition of more rows, or of larger bodies together, is not
+            taken: it is split, or they are raised knowingly.
         aliases: other names under which readers may ask for a field: `{"removal": "removal_of_clothing"}`.
         sort: the order of lists. indexes: further orders that readers ask for often.
         stale: the age at which a partition is too old; without it, that of a missed round of its schedule.
@@ -265,6 +267,7 @@ class Feed:
     reconcile_with: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     pass_max_age: timedelta | None = field(default=None, kw_only=True)
     max_partition_records: int = field(default=200_000, kw_only=True)
+    max_partition_bytes: int = field(default=2**30, kw_only=True)
     aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
@@ -293,8 +296,9 @@ class Feed:
             raise DeclarationError(f"{where}: due", "says when, and so does settle", hint="leave one of them out")
         if self.due and self.due.changed and not self.partitions.feeds:
             raise DeclarationError(f"{where}: due", "its partitions come from no rows that could change")
-        if self.max_partition_records < 1:
-            raise DeclarationError(f"{where}: max_partition_records", "is at least 1")
+        for bound in ("max_partition_records", "max_partition_bytes"):
+            if getattr(self, bound) < 1:
+                raise DeclarationError(f"{where}: {bound}", "is at least 1")
         self._check_rules(where)
 
     def _check_rules(self, where: str) -> None:

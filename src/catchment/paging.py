@@ -48,14 +48,16 @@ class Again(Request):
         return cls(request.path, request.query, request.headers, request.method)
 
 
-def walk(pager: Pager, first: Request, *, most_rows: int) -> Walk:
+def walk(pager: Pager, first: Request, *, most_rows: int, most_bytes: int) -> Walk:
     """The pager's walk, as long as each request is new and each answer brings something new.
+
+    most_bytes: of all bodies together.
 
     Raises:
         PagingError: a loop, no end within bounds, or what the pager itself found.
     """
     asked, said = set[str](), set[bytes]()
-    rows = empty = 0
+    rows = empty = size = 0
     pages = pager(first)
     request = next(pages)
     while True:
@@ -64,6 +66,10 @@ def walk(pager: Pager, first: Request, *, most_rows: int) -> Walk:
         # `said` is empty at a first page: its rows are not read for this, since most partitions have no second one.
         if is_page and said and page.rows and page.digest in said:
             raise PagingError("loop", f"page {len(asked)} has the rows of an earlier page")
+        size += len(page.answer.body)
+        if size > most_bytes:
+            hint = "split the partition, or raise max_partition_bytes"
+            raise PagingError("too-large", f"more than {most_bytes:,} bytes", hint=hint)
         try:
             request = pages.send(page)
         except StopIteration:

@@ -282,7 +282,7 @@ class Passes:
 
     @staticmethod
     def _pages(feed: Feed, first: Request) -> Walk:
-        return walk(feed.pages, first, most_rows=feed.max_partition_records)
+        return walk(feed.pages, first, most_rows=feed.max_partition_records, most_bytes=feed.max_partition_bytes)
 
     def as_declared(self, feed: Feed, lease: Lease) -> Lease:
         """The lease of a partition that a person named: as its upstream refused it, it is asked for again."""

@@ -175,7 +175,8 @@ class _Again:
         are taken as they came.
         """
         usable = self._usable(item)
-        pages = walk(self._feed.pages, self._request(item), most_rows=self._feed.max_partition_records)
+        bounds = {"most_rows": self._feed.max_partition_records, "most_bytes": self._feed.max_partition_bytes}
+        pages = walk(self._feed.pages, self._request(item), **bounds)
         found, request = list[Exchange](), next(pages)
         by_request = True
         while True:

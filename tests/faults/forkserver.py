@@ -29,7 +29,9 @@ PRELOADED = (
     "pydantic.type_adapter",
     "typer._adapters",
     "rich._emoji_codes",
+    "catchment.replay",
     "harbour",
+    "quay",
 )
 """What a collection imports."""
 

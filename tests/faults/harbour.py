@@ -7,6 +7,7 @@ boxes come, go, and change, so that a collection writes new, changed and retired
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
@@ -71,9 +72,10 @@ app = App("harbour", feeds=[ships, boxes])
 
 @dataclass(frozen=True)
 class Switches:
-    """tide: 1 or 2; what lies here changes with it."""
+    """tide: 1 or 2; what lies here changes with it. names: what those of the ships begin with."""
 
     tide: int = 1
+    names: str = "ship"
 
 
 class Harbour:
@@ -89,7 +91,7 @@ class Harbour:
 
     def answer(self, request: Request, switches: Switches) -> Answer:
         if request.path == "/ships":
-            return Answer.json([{"id": ship, "name": f"ship {ship}"} for ship in range(1, 4)])
+            return Answer.json([{"id": ship, "name": f"{switches.names} {ship}"} for ship in range(1, 4)])
         ship = int(request.path.split("/")[2])
         return Paged("page", size=4, total=True).answer(request, cargo(ship, switches.tide))
 
@@ -171,10 +173,20 @@ class Berth:
 
     def after(self, other: Berth) -> Berth:
         """This folder with the data of another one, a day and a tide later."""
-        shutil.copytree(other.folder / "data", self.folder / "data")
+        self.with_data_of(other)
         FileClock(self.folder / "clock").set(NOW + timedelta(days=1))
         self.control.set(tide=2)
         return self
+
+    def with_data_of(self, other: Berth) -> Berth:
+        """This folder with the data of another one, at its time."""
+        shutil.copytree(other.folder / "data", self.folder / "data")
+        FileClock(self.folder / "clock").set(other.now)
+        return self
+
+    def hits(self, point: str) -> int:
+        """How often the run that counted came by a point."""
+        return int(json.loads((self.folder / "hits").read_text())[point])
 
     def here(
         self, *, retry: bool = True, again: bool = False, only: Sequence[str] = (), clock: Clock | None = None

@@ -447,7 +447,10 @@ PAGING = (
         "F55",
         "pages without end",
         "bounded",
-        proof=proof(PAGED + "test_pages_without_rows_that_lead_on_and_on_are_left"),
+        proof=proof(
+            PAGED + "test_pages_without_rows_that_lead_on_and_on_are_left",
+            PAGED + "test_a_partition_of_more_bytes_than_allowed_is_left_and_changes_nothing",
+        ),
     ),
     Row(
         "F56",

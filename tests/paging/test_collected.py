@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from shelf import Shelf, api, reading
+from shelf import Shelf, api, books, reading
 
 from catchment import (
     CONTENT,
@@ -230,6 +230,21 @@ def test_what_cannot_be_proved_is_partial_and_changes_nothing(tmp_path, paged, p
         assert (result.verdict, result.reason.partition(":")[0]) == ("partial", reason)
         assert len(shelf.asked) == requests
         assert shelf.stored == []
+
+
+def test_a_partition_of_more_bytes_than_allowed_is_left_and_changes_nothing(tmp_path):
+    """However few rows they are; a feed that says nothing allows a gibibyte."""
+    assert books(by_page(empty=1)).max_partition_bytes == 2**30
+    with reading(tmp_path, Paged("page", size=1), by_page(empty=1), range(25), max_partition_bytes=100) as shelf:
+        result = shelf.collect()
+        assert (result.verdict, result.reason) == (
+            "partial",
+            "too-large: more than 100 bytes (split the partition, or raise max_partition_bytes)",
+        )
+        sizes = [size for (size,) in shelf.sql("SELECT size FROM _exchange ORDER BY id")]
+        assert sum(sizes[:-1]) <= 100 < sum(sizes)
+        assert shelf.stored == []
+        assert shelf.collect(max_partition_bytes=10_000).verdict == "complete"
 
 
 def test_pages_without_rows_that_lead_on_and_on_are_left(tmp_path):

@@ -154,7 +154,7 @@ class History:
 
 def walked(pager, paged: Paged, history: History) -> list[int]:
     """The rows of a walk through the changing list. PagingError as the pager has it, or a row on two pages."""
-    steps = walk(pager, Request("/books"), most_rows=10_000)
+    steps = walk(pager, Request("/books"), most_rows=10_000, most_bytes=10_000_000)
     request, rows, pages = next(steps), list[int](), 0
     while True:
         ids = history.next()
