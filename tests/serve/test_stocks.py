@@ -381,6 +381,7 @@ def test_without_a_database_the_shape_stays(tmp_path, clock, week, client, url, 
     """Acceptance 14: the table of errors."""
     client.get(ROWS)  # something is kept
     week.path.rename(tmp_path / "away")
+    assert client.get("/api/").status_code == 200  # what there is does not depend on it
     answer = client.get(url)
     assert answer.status_code == 503
     assert answer.json()["data"] == empty
@@ -389,7 +390,9 @@ def test_without_a_database_the_shape_stays(tmp_path, clock, week, client, url, 
 
 
 def test_the_root_lists_endpoints_that_answer(week, client):
-    listed = client.get("/api/").json()["data"]
+    answer = client.get("/api/")
+    listed = answer.json()["data"]
+    assert {"etag", "x-collected-at", "x-age", "x-stale"} <= set(answer.headers)
     assert {ROWS, AVERAGES, "/api/v1/financial_data", "/api/v1/statistics"} <= set(listed)
     for path in listed:
         assert client.get(path).status_code == (400 if "statistics" in path else 200), path

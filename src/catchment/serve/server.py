@@ -23,6 +23,8 @@ __all__ = ["check_address", "check_port", "run"]
 
 HEADER_TIMEOUT_MS = 10_000
 STOP_TIMEOUT_S = 8
+TURN_S = 0.001
+"""How long one answer in the making may keep the others waiting for their turn: a fifth of what Python does itself."""
 _BUFFER = 128 * 2**10  # room for headers that we then refuse with 431 ourselves
 
 
@@ -145,6 +147,7 @@ class _Loader:
         from .app import build
 
         end_after_parent()
+        sys.setswitchinterval(TURN_S)
         if self._folder not in sys.path:
             sys.path.insert(0, self._folder)
         clock = self._settings.get("CATCHMENT_CLOCK")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -327,11 +328,17 @@ def _stored(symbol: str, partition: Mapping[str, Any] | None, now: View) -> Stor
 
 
 @get("/api", errors=_nothing_covered, operation_class=described("The endpoints", {}))
-async def endpoints() -> Response[bytes]:
-    """The endpoints of this app."""
+async def endpoints(store: Store) -> Response[bytes]:
+    """The endpoints of this app; with the age of the bars, where there are any, as every answer."""
+    await asyncio.to_thread(_look, store)
     names = ("financial_data", "statistics", "coverage")
     listed = [f"{root}/{name}" for root in ("/api", "/api/v1") for name in names]
     return respond({"data": [*listed, "/v1/stocks/bars", "/docs"], "info": {"error": ""}})
+
+
+def _look(store: Data) -> None:
+    with suppress(StoreUnavailable), store.open() as now:
+        now.state("bars")
 
 
 ROUTES = (financial_data, statistics, coverage, endpoints)
