@@ -7,10 +7,17 @@ from contextlib import closing
 
 import httpx
 import pytest
+from litestar import put
 from market import app
 from people import NOTES, NOW, OUTSIDE, PLACE, PLACES, REVIEWS, collect_bar, user
 
+from catchment import App, Record
+from catchment.clock import FakeClock
+from catchment.errors import DeclarationError
+from catchment.resource import Resource
+from catchment.serve.app import build
 from catchment.serve.openapi import describe
+from catchment.settings import Settings
 from catchment.store.audit import Asked, find
 from catchment.store.tables import collections_of
 
@@ -40,6 +47,11 @@ HOSTILE = [
     "=1+1",
     "İıſK",
 ]
+
+
+class Words(Record):
+    id: str
+    text: str
 
 
 def stored(market, sql):
@@ -129,6 +141,18 @@ def test_text_is_text(market, text):
     assert (found["note"], found["skills"]) == (text, [text])
     listed = market.ask("GET", f"{PLACES}?sort=-note").json()["data"]
     assert [item["note"] for item in listed] == [text]
+
+
+@pytest.mark.parametrize("path", ["/v1/shop/notes", "/v1/shop/notes/{key:str}"])
+def test_an_own_route_where_a_resource_is_written_is_refused_at_the_start(tmp_path, path):
+    @put(path)
+    async def own() -> None:
+        raise AssertionError("it is never asked")
+
+    notes = Resource("notes", Words, public=True)
+    values = {"CATCHMENT_DATA": str(tmp_path)}
+    with pytest.raises(DeclarationError, match="a resource is written there"):
+        build([App("shop", resources=[notes], routes=[own])], Settings().with_values("test", values), FakeClock(NOW))
 
 
 # -- who --------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The writer: whole writes, one commit for many, sums that are right at any moment."""
 
+import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -245,6 +246,26 @@ def test_who_gave_up_waiting_has_written_nothing(writer, database, sql):
     writer.submit(creation("places", PLACE | {"name": "third"})).result()
     names = {name for (name,) in sql.execute("SELECT name FROM market_places")}
     assert names == {"Mill", "third"} | (set() if given_up else {"second"})
+
+
+def test_who_gave_up_in_an_event_loop_has_written_nothing(database, sql):
+    writer = writer_of_all(database, batch=1)  # so that the second one waits until the first is done
+
+    async def give_up():
+        with Held(database):
+            tasks = [
+                asyncio.create_task(writer.done(creation("places", PLACE | {"name": name}))) for name in ("a", "b", "c")
+            ]
+            await asyncio.sleep(0)  # they are in the queue
+            tasks[1].cancel()
+            await asyncio.wait(tasks[1:2])
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, second, third = asyncio.run(give_up())
+    writer.close()
+    assert (first.outcome, third.outcome) == ("created", "created")
+    assert isinstance(second, asyncio.CancelledError)
+    assert sql.execute("SELECT name FROM market_places ORDER BY _id").fetchall() == [("a",), ("c",)]
 
 
 def test_a_file_put_in_its_place_is_written_from_then_on(writer, database, tmp_path):
