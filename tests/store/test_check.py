@@ -33,6 +33,9 @@ def lived(here: Shop) -> Shop:
     )
     lease = here.claim(shelf="two")
     here.store.ledger.release(lease, "budget")
+    # As a collector notes it, which knows what it fetched.
+    last = "SELECT digest FROM _exchange e WHERE e.feed = p.feed AND e.partition = p.key ORDER BY e.id DESC LIMIT 1"
+    here.store._derived.execute(f"UPDATE _partition AS p SET digest = ({last}) WHERE verdict = 'complete'")
     return here
 
 
@@ -70,6 +73,21 @@ def test_a_database_that_is_not_there_is_said(tmp_path):
 
 
 PLANTED = {
+    "another content than was said": (
+        "I1 I2 I6",
+        "shelf=one: b is not what its last answer says",
+        f"UPDATE {CURRENT} SET _hash = x'00' WHERE _key = 'b'",
+    ),
+    "a record that was not said": (
+        "I1 I2 I6",
+        "shelf=one: d is current, and its last answer has it not",
+        f"UPDATE {CURRENT} SET _partition = 'shelf=one' WHERE _key = 'd'",
+    ),
+    "a record that was said and is lost": (
+        "I1 I2 I6",
+        "shelf=two: d is in its last answer, and is not stored",
+        f"DELETE FROM {CURRENT} WHERE _key = 'd'",
+    ),
     "a version that is missing": ("I4", "a", f"DELETE FROM {BEFORE} WHERE _key = 'a' AND _version = 1"),
     "a gap": ("I4", "a: version 4 follows 2", f"UPDATE {CURRENT} SET _version = 4 WHERE _key = 'a'"),
     "a version that is the one before": (

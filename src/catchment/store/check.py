@@ -16,6 +16,7 @@ import zstandard
 from ..decode import from_document
 from ..record import stored_values, to_stored
 from ..resource import Resource
+from .answers import MERGED, other_than_said
 from .engines import Connection, Database, Rows, mapped
 from .erasing import erased_of
 from .rollups import kept, recomputed
@@ -228,6 +229,12 @@ def _half_erased(sql: Connection, _: Collection | None) -> Iterator[str]:
 _COUNT = "SELECT (SELECT count(*) FROM @rows) + (SELECT count(*) FROM @versions)"
 
 RULES = (
+    Rule(
+        "I1 I2 I6",
+        "what is current is what the last answers say, and nothing of them is missing",
+        MERGED,
+        other_than_said,
+    ),
     Rule(
         "I3",
         "a key has one current record",

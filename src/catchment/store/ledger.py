@@ -17,7 +17,7 @@ from ..plan import GOOD, PARKED, State, Verdict, retry_at
 from .desk import note_drift
 from .engines import Connection, Workers, mapped, transaction
 
-__all__ = ["LEASE", "Counts", "Instead", "Lease", "Ledger", "Outcome", "Pass", "encode_params"]
+__all__ = ["LEASE", "Counts", "Instead", "Lease", "Ledger", "Outcome", "Pass", "decode_params", "encode_params"]
 
 DEATHS = 3
 """So many workers may die at one partition, one after the other, before it is left alone."""
@@ -157,7 +157,7 @@ class Ledger:
                 " AND partition = e.partition AND pass = e.pass AND verdict IS NOT NULL) ORDER BY e.last",
                 (feed,),
             ).fetchall()
-        return [Pass(_partition(params), *rest) for params, *rest in rows]
+        return [Pass(decode_params(params), *rest) for params, *rest in rows]
 
     def begin_run(self, app: str, now: datetime) -> int:
         with transaction(self._connection, durable=False) as sql:
@@ -415,7 +415,7 @@ def _end_attempt(sql: Connection, attempt: int, outcome: Outcome, revision: int,
 def _state(row: Sequence[Any]) -> State:
     _, params, verdict, reason, checked, collected, first, retry, failures, records, stamp, model, owner = row
     return State(
-        _partition(params),
+        decode_params(params),
         verdict,
         reason,
         checked_at=_moment(checked),
@@ -446,5 +446,6 @@ def encode_params(partition: Partition) -> str:
     return msgspec.json.encode(partition.params).decode()
 
 
-def _partition(params: str) -> Partition:
+def decode_params(params: str) -> Partition:
+    """The partition with the parameters that stand in the ledger."""
     return Partition(tuple((name, value) for name, value in msgspec.json.decode(params)))
