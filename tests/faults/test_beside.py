@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from harbour import Berth
+from harbour import NOW, Berth
 
+from catchment.clock import FakeClock, render_moment
+from catchment.serve.app import build
+from catchment.settings import load_settings
 from catchment.store.check import check
 from catchment.store.engines.sqlite import File
 from catchment.store.tables import collections_of
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
+
+from asgi_client import Client
+
+BOXES = "/v1/quay/boxes"
 QUAY = {
     "records": "SELECT _key, _hash, _version, _doc FROM quay_boxes ORDER BY 1",
     "versions": "SELECT _key, _version, _hash, _gone FROM quay_boxes_version ORDER BY 1, 2",
@@ -77,6 +87,22 @@ def test_killed_while_it_fills_again_or_removes_old_rows_the_next_run_goes_on(mo
         assert quay(berth) == 0, berth.output
         assert left(berth) == wanted
         assert wrong(berth) == []
+
+
+def test_after_old_rows_were_removed_a_moment_before_is_410_over_http(moored):
+    """What is left reads as before; the answer names the oldest state that there is."""
+    assert quay(moored) == 0, moored.output
+    from quay import app
+
+    settings = load_settings(moored.environment, folder=moored.folder, environ={})
+    with closing(build([app], settings, FakeClock(moored.now))) as front:
+        client = Client(front, "127.0.0.1")
+        assert client.get(f"{BOXES}?as_of={render_moment(moored.now)}").status_code == 200
+        gone = client.get(f"{BOXES}?as_of={render_moment(NOW + timedelta(hours=1))}")
+    assert (gone.status_code, gone.json()["type"]) == (410, "/problems/history-gone")
+    (horizon,) = moored.sql("SELECT horizon FROM _collection WHERE name = 'quay/boxes'")[0]
+    assert horizon > 0
+    assert str(horizon) in gone.json()["detail"]
 
 
 def replayed(berth: Berth, points: str = "", **values: str):
