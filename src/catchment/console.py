@@ -300,7 +300,9 @@ def gone_lines(gone: Gone, verb: str) -> list[str]:
     rows = f"{gone.records:,} records, {gone.versions:,} older versions and {gone.rejects:,} rejects {verb}"
     lines = [f"{gone.collection}: {rows}; {bodies}", *(f"left: {line}" for line in gone.left)]
     if verb == "are gone" and not gone.done:
-        lines.append("left: somebody reads the database file, which may still hold the text; erase once more later")
+        lines.append(
+            "left: the file may still hold the text: somebody reads it, or it was answered again; erase once more later"
+        )
     return lines
 
 

@@ -35,6 +35,10 @@ from .write import Done, Write
 __all__ = ["Erasure", "Gone"]
 
 
+ROUNDS = 3
+"""How often answers are looked for that came while the archive was gone through."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gone:
     """What went, or would go. records, versions, rejects: rows. rewritten, removed: archived bodies.
@@ -144,14 +148,22 @@ class Erasure:
         ).fetchall()
         return [id_ for id_, partition, key, raw in rows if self._erased.holds(key or self._key_of(partition)(raw))]
 
-    def _bodies(self) -> Iterator[_Body]:
-        """The archived bodies that have a row of one of the keys, newest answers first."""
+    def _newest(self) -> int:
+        """The number of the collection's newest answer."""
+        newest = "SELECT coalesce(max(id), 0) FROM _exchange WHERE feed = ?"
+        return int(self._connection.execute(newest, (self._name,)).fetchone()[0])
+
+    def _bodies(self, *, after: int = 0) -> Iterator[_Body]:
+        """The archived bodies that have a row of one of the keys, newest answers first. after: the number of an answer;
+        those up to it are left out.
+        """
         if self._collection.written:
             return
         archive = Archive(self._connection)
         pairs = self._connection.execute(
-            "SELECT DISTINCT digest, partition FROM _exchange WHERE feed = ? AND digest <> '' ORDER BY id DESC",
-            (self._collection.name,),
+            "SELECT DISTINCT digest, partition FROM _exchange WHERE feed = ? AND digest <> '' AND id > ?"
+            " ORDER BY id DESC",
+            (self._collection.name, after),
         ).fetchall()
         for digest, partition in pairs:
             if not (body := archive.body(digest)):
@@ -184,12 +196,17 @@ class Erasure:
         gone = self.look()
         self._take_away(now)
         failpoint("erase.marked")
-        for body in list(self._bodies()):
-            self._rewrite(body)
-            failpoint("erase.body")
+        looked = 0
+        for _ in range(ROUNDS):  # what was asked for before may be answered meanwhile
+            before, looked = looked, self._newest()
+            for body in list(self._bodies(after=before)):
+                self._rewrite(body)
+                failpoint("erase.body")
         if not self._write_file_anew():
             return gone
         with transaction(self._connection, durable=True) as sql:
+            if any(self._bodies(after=looked)):
+                return gone
             marks = [(render_moment(now), self._name, digest) for digest in self._erased.hashes]
             sql.executemany("UPDATE _erased SET done_at = ? WHERE collection = ? AND hash = ?", marks)
         return replace(gone, done=True)
