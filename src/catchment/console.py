@@ -220,9 +220,10 @@ def status_table(standings: Sequence[Standing], now: datetime) -> Table:
         table.add_column(name)
     for item in standings:
         table.add_row(
-            *(item.collection, f"{item.records:,}", f"{item.revision:,}", _verdicts(Counter(item.verdicts))),
-            _age(now - item.oldest) if item.oldest else "" if item.off else "never collected",
-            "unlimited" if item.left_today is None else f"{item.left_today:,}",
+            *(item.collection, f"{item.records:,}", f"{item.revision:,}"),
+            "written by people" if item.written else _verdicts(Counter(item.verdicts)),
+            _age(now - item.oldest) if item.oldest else "" if item.off or item.written else "never collected",
+            "" if item.written else "unlimited" if item.left_today is None else f"{item.left_today:,}",
             f"{item.paused_until:%Y-%m-%d %H:%M} {item.paused_for}" if item.paused_until else "",
         )
     return table

@@ -23,6 +23,7 @@ from .plan import GOOD
 from .planner import Planner
 from .principal import LOOPBACK
 from .processes import on_stop
+from .resource import Resource
 from .runs import Forecast, OnEvent, Scope, Summary
 from .settings import Settings
 from .store.desk import Noted
@@ -200,7 +201,7 @@ class Standing:
 
     paused_until, paused_for: until when nobody asks its upstream, and why: a pause, or a rest after faults.
     outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`.
-    off: by its settings nothing is wanted.
+    off: by its settings nothing is wanted. written: by people, so that there is nothing to collect.
     """
 
     collection: str
@@ -214,15 +215,25 @@ class Standing:
     outdated: int
     drift: Sequence[Noted]
     off: bool = False
+    written: bool = False
 
     @property
     def complete(self) -> bool:
-        return self.off or (bool(self.verdicts) and set(self.verdicts) <= GOOD)
+        return self.off or self.written or (bool(self.verdicts) and set(self.verdicts) <= GOOD)
 
 
 def standings(apps: Sequence[App], store: Store, settings: Settings, now: datetime) -> list[Standing]:
     """How every collection stands."""
-    return [_standing(app, name, store, settings, now) for app in apps for name in (feed.name for feed in app.feeds)]
+    found = []
+    for app in apps:
+        found += [_standing(app, feed.name, store, settings, now) for feed in app.feeds]
+        found += [_written(app, resource, store) for resource in app.resources]
+    return found
+
+
+def _written(app: App, resource: Resource, store: Store) -> Standing:
+    records, revision = store.extent(app, resource)
+    return Standing(app.collection(resource), records, revision, {}, None, None, None, "", 0, (), written=True)
 
 
 def _standing(app: App, name: str, store: Store, settings: Settings, now: datetime) -> Standing:

@@ -419,7 +419,7 @@ def test_a_held_comment_is_on_no_generic_route(market, path):
     "query", ["{}=canary", "{}__contains=c", "{}__isnull=true", "sort={}", "fields={}", "fields=rating,{}", "sort=-{}"]
 )
 def test_what_is_hidden_is_asked_for_like_what_is_not_there(market, query):
-    """Byte for byte, but for the name; so nothing of it is guessed letter by letter."""
+    """Advisory A3, A4: byte for byte, but for the name; so nothing of it is guessed letter by letter."""
     market.rate(market.offer(), 4, comment="canary")
     told = []
     for name in ("comment", "comnemt"):

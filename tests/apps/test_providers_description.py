@@ -1,9 +1,11 @@
 """The description of the providers' contract, generic routes and all: nothing is left open, and all of it happens."""
 
 import itertools
+import re
 import sqlite3
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from marketplace import BODY, Marketplace, marketplace, user
@@ -236,3 +238,49 @@ def test_every_status_that_is_described_happens(routes, document):
                 wrong.append(f"{method} {path}: {answer.status_code}, not {status}: {answer.text[:120]}")
     assert not wrong, "\n".join(wrong)
     assert tried > 400
+
+
+# -- the cases of the contract --------------------------------------------------------------------------------------
+
+
+def test_every_acceptance_case_is_named_by_a_test():
+    """`Acceptance 3`, or `Acceptance 13 and 22`, in the docstring of a test of this app, or of the hunt that writes."""
+    folder = Path(__file__).parent
+    files = [*folder.glob("test_providers_*.py"), folder.parent / "repository" / "test_fuzz.py"]
+    said = re.findall(r'"""[^"]*?[Aa]cceptance (\d+)(?: and (\d+))?', "".join(file.read_text() for file in files))
+    assert {int(number) for pair in said for number in pair if number} == set(range(1, 23))
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", "utf-16le"])
+def test_json_is_utf8(market, charset):
+    """What says that it is something else is not guessed at."""
+    for path in ("/service-provider", "/v1/providers/providers"):
+        answer = market.ask("POST", path, BODY, content_type=f"application/json; charset={charset}")
+        assert answer.status_code == 415
+        assert market.ask("POST", path, BODY, content_type='application/json; charset="UTF-8"').status_code == 201
+
+
+def test_a_skill_that_is_asked_for_is_no_longer_than_one_that_is_stored(market):
+    assert market.ask("GET", f"/service-providers?skills={'x' * 100}", who=0).status_code == 200
+    assert market.ask("GET", f"/service-providers?skills={'x' * 101}", who=0).status_code == 422
+    assert market.ask("POST", "/service-providers", {"skills": ["x" * 101]}, 0).status_code == 422
+    provider = market.offer()
+    assert market.ask("GET", f"/service-provider/{provider}/reviews?skill={'x' * 101}", who=0).status_code == 422
+
+
+def test_health_takes_no_parameters(market):
+    for path in ("/v1_0/health", "/v1_1/health", "/health", "/health/live", "/v1"):
+        assert market.ask("GET", path, who=0).status_code == 200
+        assert market.ask("GET", f"{path}?x=1", who=0).status_code == 400
+
+
+def test_the_database_itself_has_one_review_of_a_user_provider_and_skill(market):
+    provider = market.offer()
+    market.rate(provider, 4)
+    with closing(sqlite3.connect(market.database)) as sql:
+        names = [row[1] for row in sql.execute("PRAGMA table_info(providers_reviews)") if row[1] != "_id"]
+        shown = ", ".join("'other'" if name in ("_key", "id") else f'"{name}"' for name in names)
+        into = ", ".join(f'"{name}"' for name in names)
+        copied = f"INSERT INTO providers_reviews ({into}) SELECT {shown} FROM providers_reviews WHERE provider = ?"
+        with pytest.raises(sqlite3.IntegrityError, match=r"user_id.*provider.*skill_key"):
+            sql.execute(copied, (provider,))

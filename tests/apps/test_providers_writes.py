@@ -331,21 +331,6 @@ def test_the_audit_is_paged_and_asked_for_by_moments(market):
         assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, wrong.partition("=")[0])
 
 
-def test_options_and_405_say_what_the_description_says(market):
-    """Of every route of the contract, in both versions."""
-    paths = market.ask("GET", "/openapi.json", who=0, **market.key(9, "read")).json()["paths"]
-    checked = 0
-    for path, operations in paths.items():
-        if not path.startswith("/v1_"):
-            continue
-        url = path.format(provider=market.offer(), review_id=user(7))
-        told = {name.upper() for name in operations} | {"OPTIONS"} | ({"HEAD"} if "get" in operations else set())
-        for answer in (market.ask("OPTIONS", url, who=0), market.ask("TRACE", url, who=0)):
-            assert set(answer.headers["allow"].split(", ")) == told, (path, answer.status_code)
-        checked += 1
-    assert checked == 16
-
-
 def test_the_log_has_a_line_of_every_write_and_no_value_of_a_query(market, capsys):
     market.ask("POST", "/service-provider", BODY, x_request_id="written")
     market.ask("GET", "/service-providers?name=canary&x=1", x_request_id="refused")

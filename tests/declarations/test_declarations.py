@@ -14,6 +14,7 @@ FILES = sorted(Path(__file__).parent.glob("*.bad.py"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.removesuffix(".bad.py"))
 def test_a_wrong_declaration_stops_the_program_with_what_is_wrong(path: Path):
+    """Advisory A1: no name of a feed or a field gets into SQL but one of letters, digits and underscores."""
     expected = path.read_text().partition("\n")[0].removeprefix("# ")
     with pytest.raises(DeclarationError) as caught:
         runpy.run_path(str(path))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import socket
+import subprocess
 import urllib.request
 from collections import Counter
 
@@ -57,6 +59,41 @@ def test_the_readmes_feed_gives_the_readmes_answer(place: Place, rivers):
     finally:
         process.terminate()  # it ends its own child; killed outright, it could not
         ended(process)
+
+
+WRITING = next(text for kind, text in BLOCKS if kind == "sh" and "service-provider" in text).splitlines()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+def test_a_provider_is_written_and_found_by_the_readmes_lines(place: Place):
+    """As they stand, but for the port."""
+    keys, serve, *curls = WRITING
+    made = place.run(*shlex.split(keys.partition(" > ")[0])[1:])
+    (place.folder / "key").write_text(made.out)
+    port = str(free_port())
+    process = place.start(*shlex.split(serve)[1:], "--port", port)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("serving on ")
+        answers = [
+            subprocess.run(
+                ["sh", "-c", line.replace("8000", port)], cwd=place.folder, capture_output=True, timeout=30, check=True
+            ).stdout
+            for line in curls
+        ]
+    finally:
+        process.terminate()
+        ended(process)
+    written, *lists = map(json.loads, answers)
+    assert written["name"] == "SEO Incorporated"
+    assert [[item["id"] for item in found["items"]] for found in lists] == [[written["id"]]] * 2
+    standing = place.run("status", "providers", "--json")
+    assert [(item["collection"], item["records"]) for item in json.loads(standing.out)] == [
+        ("providers/providers", 1),
+        ("providers/reviews", 0),
+    ]
+    assert standing.code == 0
+    assert "written by people" in place.run("status", "providers").out
 
 
 def test_what_the_example_is_said_to_promise_it_does(place: Place, rivers):

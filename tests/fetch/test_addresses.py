@@ -59,6 +59,7 @@ def test_public_addresses_are_allowed_over_https_only(address):
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_other_addresses_are_refused(address):
+    """Advisory A5: every spelling and every clothing of an address that is not public."""
     for plain in (False, True):
         with pytest.raises(Refused):
             allowed([address], [], plain=plain)

@@ -516,6 +516,7 @@ async def test_the_checked_address_is_the_one_connected_to(upstream, fetcher):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", ["api.example", "127.0.0.1"])
 async def test_a_private_address_is_not_connected_to(upstream, fetcher, scheme, host):
+    """Advisory A5: on the one way out that there is."""
     async with upstream(message()) as there, fetcher(allow_private=[], resolver=Names(["127.0.0.1"])) as fetch:
         with pytest.raises(Refused):
             await fetch(f"{scheme}://{host}:{there.port}")

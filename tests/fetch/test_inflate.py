@@ -92,6 +92,7 @@ def test_a_bomb_stops_at_the_cap():
 
 
 def test_a_bomb_stops_at_the_ratio():
+    """Advisory A18: a bomb ends at its bounds."""
     bomb = gzip.compress(b" " * (20 << 20))
     inflater = Inflater("gzip", WIDE)
     with pytest.raises(TooLarge) as caught:
@@ -119,6 +120,7 @@ def test_one_layer(headers, expected):
 
 @pytest.mark.parametrize("headers", [["gzip, gzip"], ["gzip", "gzip"], ["br"], ["zstd"], ["gzip, br"], ["rot13"]])
 def test_other_layers_are_refused(headers):
+    """Advisory A18: one layer of encoding, and no chain of them."""
     with pytest.raises(Incomplete) as caught:
         encoding_of(headers)
     assert caught.value.cause == "encoding"

@@ -93,7 +93,7 @@ def test_there_is_no_way_around(service, method):
 
 
 def test_a_wrong_key_is_not_better_than_none_and_no_key_tells_on_another(service, people):
-    """Advisory: answers that differ by what is wrong with a key say which keys there are."""
+    """Advisory A16: answers that differ by what is wrong with a key say which keys there are."""
     said = {}
     for who in ("nobody", "revoked", "expired", "unknown", "wrong secret", "malformed", "two keys", "empty key"):
         service.ticks.seconds += 60
@@ -109,7 +109,7 @@ def test_a_wrong_key_is_not_better_than_none_and_no_key_tells_on_another(service
 
 
 def test_a_revoked_key_is_refused_at_the_next_request(service):
-    """Advisory: sessions that go on after their user was shut out."""
+    """Advisory A11: sessions that go on after their user was shut out."""
     key = service.key("read")
     for _ in range(3):
         assert service.ask(PRIVATE, key).status_code == 200
@@ -189,7 +189,7 @@ def test_no_gateway_is_trusted_unless_it_is_named(service):
 
 
 def test_what_depends_on_who_asks_says_so(service, people):
-    """Advisory: private answers that a shared cache keeps and gives to the next."""
+    """Advisory A19: private answers that a shared cache keeps and gives to the next."""
     for who, url in (
         ("this machine", PRIVATE),
         ("read", PRIVATE),
@@ -230,6 +230,7 @@ def test_a_tag_is_no_way_in(service, people):
 
 
 def test_the_description_shows_what_its_reader_may_see(service, people):
+    """Advisory A9: names of what is protected."""
     seen = {}
     for who in ("this machine", "nobody", "read", "operate"):
         document = ask(service, people[who], "GET", "/openapi.json").json()

@@ -46,7 +46,7 @@ def test_memory_is_bounded_whoever_asks():
 
 
 def test_a_fresh_install_has_every_limit_on():
-    """Advisory: limits that are off until somebody turns them on."""
+    """Advisory A14: limits that are off until somebody turns them on."""
     limits = Limits(Settings())
     shown = [limits._anonymous.limit, limits._known.limit, limits._writes.limit, limits._failed.limit]
     assert shown == [Rate(10, 50), Rate(50, 100), Rate(5, 20), Rate(5 / 60, 5)]

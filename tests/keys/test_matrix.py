@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parents[1] / "resources"))
 
 import market
 from many_people import GATEWAY, NOW, OUTSIDE
-from matrix_policy import ABSENT, OPTIONS, PEOPLE, POLICY
+from matrix_policy import ABSENT, BAD, OPTIONS, PEOPLE, POLICY
 from people import PLACE, somebody, user
 
 from catchment.apps import police, providers, stocks
@@ -156,13 +156,13 @@ class World:
     people: dict[str, tuple[str, dict[str, str]]]
     keys: dict[str, str]
 
-    async def ask(self, who: str, method: str, url: str, body: object = None) -> httpx.Response:
+    async def ask(self, who: str, method: str, url: str, body: object = None, **given: str) -> httpx.Response:
         peer, headers = self.people[who]
         transport = httpx.ASGITransport(self.front, client=(peer, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            given = headers | {"if-match": "*", "content-type": "application/json"}
+            sent = headers | {"if-match": "*", "content-type": "application/json"} | given
             content = None if body is None else json.dumps(body).encode()
-            return await client.request(method, url, content=content, headers=given)
+            return await client.request(method, url, content=content, headers=sent)
 
     def contents(self) -> list[object]:
         """Every row of every table, but for the audit: there a denial is to be noted."""
@@ -252,7 +252,10 @@ async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
     world.sql.backup(world.pristine)
     before, wrong, refused, cells = world.contents(), [], {}, 0
     for path, method, who in product(paths, METHODS, PEOPLE):
-        answer = await world.ask(who, method, target(world, method, path), body_of(world, method, path))
+        url, body = target(world, method, path), body_of(world, method, path)
+        # Whoever says that he takes JSON writes as whoever says nothing. What is read may be something else.
+        takes = {"accept": "application/json"} if cells % 2 and method not in ("GET", "HEAD", "OPTIONS") else {}
+        answer = await world.ask(who, method, url, body, **takes)
         cells += 1
         cell = f"{method} {path} by {who}"
         if answer.status_code != expected(path, method, who):
@@ -288,4 +291,33 @@ def test_every_cell_is_as_the_policy_says(world):
     cells, wrong = asyncio.run(every_cell(world, list(document["paths"])))
     print(f"{cells} cells: {len(POLICY)} routes, {len(METHODS)} methods, {len(PEOPLE)} kinds of callers")
     assert cells == len(POLICY) * len(METHODS) * len(PEOPLE)
+    assert not wrong, "\n".join(wrong)
+
+
+async def every_refused_type(world: World, routes: list[tuple[str, str]]) -> list[str]:
+    """What is wrong where somebody writes who takes no JSON: he is told so, and nothing is done."""
+    before, wrong = world.contents(), []
+    for (path, method), who in product(routes, PEOPLE):
+        url, body = target(world, method, path), body_of(world, method, path)
+        answer = await world.ask(who, method, url, body, accept="text/xml")
+        due = 401 if POLICY[path][method.lower()][who] == 401 and who in BAD else 406
+        if answer.status_code != due:
+            wrong.append(f"{method} {path} by {who}: {answer.status_code}, not {due}: {answer.text[:100]}")
+    if world.contents() != before:
+        wrong.append("the database has changed")
+    return wrong
+
+
+def test_who_takes_no_json_writes_nothing(world):
+    """Of every writing route, whoever asks: with `Accept: text/xml`. The matrix asks with JSON, and with nothing."""
+    routes = [(path, name.upper()) for path, rows in POLICY.items() for name in rows if name not in ("get", "options")]
+    assert len(routes) > 30
+
+    async def both() -> list[str]:
+        for who in PEOPLE:  # the first use of a key is noted
+            await world.ask(who, "GET", "/v1")
+        world.front._rights._traces.submit(lambda: None).result()
+        return await every_refused_type(world, routes)
+
+    wrong = asyncio.run(both())
     assert not wrong, "\n".join(wrong)

@@ -111,6 +111,7 @@ def test_a_denial_that_cannot_be_audited_is_a_denial(service, store, log):
 
 
 def test_a_use_that_cannot_be_noted_is_served(service, store, log):
+    """Advisory A15: a fault in the background is logged, and the process lives."""
     key = service.key("read")
     store.db.execute("CREATE TRIGGER no_use BEFORE UPDATE ON _api_key BEGIN SELECT RAISE(ABORT, 'no'); END")
     assert service.ask(PRIVATE, key).status_code == 200
@@ -182,7 +183,7 @@ def test_wrong_keys_are_limited_by_peer_and_right_ones_still_work(service):
 
 
 def test_a_client_cannot_choose_by_what_it_is_counted(service):
-    """Advisory: a limit whose key is taken from the request."""
+    """Advisory A12: a limit whose key is taken from the request."""
     for number in range(50):
         other = {"x_forwarded_for": f"10.0.0.{number}", "user_id": f"{number:08x}-0000-4000-8000-000000000001"}
         service.ask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -70,6 +71,20 @@ def test_equal_pages_are_known_by_their_digest_and_rows_that_went_are_retired(tm
         shelf.shelf.ids.remove(17)
         result = shelf.collect()
         assert (result.verdict, result.counts.gone, result.counts.same) == ("complete", 1, 24)
+
+
+def test_an_address_in_a_row_is_data(tmp_path):
+    """Advisory A6: nobody fetches what somebody else's record says, even where it could be reached."""
+    with reading(tmp_path, Paged("page", total=True), by_page(total="total"), range(3)) as shelf:
+        title = f"{shelf.url}/picture.jpg".encode()
+
+        def twist(request, answer):
+            return replace(answer, body=re.sub(rb"book [0-9]+", title, answer.body))
+
+        shelf.shelf.twist = twist
+        assert shelf.collect().verdict == "complete"
+        assert {target.partition("?")[0] for target in shelf.asked} == {"/books"}
+        assert shelf.sql("SELECT DISTINCT title FROM shop_books") == [(title.decode(),)]
 
 
 # -- going on ----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ SMALL = {
 
 @pytest.mark.parametrize("path", sorted((ROOT / "fuzz").glob("*.py")), ids=lambda path: path.stem)
 def test_a_small_hunt_finds_nothing(path):
-    """Also case 11 of the providers' contract: eight people write at random through one `kill -9`."""
+    """Advisory A2, A7: hostile texts in every input. Acceptance 11 of `providers`: eight people and one `kill -9`."""
     done = subprocess.run(
         [sys.executable, path, *SMALL[path.stem]], capture_output=True, text=True, timeout=60, check=False
     )

@@ -249,6 +249,7 @@ def test_a_snapshot_does_not_move_while_somebody_writes(store, reader):
 
 
 def test_a_question_that_takes_too_long_is_cut(store):
+    """Advisory A20: whatever is asked, and of however many rows."""
     store.db.execute("BEGIN")
     for number in range(3000):
         store.put(NOTES, Note(str(number), None, None, None, []), nr=number)

@@ -61,7 +61,7 @@ def build(
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *status.HANDLERS, *desk.HANDLERS, *docs.handlers(description)]
-    state = State({resources.WRITER: writer, ERRORS: errors_of(apps)})
+    state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: errors_of(apps)})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
     return _Service(service, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")

@@ -133,6 +133,13 @@ class _Caught:
     def header(self, name: bytes) -> str:
         return next((value.decode("latin-1") for known, value in self.start["headers"] if known == name), "")
 
+    def allowing(self, methods: str) -> _Caught:
+        """The same, whose Allow is this one where it is not empty."""
+        if methods:
+            headers = [pair for pair in self.start["headers"] if pair[0] != b"allow"]
+            self.start["headers"] = [*headers, (b"allow", methods.encode())]
+        return self
+
 
 def _complete(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The headers, with those that every answer has where they are not there already."""
@@ -264,15 +271,21 @@ class Front:
             return
         if scope["method"] == "OPTIONS" and not path.startswith("/v1/"):
             caught = await self._with_all_methods(caught, path, scope, data)
+        if caught.start["status"] == 405 and path.startswith("/v1/"):
+            caught = await self._with_its_methods(caught, path, scope, data)
         await self._send_other(caught, path, scope, data, send)
 
     async def _with_all_methods(self, caught: _Caught, path: str, scope: Message, data: Data) -> _Caught:
         """The answer to OPTIONS with all that the path takes: the framework tells of one handler, or by 405 of all."""
         other = await self._ask({**scope, "method": _NO_METHOD}, path, data, _nothing, caught.send)
-        if caught.start["status"] == 204 and (allow := other.header(b"allow")):
-            headers = [pair for pair in caught.start["headers"] if pair[0] != b"allow"]
-            caught.start["headers"] = [*headers, (b"allow", allow.encode())]
-        return caught
+        return caught.allowing(other.header(b"allow")) if caught.start["status"] == 204 else caught
+
+    async def _with_its_methods(self, caught: _Caught, path: str, scope: Message, data: Data) -> _Caught:
+        """The 405 with what OPTIONS says: the framework tells of a route that what is collected shares with what people
+        write.
+        """
+        other = await self._ask({**scope, "method": "OPTIONS"}, path, data, _nothing, caught.send)
+        return caught.allowing(other.header(b"allow")) if other.start["status"] == 204 else caught
 
     def _data(self, scope: Message) -> Data:
         return Data(

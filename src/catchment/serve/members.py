@@ -39,11 +39,18 @@ async def read_members(request: Ask, max_body: int) -> Any:
 
 async def receive_members(scope: Mapping[str, Any], receive: Receive, max_body: int, *types: str) -> Any:
     """The same before the framework made a request of it. types: that the body may have instead of JSON's own."""
-    told = gate.header(scope, b"content-type").partition(";")[0].strip().lower()
-    if told not in (types or (_JSON,)) or gate.header(scope, b"content-encoding") not in ("", "identity"):
-        message = f"The body is {' or '.join(types or (_JSON,))}, not compressed."
+    told, _, more = gate.header(scope, b"content-type").lower().partition(";")
+    encoded = gate.header(scope, b"content-encoding") not in ("", "identity")
+    if told.strip() not in (types or (_JSON,)) or encoded or not _is_utf8(more):
+        message = f"The body is {' or '.join(types or (_JSON,))} in UTF-8, not compressed."
         raise QueryError(message, kind="unsupported-media-type", status=415)
     return read_json(await _body(scope, receive, max_body))
+
+
+def _is_utf8(parameters: str) -> bool:
+    """Whether a media type's parameters name no other encoding than that of all JSON (RFC 8259, 8.1)."""
+    pairs = (item.partition("=") for item in parameters.split(";"))
+    return all(value.strip(' "') in ("utf-8", "utf8") for name, _, value in pairs if name.strip() == "charset")
 
 
 async def _body(scope: Mapping[str, Any], receive: Receive, max_body: int) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -20,7 +22,7 @@ from . import freshness, gate
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "Ages", "Feeds", "Index", "Live", "Partitions", "Ready"]
+__all__ = ["HANDLERS", "LATELY", "Ages", "Feeds", "Index", "Lately", "Live", "Partitions", "Ready"]
 
 Ask = Request[Any, Any, Any]
 
@@ -137,6 +139,31 @@ class Ages(TypedDict):
 # -- routes --------------------------------------------------------------------------------------------------------
 
 
+class Lately:
+    """What was found out less than a second ago and is not found out again, however often it is asked for."""
+
+    def __init__(self, *, most: int = 64) -> None:
+        self._found: dict[Hashable, tuple[datetime, bytes]] = {}
+        self._most = most
+
+    def get(self, key: Hashable, now: datetime) -> bytes | None:
+        """What was found; None where it was longer ago."""
+        at, found = self._found.get(key, (now, None))
+        return found if timedelta(0) <= now - at < _SECOND else None
+
+    def put(self, key: Hashable, now: datetime, found: bytes) -> bytes:
+        """The same, which is remembered."""
+        if len(self._found) >= self._most:
+            self._found.clear()
+        self._found[key] = now, found
+        return found
+
+
+LATELY = "lately"
+"""Where the service's `Lately` stands in the framework's state."""
+_SECOND = timedelta(seconds=1)
+
+
 def _asked(request: Ask) -> Data:
     """What a request without parameters may read. QueryError: 400 where it has some."""
     if pairs := gate.pairs(request.scope["query_string"]):
@@ -150,8 +177,17 @@ def _data(request: Ask) -> Data:
     return data
 
 
-def _json(content: Any, status: int = 200) -> Response[bytes]:
-    return Response(msgspec.json.encode(content), media_type="application/json", status_code=status)
+def _lately(request: Ask) -> Lately:
+    found: Lately = request.app.state[LATELY]
+    return found
+
+
+def _json(content: Any) -> Response[bytes]:
+    return _sent(msgspec.json.encode(content))
+
+
+def _sent(body: bytes) -> Response[bytes]:
+    return Response(body, media_type="application/json")
 
 
 @get("/v1")
@@ -235,23 +271,29 @@ async def live(request: Ask) -> Response[bytes]:
 @get("/health/ready")
 async def ready(request: Ask) -> Response[bytes]:
     """Whether the data can be read; a problem if not."""
-    _asked(request).reader.states()
-    return _json({"status": "ready"})
+    data, lately = _asked(request), _lately(request)
+    known = lately.get("ready", data.now)
+    if known is None:
+        data.reader.states()
+        known = lately.put("ready", data.now, msgspec.json.encode(Ready(status="ready")))
+    return _sent(known)
 
 
 @get("/health/data")
 async def data_health(request: Ask) -> Response[bytes]:
     """How old each collection is. 200 also when some are stale: old data is served, and said to be old."""
-    data = _asked(request)
+    data, lately = _asked(request), _lately(request)
+    collected = [item for item in data.visible() if not item.written]
+    names = tuple(item.name for item in collected)
 
-    def question() -> list[Aged]:
+    def question() -> bytes:
         with data.reader.snapshot() as snapshot:
-            collected = [item for item in data.visible() if not item.written]
-            return [_health(item, freshness.read(snapshot, item, data.now, data.settings)) for item in collected]
+            listed = [_health(item, freshness.read(snapshot, item, data.now, data.settings)) for item in collected]
+        stale = any(item["stale"] for item in listed)
+        return msgspec.json.encode(Ages(status="stale" if stale else "fresh", data=listed))
 
-    listed = await asyncio.to_thread(question)
-    stale = any(item["stale"] for item in listed)
-    return _json({"status": "stale" if stale else "fresh", "data": listed})
+    known = lately.get(names, data.now)
+    return _sent(known or lately.put(names, data.now, await asyncio.to_thread(question)))
 
 
 def _health(collection: Collection, fresh: Freshness) -> Aged:

@@ -142,9 +142,9 @@ def _made(present: Present, write: Write, draft: Mapping[str, Any], group: Group
 
 
 def _other(present: Present, write: Write, record: Any) -> Row | None:
-    """Another record of the same owner where one is allowed."""
+    """Another record of the same owner where one is allowed; where the owner may be null, that is nobody's."""
     resource = write.resource
-    if resource.one_per_owner is None or not (owner := getattr(record, resource.owner)):
+    if resource.one_per_owner is None or (owner := getattr(record, resource.owner)) is None:
         return None
     fields = {resource.owner: owner} | {name: getattr(record, name) for name in resource.one_per_owner}
     found = [key for key, _ in present.matching(write.collection, fields) if key != record.id]

@@ -36,6 +36,7 @@ from .schema import LEDGER, SCHEMA_VERSION
 from .slots import Slots
 from .sweep import sweep
 from .tables import Collection, collections_of, tables_of
+from .widen import unfillable, widen
 
 __all__ = ["Held", "Store", "prepare"]
 
@@ -175,7 +176,7 @@ def prepare(database: Database, apps: Sequence[App], *, replaying: bool = False)
 
     Raises:
         SchemaTooNew: a newer catchment wrote it.
-        FieldsDiffer: a collection's declaration no longer fits its tables.
+        FieldsDiffer: a collection's declaration no longer fits its tables. What people wrote gets new fields in place.
     """
     connection = database.open()
     try:
@@ -228,13 +229,26 @@ def _prepare_collection(sql: Connection, app: App, collection: Collection, *, re
     )
     generation = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()[0]
     tables = tables_of(replace(collection, generation=generation), sa.MetaData())
+    if collection.written:
+        _prepare_written(sql, replace(collection, generation=generation), tables)
+        return
     differing = [name for table in tables for name in _differing(sql, table)]
-    if differing and replaying and not collection.written:
+    if differing and replaying:
         return
     if differing:
-        mend = "" if collection.written else app.command("replay", collection.feed)
-        raise FieldsDiffer(collection.name, differing, mend=mend)
+        raise FieldsDiffer(collection.name, differing, mend=app.command("replay", collection.feed))
     sql.create(tables)
+
+
+def _prepare_written(sql: Connection, collection: Collection, tables: Sequence[sa.Table]) -> None:
+    """Makes the tables of what people write; what they wrote before a field was declared gets it in place."""
+    stored = sql.columns(collection.table)
+    if not stored or all(sql.columns(table.name) == [column.name for column in table.columns] for table in tables):
+        sql.create(tables)
+        return
+    if standing := unfillable(collection, stored):
+        raise FieldsDiffer(collection.name, standing, mend="")
+    widen(sql, collection, stored)
 
 
 def _differing(sql: Connection, table: sa.Table) -> list[str]:

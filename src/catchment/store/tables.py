@@ -171,7 +171,7 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         sa.Index(f"{collection.indexes}__revision", table.c["_revision"])  # what a walk has to take back
     if isinstance(collection.feed, Resource) and collection.feed.one_per_owner is not None:
         one = (collection.feed.owner, *collection.feed.one_per_owner)
-        sa.Index(f"{collection.indexes}__one", *(table.c[name] for name in one))
+        sa.Index(f"{collection.indexes}__only", *(table.c[name] for name in one), unique=True)
     return table
 
 
