@@ -30,7 +30,8 @@ from catchment.store.write import Write
 
 TODAY, PRIOR = day_number(NOW.date()), Prior(4_145_000, 10)
 COMMON, SECOND, THIRD, RARE = (skill.casefold() for skill in (*SKILLS[:3], SKILLS[6]))
-WALKED, LOOKED_UP = Effort(few=-1, chunk=10, heavy=20), Effort(few=10**6)
+WALKED, LOOKED_UP = Effort(few=-1, chunk=10, scored=10, heavy=20), Effort(few=10**6)
+CROSSED = Effort(few=60, chunk=10, scored=10, heavy=20)
 collections = {item.name: item for item in collections_of(app)}
 
 
@@ -89,7 +90,7 @@ def asked_after(question, after):
     )
 
 
-@pytest.mark.parametrize("effort", [WALKED, LOOKED_UP], ids=["walked", "looked up"])
+@pytest.mark.parametrize("effort", [WALKED, LOOKED_UP, CROSSED], ids=["walked", "looked up", "crossed"])
 @pytest.mark.parametrize(("name", "rank", "score"), QUESTIONS)
 def test_a_list_in_pages_is_the_list_sorted_whole(database, name, rank, score, effort):
     question = asked(name, rank, score)

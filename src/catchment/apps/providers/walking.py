@@ -3,6 +3,7 @@
 Whoever has a rare skill, or is free for a rare stretch of days, is looked up by it; then few are left to be sorted.
 Where many could match, the list is walked in its order and each is tested until the page is full. Which of the two
 is cheaper is decided by counts: a walk gives up when it has tested as many as the other way would have to look at.
+Two lists that are looked up, neither of them rare, may have few in common: they are read and crossed in memory.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed
     sizes = _sizes(view, asked.filters)
     asked = replace(asked, filters=replace(asked.filters, skills=tuple(sizes)))
     for level in asked.levels:
-        narrow = _narrowest(view, asked.filters, sizes, level)
+        narrow = _narrowest(view, asked.filters, sizes, level, effort.few)
         if asked.can_be_walked and (narrow is None or narrow.size > effort.few):
             more = _walk(view, asked, level, limit - len(found), narrow.size if narrow else None, effort)
             if more is not None:
@@ -119,10 +120,11 @@ def _find(
 
 @dataclass(frozen=True)
 class _Narrow:
-    """Keys among which all candidates are. size: how many at most, or one more than MANY."""
+    """Keys among which all candidates are. size: how many at most, or one more than MANY. plain: an index has them."""
 
     keys: Any
     size: int
+    plain: bool = True
 
 
 def _sizes(view: View, filters: Filters) -> dict[str, int]:
@@ -131,17 +133,38 @@ def _sizes(view: View, filters: Filters) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def _narrowest(view: View, filters: Filters, sizes: Mapping[str, int], level: int = 0) -> _Narrow | None:
+def _narrowest(
+    view: View, filters: Filters, sizes: Mapping[str, int], level: int = 0, few: int = ORDINARY.few
+) -> _Narrow | None:
     """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it.
 
-    sizes: of the skills.
+    sizes: of the skills. few: lists that are longer are crossed with each other, where there are two.
     """
     found = _by_skills(view, filters, sizes, level)
     if not found or found[0].size > SOME:  # else there is nothing to win
         found += _by_days(view, filters)
     if filters.name is not None:
         found.append(_of_name(view, filters))
-    return min(found, key=lambda item: item.size, default=None)
+    least = min(found, key=lambda item: item.size, default=None)
+    if least is None or least.size <= few:
+        return least
+    return _met(view, [*_each_needed(view, filters, sizes, level), *found]) or least
+
+
+def _each_needed(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[_Narrow]:
+    """The lists of the skills, where everybody has them all."""
+    if len(sizes) < 2 or (filters.skills_mode != "all" and level < len(sizes)):
+        return []
+    return [_Narrow(search.having(view, skill), size) for skill, size in sizes.items()]
+
+
+def _met(view: View, lists: Sequence[_Narrow]) -> _Narrow | None:
+    """Who is in both of the two shortest lists, unless they are too long to be read."""
+    plain = sorted((one for one in lists if one.plain), key=lambda one: one.size)[:2]
+    if len(plain) < 2 or plain[1].size > MANY:
+        return None
+    one, other = ({key for (key,) in view.select(item.keys)} for item in plain)
+    return _Narrow(listed(sorted(one & other)), len(one & other))
 
 
 def _of_name(view: View, filters: Filters) -> _Narrow:
@@ -168,7 +191,7 @@ def _crossed(view: View, skills: Sequence[str], size: int) -> _Narrow:
     """
     if size <= SOME:
         return _Narrow(search.having(view, skills[0]), size)
-    found = _Narrow(search.having(view, *skills), size)
+    found = _Narrow(search.having(view, *skills), size, plain=False)
     if size > MANY:
         return found
     some = view.select(sa.select(sa.func.count()).select_from(search.having(view, *skills, among=SOME).subquery()))

@@ -27,20 +27,22 @@ Rank = tuple[Any, ...]
 Way = Iterator[tuple[list[str], Rank]]
 """Keys, and the rank of the last of them."""
 
-LARGEST = 2048
-"""Keys in any chunk; the first ones are smaller."""
+LARGEST, LARGEST_SCORED = 2048, 8192
+"""Keys in any chunk, and in any by score; the first ones are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much is done at once. None of it changes what is found.
 
-    few: so many candidates are sorted without walking. chunk: keys in the first chunk of a walk. heavy: as many of
+    few: so many candidates are sorted without walking. chunk: keys in the first chunk of a walk; scored: of one by
+    score, where most are tested in vain. heavy: as many of
     those with most reviews are sorted at once, since hardly two of them have as many reviews.
     """
 
     few: int = 10_000
     chunk: int = 64
+    scored: int = 256
     heavy: int = 4096
 
 
@@ -108,10 +110,10 @@ def by_score(
     scored = _Scored.of(view, skill, prior, below, behind, effort)
     heavy, most = scored.heavy()
     streams = heapq.merge(heavy, scored.merged(most))
-    size = effort.chunk
+    size = effort.scored
     while rows := list(islice(streams, size)):
         yield [rank[-1] for rank in rows], rows[-1]
-        size = min(2 * size, LARGEST)
+        size = min(2 * size, LARGEST_SCORED)
 
 
 @dataclass(frozen=True)
