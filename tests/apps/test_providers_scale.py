@@ -23,6 +23,7 @@ from catchment.apps.providers.walking import Asked, page, together
 from catchment.apps.providers.ways import Effort
 from catchment.principal import Principal
 from catchment.store.change import apply
+from catchment.store.group import Group
 from catchment.store.present import Present
 from catchment.store.rollups import kept, recomputed
 from catchment.store.tables import collections_of
@@ -224,7 +225,9 @@ def delete(sql, provider):
         principal=Principal(owner, scopes=frozenset({"write"})),
         key=provider,
     )
-    done = apply(Present(sql, collections, "providers"), write, NOW, {"PROVIDERS_LIMIT_WRITES": None})
+    group = Group(sql, NOW)
+    done = apply(Present(sql, collections, "providers"), write, group, {"PROVIDERS_LIMIT_WRITES": None})
+    group.put()
     assert done.outcome == "deleted"
 
 
