@@ -51,7 +51,9 @@ def test_everybody_is_in_the_table(people):
     assert set(RIGHTS) == set(people)
 
 
-@pytest.mark.parametrize("below", ["", "/{key}", "/{key}/history", "/{key}/source", "/{key}/source/body", "?limit=1"])
+@pytest.mark.parametrize(
+    "below", ["", "/{key}", "/{key}/history", "/{key}/source", "/{key}/source/body", "/diff?from=0", "?limit=1"]
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_not_public_is_hidden_below_its_list_too(service, people, below, method):
     key = service.ask(PRIVATE, peer="127.0.0.1").json()["data"][0]["_key"]
@@ -240,7 +242,7 @@ def test_the_description_shows_what_its_reader_may_see(service, people):
         assert "security" not in paths[PUBLIC]["get"]
         if PRIVATE in paths:
             assert paths[PRIVATE]["get"]["security"] == [{"bearer": []}, {"key": []}]
-        assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
+        assert set(document["components"]["securitySchemes"]) == {"bearer", "key", "gateway"}
     assert seen == {
         "this machine": (True, True),
         "nobody": (False, False),

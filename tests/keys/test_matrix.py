@@ -202,7 +202,9 @@ def target(world: World, method: str, path: str) -> str:
         "provider": keys[f"{reviewed}providers/providers"],
         "review_id": keys["providers/reviews"],
     }
-    return path.format(**found) + (NEEDED.get(path, "") if method in ("GET", "HEAD") else "")
+    return path.format(**found) + (
+        NEEDED.get(path, "?from=0" * path.endswith("/diff")) if method in ("GET", "HEAD") else ""
+    )
 
 
 def body_of(world: World, method: str, path: str) -> object:

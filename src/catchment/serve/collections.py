@@ -1,4 +1,4 @@
-"""The routes that every collection has: list, item, history, source."""
+"""The routes that every collection has: list, item, differences, history, source."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request, Response, get
 
 from ..errors import QueryError
+from ..store.difference import Differences, Span, differences, parse_span
 from ..store.query import Query, parse
 from ..store.snapshot import Item, Page, State, Version
 from ..store.tables import Collection
@@ -20,12 +21,15 @@ from .cache import digest
 from .data import Data, visible_columns
 from .front import DATA
 
-__all__ = ["HANDLERS", "canonical_key", "item_body", "item_tag", "item_tags", "shown"]
+__all__ = ["HANDLERS", "QUESTIONS", "canonical_key", "item_body", "item_tag", "item_tags", "shown"]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
 Ask = Request[Any, Any, Any]
 T = TypeVar("T")
+
+QUESTIONS = frozenset({"diff"})
+"""What stands where a key does and is none. A record of that key is read with a letter of it escaped: `%64iff`."""
 
 
 def _asked(request: Ask) -> tuple[Data, Collection]:
@@ -184,6 +188,38 @@ def item_body(item: Item) -> bytes:
     return b"".join((b'{"data":', item.body.encode(), b',"meta":', _encode(meta), b"}"))
 
 
+# -- differences ---------------------------------------------------------------------------------------------------
+
+
+@get("/v1/{app:str}/{name:str}/diff")
+async def diff(request: Ask) -> Response[bytes]:
+    """The records that differ between two points in time, in the order of their keys."""
+    data, collection = _asked(request)
+    columns = data.columns(collection)
+    span = parse_span(_pairs(request), columns)
+    if len(columns) < len(collection.columns):
+        # Else it would tell when something was changed that this reader does not see.
+        span = dataclasses.replace(span, ignored=frozenset({"updated_at"}))
+    state = data.reader.states().get(collection.name)
+    if state is not None and (known := _known(data, _span_tag(collection, state, span))):
+        data.seen[collection.name] = state
+        return known
+    page = await _read(lambda: _differences(data, collection, span))
+    headers = {"link": f'<{_next_link(request, page.next)}>; rel="next"'} if page.next else {}
+    body = b"".join((b'{"data":[', b",".join(page.entries), b'],"meta":', _meta(page.state, next=page.next), b"}"))
+    return _json(body, _span_tag(collection, page.state, span), headers)
+
+
+def _span_tag(collection: Collection, state: State, span: Span) -> str:
+    return digest("diff", collection.name, state, span.normal)
+
+
+def _differences(data: Data, collection: Collection, span: Span) -> Differences:
+    with data.reader.snapshot() as snapshot:
+        data.note(snapshot, collection)
+        return differences(snapshot, collection, span)
+
+
 # -- history and source --------------------------------------------------------------------------------------------
 
 
@@ -231,8 +267,8 @@ def _same_content(one: str, other: str) -> bool:
     return left == right
 
 
-def _meta(state: State) -> bytes:
-    return _encode({"revision": state.revision, "changed_at": state.changed_at})
+def _meta(state: State, **more: str | None) -> bytes:
+    return _encode({"revision": state.revision, "changed_at": state.changed_at, **more})
 
 
 def shown(data: Data, collection: Collection, document: str) -> str:
@@ -311,4 +347,4 @@ async def _raw_body(data: Data, collection: Collection, key: str, version: int |
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
-HANDLERS = (records, record, history, source, source_body)
+HANDLERS = (records, record, diff, history, source, source_body)

@@ -15,6 +15,7 @@ from ..feed import Feed
 from ..principal import LOOPBACK, Principal, may
 from ..record import Column, Kind
 from ..resource import REPLACE, Resource
+from ..store.difference import PARAMETERS as SPAN
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
 from .data import visible_columns
@@ -58,7 +59,7 @@ _SCHEMAS: Mapping[Kind, Json] = {
     "datetime": {"type": "string", "description": "RFC 3339 with a zone, or a date"},
     "json": {},
 }
-_GONE = dict.fromkeys(("list", "get", "source", "body"), (410,))
+_GONE = dict.fromkeys(("list", "get", "diff", "source", "body"), (410,))
 """The routes that may be asked for what is no longer kept."""
 _METHODS = ("get", "post", "put", "patch", "delete")
 _AGE_HEADERS: Json = {
@@ -177,6 +178,9 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
             link=True,
         ),
         f"{root}/{{key}}": operation("get", "One record", [key, as_of, fields], _envelope(record, item_meta)),
+        f"{root}/diff": operation(
+            "diff", "The records that differ between two points in time", _span_parameters(), _span_answer(), link=True
+        ),
         f"{root}/{{key}}/history": operation(
             "history",
             "Every version of a record, newest first",
@@ -377,6 +381,11 @@ def _plain(name: str) -> Json:
     return query(name, PARAMETERS[name], dict(schema), example)
 
 
+def _span_parameters() -> list[Json]:
+    found = [query(name, words, *_PLAIN_SCHEMAS.get(name, (TEXT,))) for name, words in SPAN.items()]
+    return [found[0] | {"required": True, "example": 1}, *found[1:]]
+
+
 def _key_parameter() -> Json:
     words = "The record's `_key`: its key fields, each percent-encoded, joined by commas."
     return {"name": "key", "in": "path", "required": True, "description": words, "schema": TEXT}
@@ -391,6 +400,15 @@ def _meta(**more: Json) -> Json:
 
 def _envelope(data: Json, meta: Json) -> Json:
     return object_of(data=data, meta=meta)
+
+
+def _span_answer() -> Json:
+    fields: Json = {"type": ["object", "null"], "description": "The fields that differ; of a whole record all."}
+    entry = object_of(
+        _key=TEXT, change={"type": "string", "enum": ["new", "changed", "gone"]}, before=fields, after=fields
+    )
+    meta = _meta(next={"type": ["string", "null"], "description": "The cursor of the next page."})
+    return _envelope({"type": "array", "items": entry}, meta)
 
 
 def _list_answer(record: Json) -> Json:

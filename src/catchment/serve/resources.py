@@ -24,7 +24,7 @@ from ..store.snapshot import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer
 from . import gate, problems
-from .collections import canonical_key, item_body, item_tag, item_tags, shown
+from .collections import QUESTIONS, canonical_key, item_body, item_tag, item_tags, shown
 from .data import Data
 from .front import DATA
 from .members import receive_members
@@ -253,7 +253,7 @@ class Resources:
     def _place(self, scope: Any, way: _Way) -> tuple[Collection, str] | None:
         """The resource that the path names, and the key behind it; None for none that is written this way."""
         match normalize_path(scope["path"]).split("/"):
-            case ["", "v1", app, name, *keys] if len(keys) == (way.path is _ITEM):
+            case ["", "v1", app, name, *keys] if len(keys) == (way.path is _ITEM) and QUESTIONS.isdisjoint(keys):
                 found = self._written.get(f"{app}/{name}")
                 return (found, "".join(keys)) if found else None
         return None

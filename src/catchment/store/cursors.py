@@ -7,15 +7,14 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import QueryError
 from ..record import Stored
-from .query import Query
 
-__all__ = ["Position", "open_cursor", "seal", "seal_cursor", "unseal"]
+__all__ = ["Position", "Walk", "open_cursor", "seal", "seal_cursor", "unseal"]
 
 _SIGNED = 16
 
@@ -51,7 +50,16 @@ def _no_cursor() -> QueryError:
     return QueryError(message, kind="bad-cursor", parameter="cursor")
 
 
-# -- of a collection's own list -------------------------------------------------------------------------------------
+# -- of what is answered in pages -----------------------------------------------------------------------------------
+
+
+class Walk(Protocol):
+    """A question that is answered in pages. walk: what all of them have in common. cursor: as it came, "" at first."""
+
+    @property
+    def walk(self) -> bytes: ...
+    @property
+    def cursor(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +70,17 @@ class Position:
     key: str
 
 
-def _purpose(query: Query, collection: str) -> bytes:
+def _purpose(query: Walk, collection: str) -> bytes:
     return collection.encode() + b"\0" + hashlib.sha256(query.walk).digest()
 
 
-def seal_cursor(
-    position: Position, query: Query, collection: str, *, generation: int, revision: int, key: bytes
-) -> str:
+def seal_cursor(position: Position, query: Walk, collection: str, *, generation: int, revision: int, key: bytes) -> str:
     """A text that continues this walk of this collection, and that nobody else can make."""
     content = [generation, revision, position.values, position.key]
     return seal(content, _purpose(query, collection), key)
 
 
-def open_cursor(query: Query, collection: str, *, generation: int, horizon: int, key: bytes) -> Position | None:
+def open_cursor(query: Walk, collection: str, *, generation: int, horizon: int, key: bytes) -> Position | None:
     """Where the query's cursor stands; None without one.
 
     Raises:

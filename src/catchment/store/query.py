@@ -29,9 +29,12 @@ __all__ = [
     "Order",
     "Query",
     "Term",
+    "distinct",
     "fits",
     "parse",
     "parse_as_of",
+    "read_fields",
+    "read_limit",
     "term",
 ]
 
@@ -242,7 +245,7 @@ def parse(
         QueryError: an unknown or repeated parameter (the nearest is named), a value that is not what its field
             holds, a limit passed.
     """
-    given = _distinct((_named(name, aliases), text) for name, text in pairs)
+    given = distinct((_named(name, aliases), text) for name, text in pairs)
     known = {column.name: column for column in columns}
     terms = [_term(name, text, known) for name, text in given.items() if name not in PARAMETERS]
     if len(terms) > MAX_TERMS:
@@ -250,8 +253,8 @@ def parse(
     return Query(
         terms=tuple(sorted(terms, key=repr)),
         order=_order(given["sort"].split(","), known) if "sort" in given else _order(order, known),
-        limit=_limit(given.get("limit", str(DEFAULT_LIMIT))),
-        fields=_fields(given["fields"], known) if "fields" in given else (),
+        limit=read_limit(given.get("limit", str(DEFAULT_LIMIT))),
+        fields=read_fields(given["fields"], known) if "fields" in given else (),
         count=_count(given.get("count", "capped")),
         as_of=parse_as_of(given["as_of"]) if "as_of" in given else None,
         cursor=given.get("cursor", ""),
@@ -264,7 +267,8 @@ def _named(parameter: str, aliases: Mapping[str, str]) -> str:
     return f"{aliases.get(name, name)}{mark}{suffix}"
 
 
-def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The parameters by name. QueryError for one that is given twice, or too long."""
     given: dict[str, str] = {}
     for name, text in pairs:
         if name in given:
@@ -311,13 +315,14 @@ def _order(names: Sequence[str], known: dict[str, Column]) -> tuple[Order, ...]:
     return order
 
 
-def _fields(text: str, known: dict[str, Column]) -> tuple[str, ...]:
+def read_fields(text: str, known: Mapping[str, Column]) -> tuple[str, ...]:
+    """The fields that `fields` names, in the record's order. QueryError for one that there is not."""
     names = [name for name in text.split(",") if name != "_key"]
     _check_names("fields", names, known)
     return tuple(name for name in known if name in names)
 
 
-def _check_names(parameter: str, names: Sequence[str], known: dict[str, Column]) -> None:
+def _check_names(parameter: str, names: Sequence[str], known: Mapping[str, Column]) -> None:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name[:80], list(known), n=1, cutoff=0.4)
@@ -327,7 +332,8 @@ def _check_names(parameter: str, names: Sequence[str], known: dict[str, Column])
         raise QueryError(f"{parameter}: names a field twice", parameter=parameter)
 
 
-def _limit(text: str) -> int:
+def read_limit(text: str) -> int:
+    """How many records `limit` says. QueryError if it is no such number."""
     if not (text.isascii() and _INTEGER.match(text) and 1 <= int(text) <= MAX_LIMIT):
         raise QueryError(f"limit: {text[:60]!r} is not a whole number from 1 to {MAX_LIMIT}", parameter="limit")
     return int(text)
@@ -339,13 +345,13 @@ def _count(text: str) -> Counting:
     return cast("Counting", text)
 
 
-def parse_as_of(text: str) -> AsOf:
-    """The point in time that `as_of` says: digits are a revision. QueryError if it is none."""
+def parse_as_of(text: str, parameter: str = "as_of") -> AsOf:
+    """The point in time that a parameter says: digits are a revision. QueryError if it is none."""
     if text.isascii() and text.isdigit():
         if len(text) > 18:
-            raise QueryError("as_of: there is no such revision", parameter="as_of")
+            raise QueryError(f"{parameter}: there is no such revision", parameter=parameter)
         return AsOf(revision=int(text))
-    return AsOf(moment=str(_value("datetime", text, "as_of")))
+    return AsOf(moment=str(_value("datetime", text, parameter)))
 
 
 def term(column: Column, operator: str, value: Any) -> Term:

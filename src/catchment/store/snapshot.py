@@ -148,7 +148,8 @@ class Snapshot:
     def _one(self, statement: Statement) -> Any:
         return self._connection.execute(statement.sql, statement.values).fetchone()
 
-    def _all(self, statement: Statement) -> list[Any]:
+    def ask(self, statement: Statement) -> list[Any]:
+        """The rows of a question of the store's own."""
         return self._connection.execute(statement.sql, statement.values).fetchall()
 
     def state(self, collection: Collection) -> State:
@@ -165,8 +166,8 @@ class Snapshot:
             QueryError: 400 for a cursor of another walk, 410 for what is no longer kept.
         """
         state = self.state(collection)
-        self._check_kept(collection, state, query.as_of)
-        key = self._cursor_key()
+        self.check_kept(collection, state, query.as_of)
+        key = self.cursor_key()
         position = open_cursor(query, collection.name, generation=state.generation, horizon=state.horizon, key=key)
         body, found, last, *values = self._one(page_statement(collection, query, position))
         following = None
@@ -189,25 +190,27 @@ class Snapshot:
         (count,) = self._one(count_statement(collection, query, cap))
         return (count, True) if cap is None or count <= cap else (cap, False)
 
-    def _cursor_key(self) -> bytes:
+    def cursor_key(self) -> bytes:
+        """What cursors are signed with. StoreUnavailable where the store was never finished."""
         row = self._one(Statement("SELECT value FROM _meta WHERE name = 'cursor-key'"))
         if row is None:
             raise StoreUnavailable("the store was not finished when it was made", hint="run catchment collect")
         return bytes.fromhex(row[0])
 
-    def _check_kept(self, collection: Collection, state: State, as_of: AsOf | None) -> None:
+    def check_kept(self, collection: Collection, state: State, as_of: AsOf | None, parameter: str = "as_of") -> None:
+        """QueryError: 410 for what is no longer kept, 400 for a revision that is still to come."""
         if as_of is None:
             return
         if as_of.by_revision and as_of.revision > state.revision:
-            raise QueryError(f"as_of: the newest revision is {state.revision}", parameter="as_of")
+            raise QueryError(f"{parameter}: the newest revision is {state.revision}", parameter=parameter)
         if as_of.by_revision:
             kept = as_of.revision >= state.horizon
         else:
             since = self._committed_at(collection, state.generation, state.horizon)
             kept = state.horizon <= 1 or since is None or as_of.moment >= since
         if not kept:
-            message = f"as_of: the oldest revision that is kept is {state.horizon}"
-            raise QueryError(message, kind="history-gone", status=410, parameter="as_of")
+            message = f"{parameter}: the oldest revision that is kept is {state.horizon}"
+            raise QueryError(message, kind="history-gone", status=410, parameter=parameter)
 
     def _committed_at(self, collection: Collection, generation: int, revision: int) -> str | None:
         sql = 'SELECT at FROM "_commit" WHERE collection = ? AND generation = ? AND revision = ?'
@@ -234,7 +237,7 @@ class Snapshot:
     ) -> Item | None:
         """The record of that key as it is, or was; None if there is (or was then) none."""
         state = self.state(collection)
-        self._check_kept(collection, state, as_of)
+        self.check_kept(collection, state, as_of)
         columns = ("_key", "_doc", "_version", "_said_at", "_revision")
         statement = Statement(f"SELECT {document(fields)}, _version, _said_at, _revision")
         row = self._one(statement + rows_from(collection, as_of, columns) + Statement(" WHERE _key = ?", (key,)))
@@ -256,7 +259,7 @@ class Snapshot:
             f'SELECT {current} FROM "{collection.table}" {joined}'  # noqa: S608 (declared names)
             f' UNION ALL SELECT {before} FROM "{collection.versions}" {joined} ORDER BY 1 DESC'
         )
-        rows = self._all(Statement(sql, (key, key)))
+        rows = self.ask(Statement(sql, (key, key)))
         return [_version(*row) for row in rows]
 
     def source(self, collection: Collection, key: str, version: int | None = None) -> dict[str, Any] | None:
@@ -281,7 +284,7 @@ class Snapshot:
 
     def body(self, digest: str) -> bytes | None:
         """The archived bytes of that digest; None when they are no longer kept."""
-        rows = self._all(Statement("SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,)))
+        rows = self.ask(Statement("SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,)))
         return b"".join(zstandard.decompress(data) for (data,) in rows) if rows else None
 
     def freshness(self, collection: Collection, due: Due) -> Freshness:
@@ -314,7 +317,7 @@ class Snapshot:
         moments = ("checked_at", "collected_at", "first_collected_at")
         names = ("key", "params", "verdict", "reason", *moments, "records", "failures", "instead", "instead_until")
         sql = f"SELECT {', '.join(names)} FROM _partition WHERE feed = ? ORDER BY key"  # noqa: S608 (own names)
-        rows = [dict(zip(names, row, strict=True)) for row in self._all(Statement(sql, (collection.name,)))]
+        rows = [dict(zip(names, row, strict=True)) for row in self.ask(Statement(sql, (collection.name,)))]
         return [
             row
             | {
@@ -330,11 +333,11 @@ class Snapshot:
             "SELECT DISTINCT url FROM _exchange WHERE id IN"  # noqa: S608 (declared names)
             f' (SELECT DISTINCT _exchange FROM "{collection.table}" WHERE _partition = ?) ORDER BY url'
         )
-        return [url for (url,) in self._all(Statement(sql, (partition,)))]
+        return [url for (url,) in self.ask(Statement(sql, (partition,)))]
 
     def known(self, collection: Collection) -> set[str]:
         """The keys of its partitions."""
-        return {key for (key,) in self._all(Statement("SELECT key FROM _partition WHERE feed = ?", (collection.name,)))}
+        return {key for (key,) in self.ask(Statement("SELECT key FROM _partition WHERE feed = ?", (collection.name,)))}
 
     def answer(self, collection: Collection, partition: str) -> bytes | None:
         """The one body that a partition last merged; None where there is none, or it is no longer kept."""
@@ -357,7 +360,7 @@ class Snapshot:
             " AND EXISTS (SELECT 1 FROM _attempt WHERE run = r.id) ORDER BY id"
         )
         at = render_moment(now)
-        rows = self._all(Statement(sql, (at, app, at, render_moment(since))))
+        rows = self.ask(Statement(sql, (at, app, at, render_moment(since))))
         return [
             Run(parse_moment(start), parse_moment(end) if end else None, running=bool(alive))
             for start, end, alive in rows
@@ -367,7 +370,7 @@ class Snapshot:
 
     def select(self, statement: sa.Select[Any]) -> list[Any]:
         """The rows of a SELECT, as tuples of stored values."""
-        return self._all(written(statement, self._connection.dialect))
+        return self.ask(written(statement, self._connection.dialect))
 
     def kept(self, app: str, name: str) -> Kept | None:
         """What the app keeps under that name."""
@@ -375,11 +378,11 @@ class Snapshot:
 
     def seal(self, purpose: str, content: Any) -> str:
         """A text that holds the content and that nobody else can make."""
-        return seal(content, purpose.encode(), self._cursor_key())
+        return seal(content, purpose.encode(), self.cursor_key())
 
     def unseal(self, purpose: str, text: str) -> Any:
         """The content that was sealed for that purpose. QueryError: 400 for any other text."""
-        return unseal(text, purpose.encode(), self._cursor_key())
+        return unseal(text, purpose.encode(), self.cursor_key())
 
     def rows(
         self,
@@ -393,7 +396,7 @@ class Snapshot:
         as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
         """Records as dicts of Python values, in that order (`-name`: descending), the key breaking ties."""
-        self._check_kept(collection, self.state(collection), as_of)
+        self.check_kept(collection, self.state(collection), as_of)
         wanted = [column for column in collection.columns if not columns or column.name in columns]
         order = [Order(name.removeprefix("-"), name.startswith("-")) for name in sort]
         terms = _terms(collection, filters)
@@ -402,36 +405,36 @@ class Snapshot:
         statement = Statement(f"SELECT {names}") + rows_from(collection, as_of, used) + Statement(" WHERE ")
         statement += condition(collection, terms, as_of)
         statement += Statement(f"{order_by(order)} LIMIT ? OFFSET ?", (ALL if limit is None else limit, offset))
-        return [_values(wanted, row) for row in self._all(statement)]
+        return [_values(wanted, row) for row in self.ask(statement)]
 
     def count(self, collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
         """How many records match."""
-        self._check_kept(collection, self.state(collection), as_of)
+        self.check_kept(collection, self.state(collection), as_of)
         query = Query(terms=tuple(_terms(collection, filters)), as_of=as_of)
         return int(self._one(count_statement(collection, query, None))[0])
 
     def groups(self, collection: Collection, by: Sequence[str], query: Query) -> dict[tuple[Any, ...], int]:
         """How many records match, for each combination of these fields' values that there is; nulls are a value."""
-        self._check_kept(collection, self.state(collection), query.as_of)
+        self.check_kept(collection, self.state(collection), query.as_of)
         wanted = [_column(collection, name) for name in by]
         names = ", ".join(f'"{column.name}"' for column in wanted)
         used = ["_key", *by, *(item.column for item in query.terms)]
         statement = Statement(f"SELECT {names}, count(*)") + rows_from(collection, query.as_of, used)
         statement += Statement(" WHERE ") + condition(collection, query.terms, query.as_of)
         statement += Statement(f" GROUP BY {names}")
-        return {tuple(_values(wanted, row[:-1]).values()): row[-1] for row in self._all(statement)}
+        return {tuple(_values(wanted, row[:-1]).values()): row[-1] for row in self.ask(statement)}
 
     def total(
         self, collection: Collection, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None
     ) -> Total:
         """The exact sum of an integer or decimal field over the records that match."""
-        self._check_kept(collection, self.state(collection), as_of)
+        self.check_kept(collection, self.state(collection), as_of)
         column = _column(collection, name)
         how, terms = SUMS[column.kind], _terms(collection, filters)
         body = rows_from(collection, as_of, [name, *(t.column for t in terms)]) + Statement(" WHERE ")
         body += condition(collection, [*terms, term(column, "isnull", value=False)], as_of)
         head, tail = (Statement(part.replace("@", f'"{name}"')) for part in (how.head, how.tail))
-        return how.total(self._all(head + body + tail))
+        return how.total(self.ask(head + body + tail))
 
 
 def _version(*values: Any) -> Version:

@@ -10,7 +10,17 @@ from .cursors import Position
 from .query import BY_NAME, AsOf, Order, Query, Term
 from .tables import Collection
 
-__all__ = ["Statement", "condition", "count_statement", "document", "order_by", "page_statement", "rows_from"]
+__all__ = [
+    "Statement",
+    "condition",
+    "count_statement",
+    "document",
+    "order_by",
+    "page_statement",
+    "quoted",
+    "rows_from",
+    "sides",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Statement:
         return Statement(self.sql + other.sql, self.values + other.values)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """A declared name for SQL; names are checked when they are declared, the doubling is the second lock."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -33,15 +43,15 @@ def _shown(collection: Collection) -> str:
     """Which of the rows that hold now are shown: those whose targets are there."""
     found = []
     for table, name in collection.targets:
-        field = f"{_quoted(collection.table)}.{_quoted(name)}"
-        there = f"EXISTS (SELECT 1 FROM {_quoted(table)} AS target WHERE target._key = {field})"  # noqa: S608
+        field = f"{quoted(collection.table)}.{quoted(name)}"
+        there = f"EXISTS (SELECT 1 FROM {quoted(table)} AS target WHERE target._key = {field})"  # noqa: S608
         found.append(f"({field} IS NULL OR {there})")
     return " AND ".join(found) or "TRUE"
 
 
-def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
+def sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
     """`FROM … WHERE …` for each table that holds rows of then: what holds now, and what held before."""
-    current, versions = _quoted(collection.table), _quoted(collection.versions)
+    current, versions = quoted(collection.table), quoted(collection.versions)
     if as_of is None:
         return [Statement(f" FROM {current} WHERE {_shown(collection)}")]
     since, until = ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
@@ -55,12 +65,12 @@ def _sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
 def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
     """`FROM …`: the rows that hold now, or held then."""
     if as_of is None:
-        table = _quoted(collection.table)
+        table = quoted(collection.table)
         if collection.targets:
             table = f"(SELECT * FROM {table} WHERE {_shown(collection)}) AS shown"  # noqa: S608 (declared names)
         return Statement(f" FROM {table}")
-    select = Statement(f"SELECT {', '.join(map(_quoted, dict.fromkeys(columns)))}")
-    left, right = _sides(collection, as_of)
+    select = Statement(f"SELECT {', '.join(map(quoted, dict.fromkeys(columns)))}")
+    left, right = sides(collection, as_of)
     return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(") AS held")
 
 
@@ -75,9 +85,9 @@ def condition(collection: Collection, terms: Sequence[Term], as_of: AsOf | None 
 def _condition(collection: Collection, item: Term, as_of: AsOf | None) -> Statement:
     operator = BY_NAME[item.operator]
     if operator.takes == "element" and as_of is None and item.column in collection.apart:
-        elements = _quoted(f"{collection.table}__{item.column}")
+        elements = quoted(f"{collection.table}__{item.column}")
         return Statement(f"_key IN (SELECT _key FROM {elements} WHERE value = ?)", item.values)  # noqa: S608
-    sql = operator.sql.replace("@", _quoted(item.column))
+    sql = operator.sql.replace("@", quoted(item.column))
     if operator.takes == "list":
         return Statement(sql.replace("?", ", ".join("?" * len(item.values))), item.values)
     return Statement(sql, item.values * sql.count("?"))
@@ -97,7 +107,7 @@ def order_by(order: Sequence[Order], *, key: str = "_key") -> str:
 
     Nulls are the smallest, on every engine; the key is none.
     """
-    parts = [f"{_quoted(item.column)}{_WAYS[item.column == key, item.descending]}" for item in _with_key(order, key)]
+    parts = [f"{quoted(item.column)}{_WAYS[item.column == key, item.descending]}" for item in _with_key(order, key)]
     return f" ORDER BY {', '.join(parts)}"
 
 
@@ -109,7 +119,7 @@ def after(order: Sequence[Order], position: Position, nullable: frozenset[str]) 
     """The rows behind a position. Nulls are the smallest: first ascending, last descending."""
     steps = list(zip(_with_key(order), (*position.values, position.key), strict=True))
     if len({step.descending for step, _ in steps}) == 1 and not any(step.column in nullable for step, _ in steps):
-        names = ", ".join(_quoted(step.column) for step, _ in steps)
+        names = ", ".join(quoted(step.column) for step, _ in steps)
         sign = "<" if steps[0][0].descending else ">"
         return Statement(f"({names}) {sign} ({', '.join('?' * len(steps))})", tuple(value for _, value in steps))
     ways = [_equal(steps[:index]) + _beyond(*step) for index, step in enumerate(steps)]
@@ -117,12 +127,12 @@ def after(order: Sequence[Order], position: Position, nullable: frozenset[str]) 
 
 
 def _equal(steps: Sequence[tuple[Order, Stored]]) -> Statement:
-    terms = (f"{_quoted(step.column)} {'IS NULL' if value is None else '= ?'} AND " for step, value in steps)
+    terms = (f"{quoted(step.column)} {'IS NULL' if value is None else '= ?'} AND " for step, value in steps)
     return Statement("".join(terms), tuple(value for _, value in steps if value is not None))
 
 
 def _beyond(step: Order, value: Stored) -> Statement:
-    name = _quoted(step.column)
+    name = quoted(step.column)
     if value is None:
         return Statement("FALSE" if step.descending else f"{name} IS NOT NULL")
     return Statement(f"({name} < ? OR {name} IS NULL)" if step.descending else f"{name} > ?", (value,))
@@ -160,19 +170,19 @@ def _page_rows(collection: Collection, query: Query, position: Position | None) 
         where = Statement(f"({where.sql}) AND ", where.values) + after(query.order, position, nullable)
     # Numbered, because a field may be called as one of our columns.
     names = ["_key", *(item.column for item in query.order)]
-    wanted = ", ".join(f"{_quoted(name)} AS o{index}" for index, name in enumerate(names))
-    sides = [
+    wanted = ", ".join(f"{quoted(name)} AS o{index}" for index, name in enumerate(names))
+    found = [
         Statement(f"SELECT {document(query.fields)} AS d, {wanted}{side.sql} AND (", side.values)
         + where
         + Statement(f"){order_by(query.order)} LIMIT ?", (query.limit + 1,))
-        for side in _sides(collection, query.as_of)
+        for side in sides(collection, query.as_of)
     ]
-    if len(sides) == 1:
-        return sides[0]
+    if len(found) == 1:
+        return found[0]
     # Each side by its own index and no further than the page needs; ordering the union of all would read it all.
     numbered = [Order(f"o{index}", item.descending) for index, item in enumerate(query.order, 1)]
     together = Statement(f"{order_by(numbered, key='o0')} LIMIT ?", (query.limit + 1,))
-    left, right = sides
+    left, right = found
     opening = Statement("SELECT * FROM (")
     return (
         opening + left + Statement(") AS current UNION ALL SELECT * FROM (") + right + Statement(") AS past") + together

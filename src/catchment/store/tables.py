@@ -162,13 +162,13 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         text("_doc", nullable=False),
     )
     sa.Index(f"{collection.indexes}__partition", table.c["_partition"])
-    for name in ("_exchange", "_attempt", "_revision") if collection.swept else ():
+    for name in ("_exchange", "_attempt") if collection.swept else ():
         sa.Index(f"{collection.indexes}__by{name}", table.c[name])
+    # What a walk has to take back, what differs, what is swept.
+    sa.Index(f"{collection.indexes}__revision", table.c["_revision"])
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
         sa.Index(f"{collection.indexes}__order_{number}", *fields, table.c["_key"])
-    if collection.written:
-        sa.Index(f"{collection.indexes}__revision", table.c["_revision"])  # what a walk has to take back
     if isinstance(collection.feed, Resource) and collection.feed.one_per_owner is not None:
         one = (collection.feed.owner, *collection.feed.one_per_owner)
         sa.Index(f"{collection.indexes}__only", *(table.c[name] for name in one), unique=True)
