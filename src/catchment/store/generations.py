@@ -242,6 +242,12 @@ _SWITCH = (
         " AND p.verdict NOT IN ('complete', 'unchanged') AND n.pass = p.pass - 1"
     ),
     "DELETE FROM _partition WHERE feed = :next",
+    # So is the attempt that was told it, since it has brought records by now.
+    (
+        "UPDATE _attempt SET verdict = 'complete', reason = 'read by a replay; it was ' || verdict || ': ' || reason"
+        " WHERE feed = :name AND verdict NOT IN ('complete', 'unchanged')"
+        " AND id IN (SELECT attempt FROM _commit WHERE collection = :next)"
+    ),
     "DELETE FROM _commit WHERE collection = :name",
     "UPDATE _commit SET collection = :name WHERE collection = :next",
     (
