@@ -19,6 +19,9 @@ class Bug:
 
 
 LEDGER, RECORDS, SWEEP = "tests/store/test_ledger.py", "tests/store/test_records.py", "tests/faults/test_sweep.py"
+ERASED, SHARED, WHOLE = "tests/store/test_erase.py", "tests/store/test_shared.py", "tests/store/test_whole_answers.py"
+BUDGETS, BUDGET, OPENING = "tests/store/test_budgets.py", "tests/unit/test_budget.py", "tests/store/test_opening.py"
+INFLATE, CLIENT, MERGE = "tests/fetch/test_inflate.py", "tests/fetch/test_client.py", "tests/unit/test_merge.py"
 PAGED, SHIFTING, RETRY = "tests/paging/test_collected.py", "tests/paging/test_shifting.py", "tests/fetch/test_retry.py"
 
 BUGS = (
@@ -55,7 +58,7 @@ BUGS = (
     Bug("rejects are dropped", "store/records.py", "            writer.reject(rejects, now)\n", "",
         f"{RECORDS} -k reject_is_kept"),
     Bug("versions begin anew", "store/records.py",
-        "versions = self._last_versions([change.key for change in changes.new])", "versions = dict[str, int]()",
+        "versions = self._last_versions(changes)", "versions = dict[str, int]()",
         f"{RECORDS} -k numbered_without_gaps"),
     Bug("an old comparison is applied to a new generation", "store/records.py",
         "if self._generation(sql) != self._compared:", "if False:", "tests/store/test_replay.py -k compares_again"),
@@ -77,4 +80,47 @@ BUGS = (
         "tests/unit/test_plan.py -k waits_after"),
     Bug("the newest are asked first", "plan.py", "due.sort(key=lambda task: task.state.checked_at or AT_ONCE)",
         "due.reverse()", "tests/unit/test_plan.py -k comes_first"),
+    Bug("the verdict is committed before the records", "store/records.py",
+        "            self._book.check(sql, lease)\n            if self._generation(sql)",
+        "            self._book.check(sql, lease)\n            self._book.close(sql, lease, outcome, now)\n"
+        "            sql.execute('COMMIT')\n            sql.execute('BEGIN IMMEDIATE')\n"
+        "            if self._generation(sql)",
+        f"{SWEEP} -k killed_at_a_point_and_versions.written-first"),
+    Bug("the end of a gzip body is not looked for", "fetch/inflate.py", "if self._encoding and not self.ended:",
+        "if False:", f"{INFLATE} -k every_cut_point"),
+    Bug("a second member of a gzip body is left out", "fetch/inflate.py",
+        "data = stream.unused_data if stream.eof else stream.unconsumed_tail", "data = stream.unconsumed_tail",
+        f"{INFLATE} -k all_members"),
+    Bug("a body that proves no end is taken", "fetch/client.py",
+        "proved = framed or inflater.ended or limits.open_ended or response.status >= _FIRST_ERROR", "proved = True",
+        f"{CLIENT} -k cut_answers"),
+    Bug("half of a pass is merged, and retires", "collect.py", "            elif fetched.broken:\n",
+        "            elif fetched.broken and not fetched.pages:\n", f"{PAGED} -k partial_run_retires_nothing"),
+    Bug("the last page is dropped", "derive.py", "feed, lease, map(body_of, pages), fold, stage,",
+        "feed, lease, map(body_of, pages[:-1] or pages), fold, stage,", f"{PAGED} -k every_style"),
+    Bug("rows that do not add up to the total are taken", "paging.py", "if self.total and not self.adds_up:",
+        "if False:", f"{PAGED} -k cannot_be_proved"),
+    Bug("the first of two with one key counts", "merge.py", "self._first_wins = feed.conflict is FIRST",
+        "self._first_wins = True", f"{MERGE} -k compared_with"),
+    Bug("a row that cannot be read retires its record", "derive.py",
+        "return () if None in named and not nameless else (", "return (", f"{RECORDS} -k cannot_be_named"),
+    Bug("many records vanish on one word", "rules.py",
+        "if before >= rule.least and (not left or before - left > rule.share * before):", "if False:",
+        f"{WHOLE} -k do_not_vanish"),
+    Bug("what another partition still has is retired", "store/records.py", "            if self._sharing:\n",
+        "            if False:\n", f"{SHARED} -k drops_stays"),
+    Bug("an erased record is brought back", "decode.py",
+        "if erased and not isinstance(found, Dropped) and erased.holds(", "if False and erased.holds(",
+        f"{ERASED} -k does_not_bring_it_back"),
+    Bug("the budget is forgotten on restart", "store/budgets.py",
+        "        self._connection = connection\n",
+        "        self._connection = connection\n        connection.execute('DELETE FROM _budget')\n",
+        f"{BUDGETS} -k spent_after_reopening"),
+    Bug("two spend the same place in the budget", "store/engines/sqlite.py", '"BEGIN IMMEDIATE"', '"BEGIN"',
+        f"{OPENING} -k locked_is_unavailable"),
+    Bug("a pause holds for one process alone", "store/budgets.py", "if now is None or now < until:", "if False:",
+        f"{BUDGETS} -k pause_holds_for_everybody"),
+    Bug("a clock that is set back shuts the upstream", "budget.py",
+        "min(max(count.until or now, now), now + interval * budget.burst)", "max(count.until or now, now)",
+        f"{BUDGET} -k set_back"),
 )  # fmt: skip

@@ -116,9 +116,10 @@ def decode(
     read, key_of = _reader(feed, partition), key_reader(feed, partition) if erased else _no_key
     for raw, row in _rows(feed, partition, body):
         digest = xxhash.xxh3_128_digest(raw, seed)
-        if digest in known and (times is None or times[digest]):
+        left = digest in known if times is None else times.get(digest, 0)
+        if left:
             if times is not None:
-                times[digest] -= 1
+                times[digest] = left - 1
             yield Seen(digest)
             continue
         found = Dropped(marked=True) if erased and raw == MARK else read(raw, row, digest)

@@ -17,7 +17,7 @@ from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
 from .feed import CONTENT, Feed
 from .fill import Filler
-from .merge import STORED, Changes, Fold, Found, Known, compare
+from .merge import STORED, Change, Changes, Fold, Found, Known, compare
 from .rules import Doubt, Met, doubt
 from .store.archive import Exchange
 from .store.erasing import Burn
@@ -78,24 +78,25 @@ def _once(
     body_of: Callable[[Exchange], bytes],
     settled: frozenset[str],
 ) -> Outcome:
-    model = model_digest(feed)
-    known, erased = records.known(lease.partition.key), records.erased()
+    model, erased = model_digest(feed), records.erased()
     filler = Filler(feed, records, now) if feed.derived else None
-    # Where fields are derived every row is looked at: what is filled may be other though its bytes are known.
-    seen = known if lease.model == model and filler is None else Known()
     with Stage() as stage:
+        known = records.known(lease.partition.key, stage.room)
+        # Where fields are derived every row is looked at: what is filled may be other though its bytes are known.
+        seen = known if lease.model == model and filler is None else Known()
+        fold = Fold(feed, known, stage.room)
         fold, rejects, read = _read(
-            feed, lease, map(body_of, pages), Fold(feed, known), stage, seen=seen, model=model, erased=erased
+            feed, lease, map(body_of, pages), fold, stage, seen=seen, model=model, erased=erased
         )
         outcome = replace(outcome, sample=tuple(read.sample))
         unread, found = len(rejects), fold.found()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
         _check_guard(feed, found, stage, records)
         found = filler.fresh(found, stage, records) if filler else found
-        elsewhere = records.find(chain((key for key in found.slots if key not in known.hashes), known.beside))
+        elsewhere = records.find(chain(_unknown(found, known), known.beside))
         nameless = feed.key is CONTENT and lease.model == model
         here = _may_be_gone(known.hashes, rejects, nameless=nameless)
-        changes = compare(feed, found, known.hashes, here, elsewhere=elsewhere)
+        changes = compare(feed, found, known.hashes, here, elsewhere=elsewhere, pile=lambda: stage.room.pile(Change))
         if len(pages) > 1:
             _check_moved(fold.overlap, changes, settled)
         origins = [Origin(page.id, page.answer.at) for page in pages]
@@ -185,7 +186,12 @@ def _check_drift(read: int, rejects: Sequence[Reject], sample: Sequence[bytes]) 
         )
 
 
-def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject], *, nameless: bool) -> list[str]:
+def _unknown(found: Found, known: Known) -> Iterator[str]:
+    """The keys of an answer that its partition has no record of."""
+    return (key for key, slot in found.slots.items() if slot != STORED and key not in known.hashes)
+
+
+def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject], *, nameless: bool) -> Iterable[str]:
     """The stored keys that an answer may have dropped: none that a reject names, and none at all while a reject's
     key cannot be read.
 
@@ -193,7 +199,7 @@ def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject], *, name
     was read, and would be again.
     """
     named = {reject.key for reject in rejects}
-    return [] if None in named and not nameless else [key for key in stored if key not in named]
+    return () if None in named and not nameless else (key for key in stored if key not in named)
 
 
 def _refused(feed: Feed, lease: Lease, bodies: Iterable[bytes], fold: Fold, model: str) -> Iterator[Reject]:

@@ -107,6 +107,8 @@ class Filler:
     def fresh(self, found: Found, stage: Stage, records: Records) -> Found:
         """What an answer has, filled; every record of it waits in the stage."""
         filled = Found()
+        if len(found.slots) >= stage.room.few:
+            filled.slots = stage.room.spilled(filled.slots)
         for some in batches(found.slots):
             stored = {key: self.read(doc) for key, doc in records.documents(some)}
             waiting = stage.read([found.slots[key] for key in some])
@@ -156,8 +158,9 @@ def refill(feed: Feed, run: int, records: Records, now: datetime) -> int:
 
 def _refill(filler: Filler, run: int, filled: Filled, partition: str, now: datetime) -> int:
     """Fills one partition's records again; gives how many changed."""
-    changes, same = list[Change](), 0
+    same = 0
     with Stage() as stage:
+        changes = stage.room.pile(Change)
         for key, content, doc in filled.stored(partition):
             before = filler.read(doc)
             if before is None:  # another declaration stored it: its own merge comes

@@ -1,25 +1,40 @@
 """Records of an answer against the stored ones: what is new, changed, the same, gone.
 
 Pure and in two steps: `Fold` takes the rows of an answer one by one and leaves each key once; `compare` sets them
-beside what is stored. Neither holds the records themselves, only where they wait (`slot`).
+beside what is stored. Neither holds the records themselves, only where they wait (`slot`); and of very many keys
+neither holds anything in memory: there is `Room` for them elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from .decode import Entry, Seen
 from .feed import CONTENT, FIRST, RETIRE, Feed
 
-__all__ = ["STORED", "Change", "Changes", "Fold", "Found", "Known", "compare"]
+__all__ = ["STORED", "Change", "Changes", "Fold", "Found", "Known", "Pile", "Room", "compare"]
 
 STORED = -1
 """The slot of a row that is stored already: nothing waits anywhere."""
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Room(Protocol):
+    """Where dictionaries go that become long. few: how many keys one may have in memory."""
+
+    few: int
+
+    def spilled(self, held: MutableMapping[K, V]) -> MutableMapping[K, V]:
+        """The dictionary, out of memory from now on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,18 +45,28 @@ class Known:
     which serves them too; their hash is of what this partition said last.
     """
 
-    hashes: dict[str, bytes] = field(default_factory=dict)
-    by_raw: dict[bytes, str] = field(default_factory=dict)
-    times: dict[bytes, int] = field(default_factory=dict)
+    hashes: Mapping[str, bytes] = field(default_factory=dict)
+    by_raw: Mapping[bytes, str] = field(default_factory=dict)
+    times: MutableMapping[bytes, int] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One key to be written. slot: where its record waits. expected: the hash it has now (b"" for none)."""
 
     key: str
     slot: int
     expected: bytes = b""
+
+
+class Pile(Protocol):
+    """Changes, as many as there may be: they are only added, counted and gone through."""
+
+    def append(self, change: Change, /) -> object: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Change]: ...
 
 
 @dataclass(frozen=True)
@@ -52,9 +77,9 @@ class Changes:
     that belong to another one until now. left: keys of another one that this one serves no more.
     """
 
-    new: Sequence[Change] = ()
-    changed: tuple[Change, ...] = ()
-    gone: tuple[Change, ...] = ()
+    new: Pile = field(default_factory=list[Change])
+    changed: Pile = field(default_factory=list[Change])
+    gone: Pile = field(default_factory=list[Change])
     same: int = 0
     shared: tuple[Change, ...] = ()
     taken: tuple[str, ...] = ()
@@ -67,16 +92,15 @@ class Changes:
 class Found:
     """The keys of an answer in their order, each once, and by what their records are told from others.
 
-    There may be very many: beside its key, a record takes 16 bytes, and nothing but its key where it is stored already.
     slots: key -> where its record waits.
     """
 
     def __init__(self) -> None:
-        self.slots: dict[str, int] = {}
+        self.slots: MutableMapping[str, int] = {}
         self._hashes = bytearray()
 
     def put(self, key: str, content: bytes, slot: int) -> None:
-        """Takes a key, or another record for it. content: the hash of 16 bytes, known anyway of a stored one."""
+        """Takes a key, or another record for it. content: the hash of 16 bytes, which of a stored one is known."""
         self.slots[key] = slot
         if slot != STORED:
             at, end = slot * HASH, len(self._hashes)
@@ -95,41 +119,25 @@ HASH = 16
 """Bytes of a content hash."""
 
 
-class _New(Sequence[Change]):
-    """Changes of keys that are not stored, made when they are asked for: of a first answer it is every record."""
-
-    def __init__(self, keys: Sequence[str], slots: Mapping[str, int]) -> None:
-        self._keys = keys
-        self._slots = slots
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __iter__(self) -> Iterator[Change]:
-        return (Change(key, self._slots[key]) for key in self._keys)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return _New(self._keys[place], self._slots)
-        return Change(self._keys[place], self._slots[self._keys[place]])
-
-
 class Fold:
     """The rows of one answer, each key once.
 
     duplicate: rows equal to one before. conflict: rows whose key came before with other content. overlap: the keys
     that stood on an earlier page; noted from the first `next_page`. refused: of those in conflict, digest of the
     row's bytes -> key, where the first counts.
+    room: where the keys go of an answer that has very many; None: nowhere.
     """
 
-    def __init__(self, feed: Feed, known: Known) -> None:
+    def __init__(self, feed: Feed, known: Known, room: Room | None = None) -> None:
         self._first_wins = feed.conflict is FIRST
         self._by_content = feed.key is CONTENT
         self._collapse = feed.equal == "collapse"
         self._known = known
         self._found = Found()
-        self._contents: dict[bytes, int] = {}  # content hash -> slot
-        self._more: dict[bytes, int] = {}  # of those that came again: how many there are
+        self._contents: MutableMapping[bytes, int] = {}  # content hash -> slot
+        self._more: MutableMapping[bytes, int] = {}  # of those that came again: how many there are
+        self._room = room
+        self._most = room.few if room else -1
         self.received = 0
         self.duplicate = 0
         self.conflict = 0
@@ -144,15 +152,24 @@ class Fold:
     def add(self, row: Entry | Seen, slot: int = STORED) -> None:
         """Takes a row. slot: where an Entry's record waits."""
         self.received += 1
+        if self.received == self._most:
+            self._spill()
         if isinstance(row, Seen):
             key = self._known.by_raw[row.raw]
-            content = self._known.hashes[key]
+            # A content's key begins with it; of another key's row it is mostly not asked for.
+            content = bytes.fromhex(key[: 2 * HASH]) if self._by_content else b""
         else:
             key, content = row.key, row.hash
         if self._by_content:
             self._count(content, slot)
         else:
             self._put(key, content, slot, row.raw)
+
+    def _spill(self) -> None:
+        assert self._room is not None
+        self._found.slots = self._room.spilled(self._found.slots)
+        if self._by_content:
+            self._contents, self._more = self._room.spilled(self._contents), self._room.spilled(self._more)
 
     def _count(self, content: bytes, slot: int) -> None:
         waiting = self._contents.get(content)
@@ -172,7 +189,7 @@ class Fold:
             self._on_page.add(key)
         if before is None:
             self._found.put(key, content, slot)
-        elif content == (self._known.hashes[key] if before == STORED else self._found.content(before)):
+        elif self._content(key, slot, content) == self._content(key, before, b""):
             self.duplicate += 1
         else:
             self.conflict += 1
@@ -181,13 +198,27 @@ class Fold:
             else:
                 self._found.put(key, content, slot)
 
+    def _content(self, key: str, slot: int, content: bytes) -> bytes:
+        """The content hash of a row; it is given, stored under its key, or waits with the row in its slot."""
+        if slot == STORED:
+            return self._known.hashes[key]
+        return content or self._found.content(slot)
+
     def found(self) -> Found:
         """What the answer has. Equal records without an identity are numbered from 1."""
-        for content in list(self._contents):
-            slot = self._contents.pop(content)  # they are not held twice
+        for content, slot in _drained(self._contents):
             for number in range(1, self._more.get(content, 1) + 1):
                 self._found.put(f"{content.hex()}-{number}", content, slot)
         return self._found
+
+
+def _drained(held: MutableMapping[K, V]) -> Iterator[tuple[K, V]]:
+    """The pairs in their order. What is in memory is not held twice by who takes it into another dictionary."""
+    if isinstance(held, dict):
+        for key in list(held):
+            yield key, held.pop(key)
+    else:
+        yield from held.items()
 
 
 def compare(
@@ -197,6 +228,7 @@ def compare(
     here: Iterable[str],
     *,
     elsewhere: Mapping[str, bytes] = MappingProxyType({}),
+    pile: Callable[[], Pile] = list[Change],
 ) -> Changes:
     """The changes that make the store say what the answer says.
 
@@ -206,8 +238,9 @@ def compare(
         here: the keys stored for this partition: with RETIRE, those the answer lacks are gone.
         elsewhere: key -> present content hash of the keys that belong to other partitions. Where this one said of such
             a key what it says now, the other one's word stands: two that differ do not take turns.
+        pile: makes an empty list of changes, for as many as there may be.
     """
-    new, changed, shared, taken, same = [], [], [], [], 0
+    new, changed, gone, shared, taken, left, same = pile(), pile(), pile(), list[Change](), list[str](), list[str](), 0
     for key, slot in found.slots.items():
         if slot == STORED:
             same += 1
@@ -215,7 +248,7 @@ def compare(
         was = stored.get(key)
         before = elsewhere.get(key) or was
         if before is None:
-            new.append(key)
+            new.append(Change(key, slot))
             continue
         content = found.content(slot)
         if was == content:
@@ -227,8 +260,11 @@ def compare(
             changed.append(Change(key, slot, before))
             if key in elsewhere:
                 taken.append(key)
-    missing = [key for key in here if key not in found.slots] if feed.missing is RETIRE else []
-    gone = [Change(key, STORED, stored[key]) for key in missing if key not in elsewhere]
-    left = tuple(key for key in missing if key in elsewhere)
-    fresh = _New(new, found.slots)
-    return Changes(fresh, tuple(changed), tuple(gone), same, tuple(shared), tuple(taken), left)
+    for key in here if feed.missing is RETIRE else ():
+        if key in found.slots:
+            continue
+        if key in elsewhere:
+            left.append(key)
+        else:
+            gone.append(Change(key, STORED, stored[key]))
+    return Changes(new, changed, gone, same, tuple(shared), tuple(taken), tuple(left))

@@ -133,6 +133,8 @@ class Berth:
     control: Control
     forks: Forks
     values: dict[str, str] = field(default_factory=dict)
+    app: App = app
+    target: str = "harbour:app"
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +156,10 @@ class Berth:
 
     def start(self, *flags: str, points: str = "", hits: str = "", files: int = 0) -> Fork:
         """A collection, running."""
-        arguments = ["collect", "harbour:app", *flags]
+        return self.run("collect", self.target, *flags, points=points, hits=hits, files=files)
+
+    def run(self, *arguments: str, points: str = "", hits: str = "", files: int = 0) -> Fork:
+        """A command, running."""
         return self.forks.start(self.folder, arguments, self.environment, points=points, hits=hits, files=files)
 
     def collect(self, *flags: str, points: str = "", hits: str = "") -> int:
@@ -197,8 +202,8 @@ class Berth:
 
     async def _here(self, clock: Clock, scope: Scope) -> dict[str, Result]:
         settings = load_settings(self.environment, folder=self.folder, environ={})
-        with Store(settings, [app]) as store:
-            async with Collector(app, store, settings, clock) as collector:
+        with Store(settings, [self.app]) as store:
+            async with Collector(self.app, store, settings, clock) as collector:
                 return {result.partition: result for result in (await collector.run(scope)).results}
 
     @property
@@ -231,7 +236,7 @@ class Berth:
 
     def wrong(self) -> list[str]:
         """What contradicts an invariant of stored data."""
-        found = check(File(self.folder / "data" / "catchment.sqlite"), collections_of(app))
+        found = check(File(self.folder / "data" / "catchment.sqlite"), collections_of(self.app))
         return [f"{item.rule} {item.says}: {text}" for item in found for text in item.shown]
 
     def archived(self) -> set[str]:

@@ -15,6 +15,7 @@ SMALL = {
     "bugs": ["--only", "an attempt ends twice"],
     "writes": ["--operations", "300", "--kills", "1", *SEED],
     "corpora": ["--requests", "1500", *SEED],
+    "histories": ["--histories", "4", "--steps", "8", *SEED],
     "kills": ["--kills", "8", "--real", "2", *SEED],
 }
 

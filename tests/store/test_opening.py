@@ -179,7 +179,7 @@ def test_what_waits_is_read_as_it_came_from_memory_and_from_disk(waiting, in_mem
 def test_more_than_a_batch_waits_on_disk():
     with Stage(2) as stage:
         slots = [stage.add(Entry(str(number), b"h", b"r", (number, None), "}"), number) for number in range(4500)]
-        assert stage._scratch is not None
+        assert stage.room._scratch is not None
         for order in (slots, slots[::-1][:50], [4499, 0, 2001, 2002, 2003]):
             assert [entry.values[0] for entry, _ in stage.read(order)] == order
 

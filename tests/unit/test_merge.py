@@ -187,16 +187,9 @@ def test_with_retire_equal_records_are_as_many_as_in_the_answer(history, last):
     assert sorted(Counter(content for content, _ in shelf.rows.values()).values()) == sorted(Counter(last).values())
 
 
-def test_new_keys_are_a_sequence_of_changes_by_where_they_wait():
+def test_new_keys_say_where_their_records_wait():
     of, fold = feed(), Fold(feed(), Known())
     for slot, row in enumerate(decode(of, Partition(), answer(("a",), ("a",), ("b",)), known={}, model="0" * 16)):
         assert isinstance(row, Entry)
         fold.add(row, slot)
-    new = compare(of, fold.found(), {}, []).new
-    assert (len(new), list(new), new[-1], list(new[:1])) == (
-        2,
-        [Change("a", 0), Change("b", 2)],
-        Change("b", 2),
-        [Change("a", 0)],
-    )
-    assert fold.found().content(2) != fold.found().content(0)
+    assert list(compare(of, fold.found(), {}, []).new) == [Change("a", 0), Change("b", 2)]

@@ -123,7 +123,7 @@ class _Unkept(Records):
         mark: Mark | None = None,  # noqa: ARG002
         burn: Burn = NO_BURN,  # noqa: ARG002
     ) -> Outcome:
-        back = len(self._last_versions([change.key for change in changes.new]))
+        back = len(self._last_versions(changes))
         counts = replace(outcome.counts, new=len(changes.new) - back, back=back)
         outcome = replace(outcome, counts=counts)
         self._store.note(lease, outcome, now, model)

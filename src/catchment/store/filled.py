@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from ..clock import parse_moment, render_moment
 from ..feed import Feed
-from ..merge import Change
+from ..merge import Pile
 from .engines import mapped, transaction
 from .marks import Mark, check_mark
 from .records import LOOKUP, Records, Statements, all_done, document, raise_revision
@@ -117,7 +117,7 @@ class Filled:
             )
 
     def commit(
-        self, run: int, partition: str, changes: Sequence[Change], stage: Stage, mark: Mark, same: int, now: datetime
+        self, run: int, partition: str, changes: Pile, stage: Stage, mark: Mark, same: int, now: datetime
     ) -> None:
         """Stores a partition's records that were filled anew, at once. The exchange that they came from stays.
 
@@ -135,9 +135,9 @@ class Filled:
             ).fetchone()
             revision = raise_revision(sql, name, partition, attempt=attempt, model=mark.model, at=at)
             sql.execute("UPDATE _attempt SET revision = ? WHERE id = ?", (revision, attempt))
-            ended = [(said, revision, change.key, change.expected) for change in changes]
+            ended = ((said, revision, change.key, change.expected) for change in changes)
             all_done(sql.executemany(self._keep, ended), len(changes), partition)
-            waiting = zip(changes, stage.read([change.slot for change in changes]), strict=True)
+            waiting = zip(changes, stage.read(change.slot for change in changes), strict=True)
             rows = (
                 (
                     *(entry.hash, said, revision, attempt, *entry.values),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -17,7 +17,7 @@ from ..erased import Erased
 from ..errors import MergeOutdated
 from ..failpoints import failpoint
 from ..feed import CONTENT, RETIRE, Feed
-from ..merge import Change, Changes, Known
+from ..merge import Change, Changes, Known, Pile, Room
 from .engines import Connection, Rows, Taken, mapped, transaction
 from .erasing import NO_BURN, Burn, erased_of
 from .ledger import Lease, Ledger, Outcome
@@ -135,6 +135,34 @@ def _statements(table: str, versions: str, row: tuple[str, ...]) -> Statements:
     return Statements(table, versions, row)
 
 
+class _Taken:
+    """What is known of a partition while it is read. counted: whether equal records are."""
+
+    def __init__(self, *, counted: bool) -> None:
+        self.hashes: MutableMapping[str, bytes] = {}
+        self.by_raw: MutableMapping[bytes, str] = {}
+        self.times: MutableMapping[bytes, int] = Counter()
+        self._counted = counted
+
+    @property
+    def in_memory(self) -> int:
+        return len(self.hashes) if isinstance(self.hashes, dict) else 0
+
+    def take(self, rows: Iterable[tuple[str, bytes, bytes]]) -> None:
+        keys, hashes, raws = zip(*rows, strict=True)
+        self.hashes.update(zip(keys, hashes, strict=True))
+        self.by_raw.update(zip(raws, keys, strict=True))
+        if self._counted and isinstance(self.times, Counter):
+            self.times.update(raws)
+        elif self._counted:
+            for raw in raws:
+                self.times[raw] = self.times.get(raw, 0) + 1
+
+    def spill(self, room: Room) -> None:
+        self.hashes, self.by_raw = room.spilled(self.hashes), room.spilled(self.by_raw)
+        self.times = room.spilled(self.times)
+
+
 class Records:
     """One collection's records on one connection."""
 
@@ -156,8 +184,8 @@ class Records:
         """The connection and the collection, for what else is asked of them."""
         return self._connection, self._collection
 
-    def known(self, partition: str) -> Known:
-        """What is stored for a partition."""
+    def known(self, partition: str, room: Room | None = None) -> Known:
+        """What is stored for a partition. room: where it goes when it is very much."""
         with mapped():
             # Before the rows: of two generations, those of the later one are then compared again.
             self._compared = self._generation(self._connection)
@@ -166,15 +194,12 @@ class Records:
                 "SELECT key, hash, raw FROM _shared WHERE collection = ? AND partition = ?",
                 (self._collection.name, partition),
             ).fetchall()
-            known = Known({}, {}, Counter(), frozenset(key for key, _, _ in shared))
-            counted = self._collection.feed.key is CONTENT
+            known = _Taken(counted=self._collection.feed.key is CONTENT)
             for some in itertools.chain(iter(lambda: rows.fetchmany(LOOKUP), []), [shared] if shared else []):
-                keys, hashes, raws = zip(*some, strict=True)  # not all at once: there may be very many
-                known.hashes.update(zip(keys, hashes, strict=True))
-                known.by_raw.update(zip(raws, keys, strict=True))
-                if counted:
-                    known.times.update(raws)
-        return known
+                known.take(some)  # not all at once: there may be very many
+                if room and known.in_memory > room.few:
+                    known.spill(room)
+        return Known(known.hashes, known.by_raw, known.times, frozenset(key for key, _, _ in shared))
 
     def erased(self) -> Erased:
         """The keys that were erased here: no answer brings them back."""
@@ -248,7 +273,7 @@ class Records:
                 changes = shared.hand_over(changes)
                 shared.note(changes, stage)
             # Read under the lock: a key may come and go by another partition between two transactions.
-            versions = self._last_versions([change.key for change in changes.new])
+            versions = self._last_versions(changes)
             revision = self._revision(sql, lease, changes, model, now)
             said = [render_moment(origin.said_at) for origin in origins]
             writer = _Writer(sql, self._sql, lease, revision, origins, said)
@@ -265,14 +290,14 @@ class Records:
         failpoint("tx.committed")
         return outcome
 
-    def _last_versions(self, keys: list[str]) -> dict[str, int]:
-        """Key -> its last version, of keys that were stored once and are no more."""
+    def _last_versions(self, changes: Changes) -> dict[str, int]:
+        """Key -> its last version, of new keys that were stored once and are no more."""
         with mapped():
-            if not keys or self._connection.execute(self._sql.any_version).fetchone() is None:
+            if not changes.new or self._connection.execute(self._sql.any_version).fetchone() is None:
                 return {}
             return {
                 key: version
-                for some in batches(keys)
+                for some in batches(change.key for change in changes.new)
                 for key, version in self._connection.execute(self._sql.last_versions(len(some)), some)
             }
 
@@ -313,7 +338,7 @@ class _Writer:
     origins: Sequence[Origin]
     said: Sequence[str]
 
-    def insert(self, changes: Sequence[Change], stage: Stage, versions: dict[str, int]) -> None:
+    def insert(self, changes: Pile, stage: Stage, versions: dict[str, int]) -> None:
         place, brought = self.lease.partition.key, self._brought()
         rows = (
             (
@@ -330,7 +355,7 @@ class _Writer:
         except Taken as error:
             raise MergeOutdated(f"{self.lease.label}: a key was stored meanwhile") from error
 
-    def update(self, changes: Sequence[Change], stage: Stage, now: datetime) -> None:
+    def update(self, changes: Pile, stage: Stage, now: datetime) -> None:
         self._keep(changes, stage, gone=False, now=now)
         place, brought = self.lease.partition.key, self._brought()
         rows = (  # no key and no version among the values, then which row is meant
@@ -342,12 +367,12 @@ class _Writer:
         )
         self._all(self.sql.executemany(self.statements.update, rows), len(changes))
 
-    def retire(self, changes: Sequence[Change], now: datetime) -> None:
+    def retire(self, changes: Pile, now: datetime) -> None:
         self._keep(changes, None, gone=True, now=now)
-        pairs = [(change.key, change.expected) for change in changes]
+        pairs = ((change.key, change.expected) for change in changes)
         self._all(self.sql.executemany(self.statements.delete, pairs), len(changes))
 
-    def _keep(self, changes: Sequence[Change], stage: Stage | None, *, gone: bool, now: datetime) -> None:
+    def _keep(self, changes: Pile, stage: Stage | None, *, gone: bool, now: datetime) -> None:
         """The versions that end now: at the moment at which the upstream said the next one, or no longer said it."""
         last = self.origins[-1].said_at if self.origins else now
         untils = (
@@ -389,8 +414,8 @@ class _Writer:
         ]
 
     @staticmethod
-    def _waiting(changes: Sequence[Change], stage: Stage) -> Iterator[tuple[Change, tuple[Entry, int]]]:
-        return zip(changes, stage.read([change.slot for change in changes]), strict=True)
+    def _waiting(changes: Pile, stage: Stage) -> Iterator[tuple[Change, tuple[Entry, int]]]:
+        return zip(changes, stage.read(change.slot for change in changes), strict=True)
 
     def _all(self, done: Rows, expected: int) -> None:
         if expected and done.rowcount != expected:

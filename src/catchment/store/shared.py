@@ -31,13 +31,21 @@ class Shared:
         What it last said of one may be something else than what is stored; then its answer is merged anew next time.
         MergeOutdated where such a record is not what it was.
         """
+        if not changes.gone or not self._any:
+            return changes
         kept = list[Change]()
         for change in changes.gone:
             if found := self._other(change.key):
                 self._give(change, *found)
             else:
                 kept.append(change)
-        return replace(changes, gone=tuple(kept))
+        return replace(changes, gone=kept)
+
+    @property
+    def _any(self) -> bool:
+        """Whether partitions of this collection share a record at all."""
+        there = "SELECT 1 FROM _shared WHERE collection = ? LIMIT 1"
+        return self.sql.execute(there, (self.name,)).fetchone() is not None
 
     def _give(self, change: Change, partition: str, content: bytes, raw: bytes) -> None:
         told = raw if content == change.expected else b""
