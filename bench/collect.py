@@ -9,13 +9,17 @@ Rounds alternate and the medians are compared: only ratios inside one run count.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import resource
 import shutil
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +31,7 @@ import xxhash
 from catchment import App, Feed, Get, Record, Upstream, each
 from catchment.derive import derive
 from catchment.exchange import Answer, Request
+from catchment.failpoints import arm, failpoint
 from catchment.partitions import Partition
 from catchment.plan import State
 from catchment.settings import load_settings
@@ -195,11 +200,47 @@ def one_round(data: Bodies) -> dict[str, float]:
         shutil.rmtree(folder)
 
 
+def met(records: int) -> int:
+    """How often a first load comes by a fail point, told by a process in which that is counted."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--records", str(records), "--count"],
+        env={**os.environ, "CATCHMENT_FAILPOINTS": "later"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+def count(records: int) -> int:
+    """The same, in this process."""
+    points: list[str] = []
+    arm(points.append)
+    with tempfile.TemporaryDirectory(prefix="catchment-bench-") as folder:
+        product = Product(Path(folder))
+        product.load(bodies(records).first)
+        product.close()
+    return len(points)
+
+
+def say_fail_points(records: int, first: float) -> None:
+    """What the calls of fail points cost that are off: their number by the time of one, beside the whole load."""
+    number, each = met(records), timeit.timeit(lambda: failpoint("tx.begun"), number=1_000_000) / 1_000_000
+    ratio = first / (first - number * each)
+    print(
+        f"  {number} fail points that are off {number * each * 1e6:.1f} µs; first load with them / without {ratio:.6f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.count:
+        print(count(options.records))
+        return
     data = bodies(options.records)
     rounds = [one_round(data) for _ in range(options.rounds)]
     medians = {name: statistics.median(item[name] for item in rounds) for name in rounds[0]}
@@ -211,6 +252,7 @@ def main() -> None:
     for name, seconds in medians.items():
         per_record = seconds / options.records * 1e6
         print(f"  {name:<30} {seconds:8.3f} s {per_record:8.1f} µs/record {first / seconds:8.2f} x first load")
+    say_fail_points(options.records, first)
     print(f"  peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 import hypothesis
+import structlog
 from hunted.history import History, Tally, World
 from hunted.quay import Quay, app
 from hypothesis.stateful import run_state_machine_as_test
@@ -83,6 +84,7 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     tally, began, batches, said = Tally(), time.monotonic(), 0, ""
     quay = Quay()
     with (

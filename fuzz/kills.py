@@ -1,6 +1,6 @@
 """A collection is killed and broken at random points and moments, resumed, and held against an undisturbed one.
 
-Each round copies what the first tide left and breaks the second tide's collection up to five times. After each break
+Each round copies what the first tide left and breaks the second tide's collection again and again. After each break
 it looks for a partition that is half of one tide and half of the other; then it collects to the end, and compares.
 
     ./run fuzz kills [--kills 2000] [--real 200] [--jobs 1] [--minutes 0] [--seed N]
@@ -31,11 +31,14 @@ from harbour import NOW, REQUESTS, Berth, Harbour, State, asked
 from catchment.clock import FakeClock
 from catchment.standin import Running, serve_in_thread
 
-BREAKS = (*("kill",) * 6, "raise", "io_error", "locked")
-BROKEN = 5
+BREAKS = (*("kill",) * 12, "raise", "io_error", "locked")
+BROKEN = 15
 """How often a collection may be broken until it comes to its end."""
 
 KILLS = {"kill", "real kill"}
+TOLD = 25
+"""Rounds after which it says how far it is."""
+
 SHIPS = (1, 2, 3)
 MEMORY = Path("/dev/shm")  # noqa: S108 (folders of our own are made in it)
 """Where files wait for no disk, on most systems: a killed process loses nothing that it has written there."""
@@ -107,10 +110,10 @@ class Round:
     wrong: Counter[str] = field(default_factory=Counter)
 
     def at_points(self) -> None:
-        """Breaks it one to five times at fail points, as long as there is something left to break."""
+        """Breaks it at fail points, as long as there is something left to break; at first anywhere, then in the resume."""
         for number in range(self.chance.randint(1, BROKEN)):
             point, action = self.chance.choice(sorted(self.hunt.hits)), self.chance.choice(BREAKS)
-            most = min(self.hunt.hits[point], 2) if number else self.hunt.hits[point]
+            most = self.hunt.hits[point] if number == 0 else 1
             before = len(self.berth.fired)
             with self._watched():
                 code = self.berth.collect(points=f"{point}:{self.chance.randint(1, most)}:{action}")
@@ -209,6 +212,10 @@ def hunted(seed: str, kills: int, real: int, seconds: float) -> Found:
             # In turns, as long as both are wanted.
             outside = found.fired["real kill"] < real and (not points or number % 4 == 0)
             go_round(hunt, number, seed, found, outside=outside)
+            if number % TOLD == 0:
+                sys.stderr.write(
+                    f"seed {seed}: {number} rounds, fired {dict(found.fired)}, wrong {dict(found.wrong)}\n"
+                )
     return found
 
 
