@@ -110,7 +110,7 @@ class Round:
     wrong: Counter[str] = field(default_factory=Counter)
 
     def at_points(self) -> None:
-        """Breaks it at fail points, as long as there is something left to break; at first anywhere, then in the resume."""
+        """Breaks it at fail points as long as there is something left: at first anywhere, then in the resume."""
         for number in range(self.chance.randint(1, BROKEN)):
             point, action = self.chance.choice(sorted(self.hunt.hits)), self.chance.choice(BREAKS)
             most = self.hunt.hits[point] if number == 0 else 1
