@@ -181,7 +181,7 @@ def test_an_answer_that_could_not_be_read_when_it_came_is_read_now(here):
     assert here.rows(f"SELECT {names} FROM _partition") == [("complete", "", 0, None, 2, page.digest, None)]
     said = "read by a replay; it was failed: drift: the shape"
     assert here.rows("SELECT verdict, reason FROM _attempt") == [("complete", said)]
-    assert [item for item in check(here.store.path, collections_of(app)) if item.wrong] == []
+    assert [item for item in check(here.store.database, collections_of(app)) if item.wrong] == []
 
 
 def test_what_is_known_of_partitions_goes_with_the_present_declaration(here):
