@@ -13,12 +13,14 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     "collect": ["--records", "400", "--rounds", "1"],
     "incidents": ["--size", "tiny", "--rounds", "1"],
+    "memory": ["--records", "100", "--feeds", "visits"],
     "recommend": ["--providers", "60", "--questions", "1"],
     "writes": ["--clients", "2", "--seconds", "0.1", "--rounds", "1"],
 }
 SAID = {
     "collect": "first load",
     "incidents": "page of 100 employees",
+    "memory": "1 % changed",
     "recommend": "recommend: a rare skill",
     "writes": "commit each",
 }

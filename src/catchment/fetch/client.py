@@ -11,6 +11,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -382,7 +383,10 @@ async def _read(response: aiohttp.ClientResponse, limits: Limits) -> tuple[bytes
     inflater = Inflater(
         encoding_of(response.headers.getall("Content-Encoding", [])), Caps(limits.decoded_bytes, limits.ratio)
     )
-    body = b"".join([piece async for piece in _pieces(response, inflater, limits.wire_bytes)])
+    whole = BytesIO()  # it gives its bytes away as they are: a large body is in memory once
+    async for piece in _pieces(response, inflater, limits.wire_bytes):
+        whole.write(piece)
+    body = whole.getvalue()
     if inflater.wire or not framed:  # some servers label even a body of no bytes as gzip
         inflater.close()
     proved = framed or inflater.ended or limits.open_ended or response.status >= _FIRST_ERROR

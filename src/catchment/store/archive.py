@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -111,12 +112,13 @@ class Archive:
 
     def body(self, digest: str) -> bytes:
         """The decoded body; empty for the digest ""."""
+        unpack, whole = zstandard.ZstdDecompressor().decompress, BytesIO()  # a large body is in memory once
         with mapped():
-            rows = self._connection.execute(
+            for (data,) in self._connection.execute(
                 "SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,)
-            ).fetchall()
-        unpack = zstandard.ZstdDecompressor().decompress
-        return b"".join(unpack(data) for (data,) in rows)
+            ):
+                whole.write(unpack(data))
+        return whole.getvalue()
 
 
 _STORE_CHUNK = "INSERT INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
