@@ -21,9 +21,8 @@ __all__ = ["demo_settings", "first_requests", "people_write", "pointed_at", "rea
 
 def demo_settings(settings: Settings, size: str) -> Settings:
     """The settings of a demo: a data folder of its own, beside whatever was collected for real."""
-    return settings.with_values(
-        "demo", {"CATCHMENT_DATA": str(Path(settings.data) / f"demo-{size}"), "CATCHMENT_DATABASE": ""}
-    )
+    elsewhere = dict.fromkeys(("CATCHMENT_DATABASE", "CATCHMENT_DATABASE_FILE", "CATCHMENT_DATABASE_COMMAND"), "")
+    return settings.with_values("demo", {"CATCHMENT_DATA": str(Path(settings.data) / f"demo-{size}"), **elsewhere})
 
 
 def start_standins(apps: Sequence[App], children: Children, settings: Settings, size: str) -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from .errors import MissingSecret, UsageError
 
-__all__ = ["Network", "Secret", "Setting", "Settings", "load_settings"]
+__all__ = ["Network", "Secret", "Setting", "Settings", "load_settings", "without_password"]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -140,8 +141,11 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """The database's URL; by default one SQLite file in the data folder."""
-        return self.get("CATCHMENT_DATABASE") or f"sqlite:///{self.data / 'catchment.sqlite'}"
+        """The database's URL; by default one SQLite file in the data folder. It may hold a password: it is a secret."""
+        url = Secret("CATCHMENT_DATABASE")
+        if not any(self.get(url.name + suffix) for suffix in ("", "_FILE", "_COMMAND")):
+            return f"sqlite:///{self.data / 'catchment.sqlite'}"
+        return url.reveal(self)
 
     @property
     def host(self) -> str:
@@ -166,6 +170,15 @@ class Settings:
     def with_values(self, origin: str, values: Mapping[str, str]) -> Settings:
         """The same with some values replaced, from `origin`."""
         return Settings({**self.values, **{name: (text, origin) for name, text in values.items()}})
+
+
+_PASSWORD = re.compile(r"(?<=:)[^:@/?#]*(?=@)|(?<=[?&]password=)[^&]*")
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be printed."""
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}{found}{_PASSWORD.sub('***', rest)}" if scheme != "sqlite" else url
 
 
 def _network(text: str) -> Network:

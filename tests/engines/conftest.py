@@ -1,19 +1,14 @@
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the module beside the tests
+from catchment.store.engines import Database, database_of
+from catchment.testing import Cluster
 
-from cluster import Cluster, Missing
 
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    try:
-        found = Cluster()
-    except Missing as missing:
-        pytest.skip(f"no PostgreSQL: {missing}")
-    yield found
-    found.close()
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Database]:
+    """An empty one on PostgreSQL."""
+    name = cluster.database()
+    yield database_of(cluster.url(name))
+    cluster.drop(name)

@@ -9,11 +9,6 @@ from catchment.store.engines import Interrupted, Misunderstood, Taken, database_
 
 
 @pytest.fixture
-def database(cluster):
-    return database_of(cluster.database())
-
-
-@pytest.fixture
 def sql(database):
     with closing(database.open()) as connection:
         connection.execute("CREATE TABLE one (id BIGINT PRIMARY KEY, said TEXT)")
@@ -110,7 +105,7 @@ def test_a_worker_is_alive_as_long_as_its_session(database):
     one.close()
 
 
-def test_no_text_of_the_driver_and_no_password_is_told(cluster):
+def test_no_text_of_the_driver_and_no_password_is_told():
     there = database_of("postgresql://me:canary-password@127.0.0.1:1/none")
     with pytest.raises(StoreUnavailable) as caught:
         there.open()

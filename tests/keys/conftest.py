@@ -36,7 +36,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path):
-    filled = FilledStore(tmp_path / "catchment.sqlite")
+    filled = FilledStore(f"sqlite:///{tmp_path / 'catchment.sqlite'}", tmp_path)
     filled.put(BARS, bar("IBM", "2026-01-02"))
     filled.put(NOTES, Note("canary-note", None, None, None, []))
     yield filled
@@ -48,10 +48,10 @@ def service(store: FilledStore):
     clock, ticks = FakeClock(NOW), Ticks()
 
     def start(settings: dict[str, str]) -> Front:
-        values = {"CATCHMENT_DATA": str(store.path.parent), "CATCHMENT_TRUSTED_GATEWAYS": GATEWAY} | settings
+        values = {**store.values, "CATCHMENT_TRUSTED_GATEWAYS": GATEWAY} | settings
         return build([app, own], Settings().with_values("test", values), clock, tick=ticks)
 
-    made = Service(store.path, clock, ticks, start)
+    made = Service(store.database.path, clock, ticks, start)
     made.client()
     yield made
     for front in made.fronts:

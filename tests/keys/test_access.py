@@ -253,11 +253,11 @@ def test_the_description_shows_what_its_reader_may_see(service, people):
 
 def test_without_a_database_nobody_is_let_in_by_a_key(service, store):
     key = service.key("read")
-    away = store.path.with_name("away")
-    store.path.rename(away)
+    away = store.database.path.with_name("away")
+    store.database.path.rename(away)
     assert service.ask(PUBLIC, key).status_code == 503
     assert service.ask("/health/live").status_code == 200
-    away.rename(store.path)
+    away.rename(store.database.path)
     assert service.ask(PRIVATE, key).status_code == 200
 
 

@@ -123,7 +123,7 @@ def test_requests_at_once_keep_their_ids_apart(commands, store):
     lines = re.findall(r"path=/v1/n(\d+).*request_id=id-(\d+)", outcome(process))
     assert sorted(int(path) for path, _ in lines) == list(range(60))
     assert all(path == identity for path, identity in lines)
-    with sqlite3.connect(store.path) as sql:
+    with sqlite3.connect(store.database.path) as sql:
         rows = sql.execute("SELECT object, request_id FROM _audit").fetchall()
     sql.close()
     assert sorted(rows) == sorted((f"/v1/n{number}", f"id-{number}") for number in range(60))

@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,19 @@ from filled_store import NOW, FilledStore
 from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
 from catchment.store.reader import Reader
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    fixture = FilledStore(tmp_path / "catchment.sqlite")
+def store(new_database: Callable[..., str], tmp_path: Path):
+    fixture = FilledStore(new_database(), tmp_path)
     yield fixture
     fixture.close()
 
 
 @pytest.fixture
 def reader(store: FilledStore):
-    reader = Reader(File(store.path), [BARS, NOTES])
+    reader = Reader(store.database, [BARS, NOTES])
     yield reader
     reader.close()
 
@@ -37,7 +37,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def settings(store: FilledStore) -> Settings:
-    return Settings().with_values("test", {"CATCHMENT_DATA": str(store.path.parent)})
+    return Settings().with_values("test", store.values)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
-"""A real SQLite file with the real tables, filled by plain SQL as a collector would leave it."""
+"""A real database with the real tables, filled by plain SQL as a collector would leave it."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,6 +14,7 @@ from demo_feeds import BARS, NOTES, Bar
 
 from catchment.feed import CONTENT
 from catchment.record import Record, stored_values, to_stored
+from catchment.store.engines import database_of
 from catchment.store.schema import LEDGER
 from catchment.store.tables import OWN, Collection, current_table, version_table
 
@@ -22,21 +22,21 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COLLECTED = "2026-01-31T04:00:00.000000Z"
 
 
+def tables(collections: Sequence[Collection] = (BARS, NOTES)) -> list[sa.Table]:
+    """The ledger's tables and those of the collections."""
+    metadata = sa.MetaData()
+    own = [table(item, metadata) for item in collections for table in (current_table, version_table)]
+    return [*LEDGER.sorted_tables, *own]
+
+
 class FilledStore:
     """The store as a collector would leave it, one statement at a time."""
 
-    def __init__(self, path: Path, collections: Sequence[Collection] = (BARS, NOTES)) -> None:
-        self.path = path
-        engine = sa.create_engine(f"sqlite:///{path}")
-        metadata = sa.MetaData()
-        for collection in collections:
-            current_table(collection, metadata)
-            version_table(collection, metadata)
-        LEDGER.create_all(engine)
-        metadata.create_all(engine)
-        engine.dispose()
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = WAL")
+    def __init__(self, url: str, folder: Path, collections: Sequence[Collection] = (BARS, NOTES)) -> None:
+        self.database = database_of(url)
+        self.values = {"CATCHMENT_DATABASE": url, "CATCHMENT_DATA": str(folder)}
+        self.db = self.database.open()
+        self.db.create(tables(collections))
         self.db.execute("INSERT INTO _meta VALUES ('cursor-key', ?)", ("ab" * 32,))
         for collection in collections:
             self.db.execute("INSERT INTO _collection VALUES (?, 1, 1, 0, 'm', ?)", (collection.name, COLLECTED))
@@ -51,7 +51,8 @@ class FilledStore:
         row |= {"feed": collection.name, "key": key, "params": json.dumps(dict([key.split("=")])), "digest": ""}
         row |= {"checked_at": COLLECTED}
         marks = ", ".join("?" * len(row))
-        self.db.execute(f"INSERT OR REPLACE INTO _partition ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+        self.db.execute("DELETE FROM _partition WHERE feed = ? AND key = ?", (row["feed"], row["key"]))
+        self.db.execute(f"INSERT INTO _partition ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
     def body(self, content: bytes, digest: str) -> None:
         half = len(content) // 2
@@ -121,7 +122,8 @@ class FilledStore:
     def commit(self, collection: Collection, revision: int) -> None:
         self.db.execute("UPDATE _collection SET revision = ? WHERE name = ?", (revision, collection.name))
         self.db.execute(
-            "INSERT OR REPLACE INTO _commit VALUES (?, 1, ?, ?, '', 1)", (collection.name, revision, COLLECTED)
+            "INSERT INTO _commit VALUES (?, 1, ?, ?, '', 1) ON CONFLICT DO NOTHING",
+            (collection.name, revision, COLLECTED),
         )
 
 

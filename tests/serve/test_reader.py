@@ -254,7 +254,7 @@ def test_a_question_that_takes_too_long_is_cut(store):
     for number in range(3000):
         store.put(NOTES, Note(str(number), None, None, None, []), nr=number)
     store.db.execute("COMMIT")
-    reader = Reader(File(store.path), [NOTES], deadline_s=0.0)
+    reader = Reader(store.database, [NOTES], deadline_s=0.0)
     with pytest.raises(QueryError) as caught, reader.snapshot() as snapshot:
         snapshot.page(NOTES, parse([("text__contains", "9"), ("sort", "-text")], NOTES.columns))
     assert (caught.value.status, caught.value.kind) == (503, "too-slow")
@@ -280,17 +280,18 @@ def test_a_file_that_cannot_be_used_says_so(tmp_path, content):
         pass
 
 
+@pytest.mark.sqlite
 def test_a_file_put_in_its_place_is_read_anew(store, reader, tmp_path):
     assert reader.states()[BARS.name].revision == 1
     (tmp_path / "new").mkdir()
-    other = FilledStore(tmp_path / "new" / "catchment.sqlite")
+    other = FilledStore(f"sqlite:///{tmp_path / 'new' / 'catchment.sqlite'}", tmp_path)
     other.put(BARS, bar("IBM", "2026-01-02"), revision=9)
     other.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     other.close()
     store.close()
     for end in ("-wal", "-shm"):
-        store.path.with_name(store.path.name + end).unlink(missing_ok=True)
-    other.path.replace(store.path)
+        store.database.path.with_name(store.database.path.name + end).unlink(missing_ok=True)
+    other.database.path.replace(store.database.path)
     assert reader.states()[BARS.name].revision == 9
     with reader.snapshot() as snapshot:
         assert snapshot.count(BARS) == 1

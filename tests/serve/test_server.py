@@ -37,7 +37,7 @@ def server(store):
     store.put(BARS, bar("IBM", "2026-01-02"))
     store.put(BARS, bar("A/B", "2026-01-02"))
     port = free_port()
-    environment = os.environ | {"CATCHMENT_DATA": str(store.path.parent), "CATCHMENT_PORT": str(port)}
+    environment = os.environ | {**store.values, "CATCHMENT_PORT": str(port)}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         cwd=HERE,
@@ -110,7 +110,7 @@ def test_a_port_in_use_is_told_before_the_start(store):
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} is in use"):
             check_port("127.0.0.1", port)
-        values = {"CATCHMENT_PORT": str(port), "CATCHMENT_DATA": str(store.path.parent)}
+        values = {**store.values, "CATCHMENT_PORT": str(port)}
         with pytest.raises(UsageError, match="is in use"):
             run(["stocks"], Settings().with_values("test", values), say=lambda line: None)
     with pytest.raises(UsageError, match="cannot be used on"):

@@ -26,17 +26,15 @@ YEAR = "start_date=2026-01-01&end_date=2026-12-31"
 
 
 @pytest.fixture
-def store(tmp_path):
-    filled = FilledStore(
-        tmp_path / "catchment.sqlite", [BARS, *(collection_of(app, feed) for feed in (splits, dividends))]
-    )
+def store(new_database, tmp_path):
+    filled = FilledStore(new_database(), tmp_path, [BARS, *(collection_of(app, feed) for feed in (splits, dividends))])
     yield filled
     filled.close()
 
 
 @pytest.fixture
 def client(store, clock):
-    front = build([app], Settings().with_values("test", {"CATCHMENT_DATA": str(store.path.parent)}), clock)
+    front = build([app], Settings().with_values("test", store.values), clock)
     yield Client(front, "192.0.2.7")  # bars are public
     front.close()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import START, Shop, app, settings
+from shop import START, Shop, app
 
 from catchment import DecodeError
 from catchment.clock import FakeClock
@@ -33,8 +34,10 @@ def drift(there: Shop) -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def client(here: Shop) -> Client:
-    return Client(build([app], settings(here.store.database.path.parent), FakeClock(START)), "127.0.0.1")
+def client(here: Shop) -> Iterator[Client]:
+    front = build([app], here.place, FakeClock(START))
+    yield Client(front, "127.0.0.1")
+    front.close()
 
 
 # -- drift -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from shop import Shop, app, counted, settings, things
+from shop import Shop, app, counted, things
 
 from catchment import App, Partition, Record
 from catchment.clock import FakeClock
@@ -39,9 +39,9 @@ town = App("shop", feeds=[people, made, enveloped, *app.feeds])
 
 
 @pytest.fixture
-def there(tmp_path):
-    with Store(settings(tmp_path / "data"), [town]) as store:
-        yield Shop(store)
+def there(place):
+    with Store(place, [town]) as store:
+        yield Shop(store, place)
 
 
 def person(key: str, name: str = "Ann") -> bytes:
@@ -53,9 +53,10 @@ def erase(shop: Shop, *keys: str, feed: Feed = people) -> Gone:
 
 
 def in_files(shop: Shop, text: str = NAME) -> list[str]:
-    """The files of the data folder that hold a text; archived bodies are looked at unpacked too."""
-    folder: Path = shop.store.database.path.parent
-    found = [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+    """The files of the data folder, or the tables, that hold a text; archived bodies are looked at unpacked too."""
+    folder = Path(shop.place.data)
+    found = [name for name, rows in shop.everything.items() if any(text in row for row in rows)]
+    found += [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
     bodies = [shop.store.archive.body(digest) for (digest,) in shop.rows("SELECT DISTINCT digest FROM _body")]
     return found + ["an archived body" for body in bodies if text.encode() in body]
 
@@ -122,12 +123,12 @@ def test_a_replay_does_not_bring_it_back(there, feed):
     erase(there, key, feed=feed)
     left = keys(there, feed)
     assert len(left) == 1
-    with Store(settings(there.store.database.path.parent), [town], replaying=True) as store:
+    with Store(there.place, [town], replaying=True) as store:
         replay(
             App("shop", feeds=[feed]),
             Scope(),
             store,
-            settings(there.store.database.path.parent),
+            there.place,
             FakeClock(there.now),
             print,
         )
@@ -164,10 +165,10 @@ def test_it_may_be_erased_twice(there):
 
 def test_looking_changes_nothing(there):
     there.collect(person("a", NAME), person("b"), feed=people)
-    before = list(there.store._derived.iterdump())
+    before = there.everything
     look = there.store.erasure(Collection("shop", people), town, ["a"]).look()
     assert (look.records, look.rewritten, look.done) == (1, 1, False)
-    assert list(there.store._derived.iterdump()) == before
+    assert there.everything == before
 
 
 def test_a_partition_that_is_being_merged_meanwhile_is_compared_again(there):
@@ -185,13 +186,13 @@ def test_a_partition_that_is_being_merged_meanwhile_is_compared_again(there):
 
 def test_a_replay_that_is_at_work_is_not_disturbed(there):
     there.collect(person("a", NAME), feed=people)
-    with Store(settings(there.store.database.path.parent), [town], replaying=True) as other:
+    with Store(there.place, [town], replaying=True) as other:
         other.next_generation(Collection("shop", people))
         with pytest.raises(UsageError, match="being replayed"):
             erase(there, "a")
     assert keys(there) == ["a"]
     erase(there, "a")  # what it left goes too
-    assert not [name for (name,) in there.rows("SELECT name FROM sqlite_master") if "__next" in name]
+    assert not [name for name in there.tables if "__next" in name]
 
 
 def test_an_answer_that_another_feed_has_too_is_told(there):
@@ -201,6 +202,7 @@ def test_an_answer_that_another_feed_has_too_is_told(there):
     assert [line.split()[0] for line in gone.left] == ["shop/made"]
 
 
+@pytest.mark.sqlite
 def test_a_file_that_somebody_reads_is_not_done(there):
     there.collect(person("a", NAME), feed=people)
     reader = there.store._paid
@@ -255,7 +257,7 @@ def test_a_body_with_rows_in_a_member_keeps_the_rest():
 def test_what_brings_an_erased_record_back_is_found(there):
     there.collect(person("a", NAME), person("b"), feed=people)
     erase(there, "a")
-    there.rows("UPDATE shop_people SET _key = 'a'")
+    there.store._derived.execute("UPDATE shop_people SET _key = 'a'")
     assert [text for text in clean(there) if "was erased" in text] == ["shop/people a: was erased"]
 
 

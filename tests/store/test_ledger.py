@@ -58,7 +58,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from shop import START, Shop, app, settings
 from catchment.store.store import Store
-shop = Shop(Store(settings(Path({data!r})), [app]))
+place = settings(Path({data!r}), CATCHMENT_DATABASE={url!r})
+shop = Shop(Store(place, [app]), place)
 assert shop.claim() is not None
 print("claimed", flush=True)
 sys.stdin.read()
@@ -66,7 +67,7 @@ sys.stdin.read()
 
 
 def test_the_lease_of_a_killed_process_is_free_at_once(here, tmp_path, request):
-    code = KILLED.format(tests=str(request.path.parent), data=str(tmp_path / "data"))
+    code = KILLED.format(tests=str(request.path.parent), data=str(tmp_path / "data"), url=here.place.database)
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"claimed\n"
         assert here.claim() is None

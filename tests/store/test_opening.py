@@ -20,6 +20,8 @@ from catchment.store.engines.sqlite import File
 from catchment.store.stage import Stage
 from catchment.store.store import Store, prepare
 
+pytestmark = pytest.mark.sqlite  # its file, its locks, its pragmas
+
 
 def test_file_and_folders_are_readable_by_their_owner_only(here):
     path = here.store.database.path
@@ -62,12 +64,11 @@ def test_what_an_older_catchment_did_not_note_is_added(here, open_shop):
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(here):
-    path = here.store.database.path
     here.store._paid.execute("UPDATE _meta SET value = '99' WHERE name = 'schema'")
     before = here.rows("SELECT name, sql FROM sqlite_master")
     more = App("more", feeds=[replace(things, name="others")])
     with pytest.raises(SchemaTooNew, match=r"schema 99.*newer catchment"):
-        Store(settings(path.parent), [more])
+        Store(here.place, [more])
     assert here.rows("SELECT name, sql FROM sqlite_master") == before
 
 
@@ -143,7 +144,7 @@ def test_other_fields_than_the_stored_ones_are_said_not_changed(here):
 
     changed = App("shop", feeds=[replace(things, record=Thing)])
     with pytest.raises(UsageError, match=r"shop/things.*size, value.*run catchment replay shop/things"):
-        Store(settings(here.store.database.path.parent), [changed])
+        Store(here.place, [changed])
     assert here.collect(("a", 1)).counts.new == 1
 
 

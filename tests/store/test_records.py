@@ -216,13 +216,22 @@ def test_a_write_with_a_stale_token_is_refused_and_nothing_of_it_is_written(here
 
 def before_writing(here, *happenings):
     """Lets something happen between comparing and writing: one thing before each of the next write transactions."""
-    rest = iter(happenings)
+    here.store._derived = Happening(here.store._derived, iter(happenings))
 
-    def traced(statement):
-        if statement == "BEGIN IMMEDIATE" and (happening := next(rest, None)):
+
+class Happening:
+    """A connection before whose transactions something happens."""
+
+    def __init__(self, connection, rest):
+        self._connection, self._rest = connection, rest
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def transaction(self, *, durable):
+        if happening := next(self._rest, None):
             happening()
-
-    here.store._derived.set_trace_callback(traced)
+        return self._connection.transaction(durable=durable)
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,9 @@ rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 2)), max_size=3
 @given(steps=st.lists(st.tuples(st.sampled_from(["one", "two", "three"]), rows), max_size=8))
 def test_what_is_there_is_what_any_partition_said_last(steps, tmp_path_factory):
     said: dict[str, dict] = {}
-    with Store(settings_of(tmp_path_factory.mktemp("shared")), [app]) as store:
-        here = Shop(store, START)
+    place = settings_of(tmp_path_factory.mktemp("shared"))
+    with Store(place, [app]) as store:
+        here = Shop(store, place, START)
         for shelf, answer in steps:
             here.collect(*answer, shelf=shelf)
             said[shelf] = dict(answer)

@@ -11,7 +11,7 @@ import pytest
 from catchment import BasicAuth, BearerAuth, Budget, DeclarationError, HeaderKey, QueryKey, Secret, Setting, Upstream
 from catchment.errors import MissingSecret, UsageError
 from catchment.exchange import Request
-from catchment.settings import Settings, load_settings
+from catchment.settings import Settings, load_settings, without_password
 
 CANARY = "canary-4711"
 
@@ -234,3 +234,25 @@ def test_a_setting_with_a_form_gives_what_is_meant_or_says_what_is_wrong():
     assert setting.text(Settings().with_values("test", {"SIZE": "full"})) == "full!"
     with pytest.raises(UsageError, match=r"SIZE=FULL is not in small letters"):
         setting.text(Settings().with_values("test", {"SIZE": "FULL"}))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:canary@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("postgresql://host/db?user=me&password=canary&x=1", "postgresql://host/db?user=me&password=***&x=1"),
+        ("postgresql://me@/db?host=/run", "postgresql://me@/db?host=/run"),
+        ("sqlite:////data/a:b@c.sqlite", "sqlite:////data/a:b@c.sqlite"),
+        ("http://127.0.0.1:8081/api", "http://127.0.0.1:8081/api"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url, shown):
+    assert without_password(url) == shown
+
+
+def test_the_database_may_be_named_by_a_file(tmp_path):
+    (tmp_path / "url").write_text("postgresql://me:canary@host/db\n")
+    (tmp_path / "url").chmod(0o600)
+    assert Settings().database.startswith("sqlite:///")
+    found = Settings().with_values("test", {"CATCHMENT_DATABASE_FILE": str(tmp_path / "url")})
+    assert found.database == "postgresql://me:canary@host/db"

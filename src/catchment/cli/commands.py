@@ -16,7 +16,7 @@ from ..app import SHIPPED, App, load_app
 from ..clock import open_clock
 from ..errors import CatchmentError
 from ..processes import Stopped
-from ..settings import DEFAULTS, Setting, Settings
+from ..settings import DEFAULTS, Setting, Settings, without_password
 from .arguments import (
     SIZES,
     AgainFlag,
@@ -226,7 +226,8 @@ def settings_(
     known = {**DEFAULTS, **LIMITS, **upstreams, **_referred(feeds), **_own(apps)}
     secrets = {secret.name: None for feed in feeds for secret in feed.upstream.auth.references}
     for name in [name for name in known if name not in secrets]:
-        typer.echo(f"{name:<32} {found.get(name, known[name]) or '-':<28} {found.origin(name)}")
+        shown = without_password(found.get(name, known[name]))
+        typer.echo(f"{name:<32} {shown or '-':<28} {found.origin(name)}")
     for name in secrets:
         sources = [name + suffix for suffix in ("", "_FILE", "_COMMAND") if found.get(name + suffix).strip()]
         said, origin = ("set", found.origin(sources[0])) if sources else ("not set", "-")

@@ -161,8 +161,8 @@ class Erasure:
             return
         archive = Archive(self._connection)
         pairs = self._connection.execute(
-            "SELECT DISTINCT digest, partition FROM _exchange WHERE feed = ? AND digest <> '' AND id > ?"
-            " ORDER BY id DESC",
+            "SELECT digest, partition FROM _exchange WHERE feed = ? AND digest <> '' AND id > ?"
+            " GROUP BY digest, partition ORDER BY max(id) DESC",
             (self._collection.name, after),
         ).fetchall()
         for digest, partition in pairs:

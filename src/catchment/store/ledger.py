@@ -357,32 +357,33 @@ class Ledger:
         sql.execute(
             "UPDATE _partition SET verdict = :verdict, reason = :reason, checked_at = :at, retry_at = :retry,"
             " failures = :failures, pass = pass + :ended, lease_owner = NULL, lease_until = NULL,"
-            " collected_at = CASE WHEN :good THEN :at ELSE collected_at END,"
-            " first_collected_at = CASE WHEN :good THEN coalesce(first_collected_at, :at) ELSE first_collected_at END,"
-            " doubted_at = CASE WHEN :good THEN NULL ELSE coalesce(:doubted, doubted_at) END,"
-            " doubted_digest = CASE WHEN :good THEN '' WHEN :doubted IS NULL OR doubted_at = :doubted"
+            " collected_at = CASE WHEN :good = 1 THEN :at ELSE collected_at END,"
+            " first_collected_at = CASE WHEN :good = 1 THEN coalesce(first_collected_at, :at)"
+            " ELSE first_collected_at END,"
+            " doubted_at = CASE WHEN :good = 1 THEN NULL ELSE coalesce(:doubted, doubted_at) END,"
+            " doubted_digest = CASE WHEN :good = 1 THEN '' WHEN :doubted IS NULL OR doubted_at = :doubted"
             " THEN doubted_digest ELSE :digest END,"
-            " instead_until = CASE WHEN :good OR :instead <> '' THEN :instead_until ELSE instead_until END,"
-            " instead = CASE WHEN :good OR :instead <> '' THEN :instead ELSE instead END,"
-            " records = coalesce(:records, records), stamp = CASE WHEN :good THEN :stamp ELSE stamp END,"
-            " etag = CASE WHEN :merged THEN :etag ELSE etag END,"
-            " last_modified = CASE WHEN :merged THEN :modified ELSE last_modified END,"
-            " digest = CASE WHEN :merged THEN :digest ELSE digest END,"
-            " model = CASE WHEN :merged THEN :model ELSE model END"
+            " instead_until = CASE WHEN :good = 1 OR :instead <> '' THEN :instead_until ELSE instead_until END,"
+            " instead = CASE WHEN :good = 1 OR :instead <> '' THEN :instead ELSE instead END,"
+            " records = coalesce(:records, records), stamp = CASE WHEN :good = 1 THEN :stamp ELSE stamp END,"
+            " etag = CASE WHEN :merged = 1 THEN :etag ELSE etag END,"
+            " last_modified = CASE WHEN :merged = 1 THEN :modified ELSE last_modified END,"
+            " digest = CASE WHEN :merged = 1 THEN :digest ELSE digest END,"
+            " model = CASE WHEN :merged = 1 THEN :model ELSE model END"
             " WHERE feed = :feed AND key = :key",
             {
                 "verdict": outcome.verdict,
                 "reason": outcome.reason,
                 "at": at,
                 "failures": failures,
-                "good": good,
+                "good": int(good),
                 "retry": render_moment(retry) if retry else None,
                 "doubted": render_moment(outcome.doubted_at) if outcome.doubted_at else None,
                 "instead": msgspec.json.encode(outcome.instead.query).decode() if outcome.instead else "",
                 "instead_until": render_moment(outcome.instead.until) if outcome.instead else None,
                 "records": records,
                 "stamp": lease.stamp,
-                "merged": bool(model),
+                "merged": int(bool(model)),
                 "ended": int(not outcome.goes_on),
                 "etag": outcome.etag,
                 "modified": outcome.last_modified,

@@ -151,7 +151,7 @@ def _found(view: View, known: _Episodes, keys: Sequence[str]) -> list[Found]:
 def _any_of(column: Expression, values: Sequence[Any]) -> Expression:
     """Whether a column has one of the values: one statement, however many there are."""
     listed = sa.func.json_each(msgspec.json.encode(values).decode()).table_valued("value")
-    return column.in_(sa.select(listed.c["value"]))
+    return column.in_(sa.select(sa.cast(listed.c["value"], column.type)))
 
 
 def _decimal(stored: str | None) -> Decimal | None:

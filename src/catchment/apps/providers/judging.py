@@ -81,7 +81,7 @@ def group_of(provider: Expression) -> Expression:
 def weight(reviews: Any, today: int) -> Expression:
     """What a review counts on a day, in parts of WEIGHTS: half after 365 days."""
     part = sa.func.power(0.5, (today - reviews["rated_day"]) / float(HALF_LIFE_DAYS))
-    return sa.cast(sa.func.round(part * float(WEIGHTS)), sa.Integer)
+    return sa.cast(sa.func.round(part * float(WEIGHTS)), sa.BigInteger)
 
 
 def judged(view: View, skills: Sequence[str], pinned: int | None, today: int | None) -> Judged:
@@ -234,5 +234,5 @@ def by_day(view: View, provider: str, skills: Sequence[str], pinned: int | None 
 def all_reviews(view: View) -> Rated:
     """All reviews together, of providers that are there."""
     rollup = view.tables("reviews").rollups[2]
-    rows = view.select(sa.select(rollup.c["_count"], sa.cast(rollup.c["_sum"], sa.Integer)))
+    rows = view.select(sa.select(rollup.c["_count"], sa.cast(rollup.c["_sum"], sa.BigInteger)))
     return Rated(*rows[0]) if rows else Rated()

@@ -288,7 +288,7 @@ def find(  # noqa: PLR0913 (a list, where it goes on, and how it is judged)
         question = question.where(sorting.after(key, after))
     if matched:
         question = question.where(candidates.c["matched"] >= matched)
-    rows = view.select(question.order_by(*sorting.sorting(key)).limit(-1 if limit is None else limit))
+    rows = view.select(question.order_by(*sorting.sorting(key)).limit(limit))
     return [
         Placed(Rated(number, hundredths), Rated(skill_number, skill_hundredths), matched_now, (*place, key_of))
         for number, hundredths, skill_number, skill_hundredths, matched_now, key_of, *place in rows

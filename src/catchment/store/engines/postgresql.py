@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from psycopg.adapt import AdaptersMap, Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
-from sqlalchemy.dialects import postgresql as dialects
 from sqlalchemy.schema import CreateTable
 
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable
+from .compiling import dialect
 from .interface import Broken, Down, Interrupted, Misunderstood, Taken, Values
 from .presence import Presence
 from .words import spelled
@@ -31,7 +31,7 @@ IDLE_MS = 60_000
 
 _LOCK = 0x63617463686D6E74  # "catchmnt": the store's writers take turns by it
 _LONGEST_NAME = 63
-_DIALECT = dialects.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]  # of SQLAlchemy
+_DIALECT = dialect()
 _SESSION = {
     "lock_timeout": BUSY_MS,
     "idle_in_transaction_session_timeout": IDLE_MS,
@@ -48,10 +48,18 @@ class _Number(Loader):
         return float(text) if b"." in text else int(text)
 
 
+class _Integer(Int8Dumper):
+    """An integer, or a truth as one, as text: so it is copied too."""
+
+    def dump(self, obj: int) -> bytes:
+        return b"%d" % obj
+
+
 def _adapters() -> AdaptersMap:
     found = AdaptersMap(psycopg.adapters)
     found.register_dumper(str, StrDumper)  # as text: then no statement has to guess
-    found.register_dumper(int, Int8BinaryDumper)  # of one width: then it is prepared once
+    found.register_dumper(int, _Integer)  # of one width: then a statement is prepared once
+    found.register_dumper(bool, _Integer)  # as it is stored
     found.register_loader("numeric", _Number)
     return found
 
@@ -359,15 +367,19 @@ _CLASSES: Mapping[str, type[StoreError]] = {
 }
 
 
+_TELLING = ("22", "28")
+"""Whose texts hold values, or who logs in as whom: they are told by their code alone."""
+
+
 @contextmanager
 def _mapped(label: str) -> Iterator[None]:
-    """Driver errors become ours, told apart by their code and class. Their text may hold values: it is left out."""
+    """Driver errors become ours, told apart by their code and class."""
     try:
         yield
     except psycopg.Error as error:
         code = error.sqlstate or ""
         lost = Down if isinstance(error, psycopg.OperationalError) and not code else Broken
         kind = _CODES.get(code) or _CLASSES.get(code[:2], lost)
-        name = type(error).__name__ if code else "no connection"
+        said = error.diag.message_primary if code and code[:2] not in _TELLING else type(error).__name__
         hint = "it is tried again" if kind is Down else ""
-        raise kind(f"database {label}: {name}{f' [{code}]' if code else ''}", hint=hint) from error
+        raise kind(f"database {label}: {said}{f' [{code}]' if code else ''}", hint=hint) from error

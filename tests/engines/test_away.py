@@ -1,0 +1,128 @@
+"""F73: the database is away for a while. Nothing is lost, nothing is doubled, and nobody has to be started again."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(1, str(Path(__file__).parents[1] / "store"))
+sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))
+
+from asgi_client import Client
+from shop import START, Shop, app, settings
+
+from catchment.clock import FakeClock
+from catchment.errors import StoreUnavailable
+from catchment.serve.app import build
+from catchment.store.check import check
+from catchment.store.store import Store
+from catchment.store.tables import collections_of
+from catchment.testing import Cluster, NoServer
+
+
+@pytest.fixture(scope="module")
+def own_cluster():
+    """A server that may be killed: nobody else is on it."""
+    try:
+        found = Cluster()
+    except NoServer as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+    with found:
+        yield found
+
+
+@pytest.fixture
+def here(own_cluster, tmp_path):
+    place = settings(tmp_path, CATCHMENT_DATABASE=own_cluster.url(own_cluster.database()))
+    with Store(place, [app]) as store:
+        yield Shop(store, place)
+
+
+def contradictions(here):
+    return [text for rule in check(here.store.database, collections_of(app)) for text in rule.shown]
+
+
+def test_who_serves_says_503_while_it_is_away_and_heals_by_itself(own_cluster, here):
+    here.collect(("a", 1), ("b", 2))
+    front = build([app], here.place, FakeClock(START))
+    client = Client(front, "127.0.0.1")
+    path = "/v1/shop/things?sort=id"
+    before = client.get(path)
+    assert before.status_code == 200
+    own_cluster.stop()
+    away = [client.get(path), client.get("/v1/shop/things/a"), client.get("/health/ready")]
+    assert [answer.status_code for answer in away] == [503] * 3
+    assert away[0].json()["type"].endswith("database-unavailable")
+    assert not [answer for answer in away if "psycopg" in answer.text or "SELECT" in answer.text]
+    own_cluster.start()
+    again = client.get(path)
+    assert (again.status_code, again.content) == (200, before.content)
+    front.close()
+
+
+@pytest.mark.parametrize("when", ["before the claim", "after the answer"])
+def test_who_collects_goes_on_when_it_is_back(own_cluster, here, when):
+    here.collect(("a", 1))
+    if when == "before the claim":
+        own_cluster.stop()
+        with pytest.raises(StoreUnavailable):
+            here.claim()
+        own_cluster.start()
+        assert here.collect(("a", 2)).verdict == "complete"
+    else:
+        lease = here.claim()
+        page = here.answer(lease, ("a", 2), ("b", 1))
+        own_cluster.stop()
+        with pytest.raises(StoreUnavailable):
+            here.merge(lease, page)
+        own_cluster.start()
+        assert here.merge(lease, page).counts.new == 1
+    assert here.rows("SELECT id, value, _version FROM shop_things WHERE id = 'a'") == [("a", 2, 2)]
+    assert contradictions(here) == []
+
+
+def test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it(here):
+    """The commit's reply never comes: what was told as not done is not done, and doing it again doubles nothing."""
+    here.collect(("a", 1), ("b", 1))
+    lease = here.claim()
+    page = here.answer(lease, ("a", 2), ("b", 2))
+    (session,) = here.rows("SELECT pg_backend_pid()")[0]
+    end = here.refuse("BEFORE UPDATE", "shop_things", f"pg_terminate_backend(CAST({session} AS int))")
+    with pytest.raises(StoreUnavailable):
+        here.merge(lease, page)
+    end()
+    assert here.rows("SELECT count(*) FROM shop_things_version") == [(0,)]
+    assert here.merge(lease, page).counts.changed == 2
+    assert contradictions(here) == []
+
+
+def test_a_stopped_writer_keeps_nobody_waiting_for_ever(here):
+    """A process that was stopped inside its transaction is undone by the server after its time."""
+    other = here.store.database.open()
+    other.execute("SET idle_in_transaction_session_timeout = 50")
+
+    def stopped():
+        with other.transaction(durable=True):
+            other.execute("UPDATE _collection SET model = 'x'")
+            assert here.collect(("a", 1)).verdict == "complete"  # waits until the other one is undone
+            other.execute("SELECT 1")
+
+    with pytest.raises(StoreUnavailable):
+        stopped()
+    assert here.rows("SELECT DISTINCT model = 'x' FROM _collection") == [(False,)]
+    other.close()
+
+
+def test_many_collectors_at_once_share_one_database(here):
+    """Leases, budgets and revisions hold over connections that write at the same time."""
+    stores = [Store(here.place, [app]) for _ in range(4)]
+
+    async def all_at_once():
+        shops = [Shop(store, here.place) for store in stores]
+        return await asyncio.gather(*(asyncio.to_thread(shop.claim) for shop in shops))
+
+    leases = asyncio.run(all_at_once())
+    for store in stores:
+        store.close()
+    assert len([lease for lease in leases if lease is not None]) == 1
