@@ -37,13 +37,14 @@ def test_a_browser_brings_no_authority_along(store, client, connect):
     assert outside.get("/v1/demo/notes", headers=cookie).status_code == 401
 
 
+@pytest.mark.sqlite
 def test_health_is_found_out_once_a_second_whoever_asks(store, settings, client, clock):
     """Advisory A13: many requests for health are one question to the database, and none to an upstream."""
     store.put(BARS, bar("IBM", "2026-01-02"))
     first = client.get("/health/data")
     assert first.json()["data"][0]["partitions"]["all"] > 0
-    away = store.path.with_name("away")
-    store.path.rename(away)
+    away = store.database.path.with_name("away")
+    store.database.path.rename(away)
     try:
         # Nothing can be asked any more: what was found out stands for a second, and no longer.
         assert {client.get("/health/data").content for _ in range(20)} == {first.content}
@@ -51,7 +52,7 @@ def test_health_is_found_out_once_a_second_whoever_asks(store, settings, client,
         assert client.get("/health/data").status_code == 503
         assert client.get("/health/live").status_code == 200
     finally:
-        away.rename(store.path)
+        away.rename(store.database.path)
     assert client.get("/health/ready").json() == {"status": "ready"}
     assert client.get("/health/data").status_code == 200
 

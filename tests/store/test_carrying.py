@@ -43,6 +43,7 @@ def many(value: int = 1, number: int = 3 * AT_A_TIME) -> list[tuple[str, int]]:
     return [(f"{id_:05}", value) for id_ in range(number)]
 
 
+@pytest.mark.sqlite
 def test_however_much_there_is_no_transaction_copies_more_than_some(here):
     """The switch is short: it has hardly a row to write."""
     for value in (1, 2):
@@ -113,8 +114,9 @@ LATE = [("one", [("a", 2)]), ("one", [("a", 1)]), ("two", [("b", 1)]), ("two", [
 @given(first=st.lists(steps, max_size=5), then=st.lists(steps, max_size=6))
 def test_whatever_collectors_do_meanwhile_nothing_of_it_is_lost(first, then, tmp_path_factory):
     """Records come, go, and go from one partition to another between any two copies; a switch leaves all as it is."""
-    with Store(settings_of(tmp_path_factory.mktemp("carried")), [app]) as store:
-        here = Shop(store, START)
+    place = settings_of(tmp_path_factory.mktemp("carried"))
+    with Store(place, [app]) as store:
+        here = Shop(store, place, START)
 
         def partitions() -> list[Any]:
             return [state.partition for state in store.ledger.states("shop/things").values()]
