@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..errors import StoreError
 from ..failpoints import failpoint
 from ..partitions import Partition
-from .engines import Connection, Taken, mapped, transaction
+from .engines import Connection, Taken, mapped, part, transaction
 from .ledger import encode_params
 from .tables import Collection, own_names
 
@@ -67,7 +67,7 @@ class Carrying:
             with transaction(self._connection, durable=False) as sql:
                 self._fence(sql)
                 try:
-                    with mapped():
+                    with part(sql):
                         goes_on = _some(work)
                 except Taken as error:
                     # One partition may have handed a record to another between the two: the next round sees that.
@@ -216,7 +216,7 @@ class _Copy:
             wanted = [
                 id_ for id_, partition, ended in looked if partition in upto and upto[partition] < ended <= revision
             ]
-            marks = ", ".join("?" * len(wanted))
+            marks = ", ".join("?" * len(wanted)) or "NULL"
             self.connection.execute(f"{self._insert} WHERE _id IN ({marks})", wanted)
             yield len(looked)
 

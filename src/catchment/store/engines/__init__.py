@@ -6,7 +6,8 @@ SQL is written once. Its words are those that SQLite (from 3.40) and PostgreSQL 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ...errors import StoreError
@@ -26,6 +27,7 @@ __all__ = [
     "Workers",
     "database_of",
     "mapped",
+    "part",
     "private",
     "scratch",
     "transaction",
@@ -49,6 +51,22 @@ def database_of(url: str) -> Database:
 def private(folder: Path) -> Database:
     """A database in a folder of one's own, for what is thrown away with it."""
     return sqlite.File(folder / "private.sqlite")
+
+
+@contextmanager
+def part(sql: Connection) -> Iterator[None]:
+    """A part of a transaction: where it raises an error nothing of it stays, and the rest may go on."""
+    with mapped():
+        sql.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if sql.in_transaction:
+                sql.execute("ROLLBACK TO part")
+            raise
+        finally:
+            if sql.in_transaction:
+                sql.execute("RELEASE part")
 
 
 def transaction(connection: Connection, *, durable: bool) -> AbstractContextManager[Connection]:
