@@ -117,7 +117,7 @@ class Desk:
 
 
 def _marks(names: Sequence[str]) -> str:
-    return ", ".join("?" * len(names))
+    return ", ".join("?" * len(names)) or "NULL"
 
 
 def _rejected(row: Sequence[Any], shown: int | None) -> Rejected:
