@@ -283,8 +283,10 @@ def test_history_that_is_gone_is_410(filled, client):
     assert client.get(f"{LIST}?as_of=5").status_code == 200
 
 
+@pytest.mark.sqlite
 def test_without_a_database_the_process_lives_and_says_so(tmp_path, settings, clock, client):
-    empty = settings.with_values("test", {"CATCHMENT_DATA": str(tmp_path / "nowhere")})
+    nowhere = {"CATCHMENT_DATA": str(tmp_path / "nowhere"), "CATCHMENT_DATABASE": ""}
+    empty = settings.with_values("test", nowhere)
     other = type(client)(build([app], empty, clock), "127.0.0.1")
     assert other.get("/health/live").status_code == 200
     for url in (LIST, ITEM, "/health/ready", "/health/data"):
@@ -294,12 +296,13 @@ def test_without_a_database_the_process_lives_and_says_so(tmp_path, settings, cl
         assert str(tmp_path) not in answer.text
 
 
+@pytest.mark.sqlite
 def test_a_database_that_goes_away_is_noticed(filled, client):
     assert client.get(LIST).status_code == 200
-    away = filled.path.with_name("away")
-    filled.path.rename(away)
+    away = filled.database.path.with_name("away")
+    filled.database.path.rename(away)
     assert client.get(LIST).status_code == 503
-    away.rename(filled.path)
+    away.rename(filled.database.path)
     assert client.get(LIST).status_code == 200
 
 

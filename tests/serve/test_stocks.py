@@ -374,11 +374,12 @@ def test_own_routes_have_tags_and_304(week, client):
     assert (new.status_code, new.json()["data"][0]["open_price"]) == (200, "7.00")
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("url", "empty"), [(ROWS, []), (f"{AVERAGES}?{YEAR}&symbol=IBM", {})])
 def test_without_a_database_the_shape_stays(tmp_path, clock, week, client, url, empty):
     """Acceptance 14: the table of errors."""
     client.get(ROWS)  # something is kept
-    week.path.rename(tmp_path / "away")
+    week.database.path.rename(tmp_path / "away")
     assert client.get("/api/").status_code == 200  # what there is does not depend on it
     answer = client.get(url)
     assert answer.status_code == 503

@@ -51,7 +51,7 @@ _DECIMAL_SUM = (
     f" > {2 * _HALF + 5} THEN {_HALF} ELSE length(rtrim(@, '~')) - {_HALF + 5} END) AS BIGINT) ELSE 0 END),"
     " sum(CASE WHEN length(@) > 5 THEN CAST(substr(rtrim(@, '~'), CASE WHEN length(rtrim(@, '~'))"
     f" > {_HALF + 5} THEN length(rtrim(@, '~')) - {_HALF - 1} ELSE 6 END) AS BIGINT) ELSE 0 END)",
-    " GROUP BY substr(@, 1, 5), length(@), CASE WHEN length(@) > 23 THEN @ END",
+    " GROUP BY substr(@, 1, 5), length(rtrim(@, '~')) - 5, CASE WHEN length(@) > 23 THEN @ END",
 )
 
 
