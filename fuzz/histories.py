@@ -19,7 +19,7 @@ from pathlib import Path
 import hypothesis
 import structlog
 from hunted.history import History, Tally, World
-from hunted.quay import Quay, app
+from hunted.wharf import Wharf, app
 from hypothesis.stateful import run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "faults"))
@@ -86,15 +86,15 @@ def main() -> int:
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     tally, began, batches, said = Tally(), time.monotonic(), 0, ""
-    quay = Quay()
+    wharf = Wharf()
     with (
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as name,
         forks() as server,
-        serve_in_thread(quay, clock=FakeClock(NOW)) as upstream,
+        serve_in_thread(wharf, clock=FakeClock(NOW)) as upstream,
     ):
         folder = Path(name)
         prepare(File(folder / "empty" / "catchment.sqlite"), [app])
-        History.world = World(folder, quay, upstream, server, folder / "empty", tally)
+        History.world = World(folder, wharf, upstream, server, folder / "empty", tally)
         while not said and (not batches or (not options.histories and time.monotonic() - began < options.minutes * 60)):
             said = hunt(options.seed + batches, options.histories or BATCH, options.steps, shrink=options.shrink)
             batches += 1

@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hunted.quay import HEAVY, Cargo, Quay, app
+from hunted.wharf import HEAVY, Cargo, Wharf, app
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "faults"))
 
@@ -48,7 +48,7 @@ from catchment.store.writes import Writer
 
 __all__ = ["History", "Tally", "World"]
 
-TARGET = f"{Path(__file__).with_name('quay.py')}:app"
+TARGET = f"{Path(__file__).with_name('wharf.py')}:app"
 BOXES = Collection(app.name, boxes)
 NOTES = next(item for item in collections_of(app) if item.feed.name == "notes")
 COLLECTING = tuple(point for point in POINTS if not point.startswith("erase."))
@@ -101,7 +101,7 @@ class World:
     """What all histories share. empty: a folder with the tables, and nothing in them."""
 
     folder: Path
-    quay: Quay
+    wharf: Wharf
     upstream: Running
     forks: Forks
     empty: Path
@@ -129,7 +129,7 @@ class History(RuleBasedStateMachine):
         super().__init__()
         self.tally = self.world.tally
         self.tally.histories += 1
-        self.quay = self.world.quay
+        self.wharf = self.world.wharf
         self.berth = self.world.berth()
         self.windows: dict[int, list[Cargo | None]] = {}
         self.notes: dict[str, tuple[int, int]] = {}
@@ -144,39 +144,39 @@ class History(RuleBasedStateMachine):
 
     @initialize(cargo=st.lists(st.dictionaries(some_box, some_weight, max_size=10), min_size=1, max_size=3))
     def ships_lie_here(self, cargo: list[Cargo]) -> None:
-        self.quay.lying = {ship: dict(rows) for ship, rows in enumerate(cargo, 1)}
+        self.wharf.lying = {ship: dict(rows) for ship, rows in enumerate(cargo, 1)}
         self.moves()
 
     def moves(self) -> None:
         """Notes what lies here from now on."""
         for ship in range(1, 4):
-            self.windows.setdefault(ship, []).append(copy.copy(self.quay.lying.get(ship)))
+            self.windows.setdefault(ship, []).append(copy.copy(self.wharf.lying.get(ship)))
 
     @step(ship=some_ship, box=some_box, weight=some_weight)
     def a_box_comes_or_changes(self, ship: int, box: int, weight: int) -> None:
-        self.quay.lying.setdefault(ship, {})[box] = weight
+        self.wharf.lying.setdefault(ship, {})[box] = weight
         self.moves()
 
     @step(ship=some_ship, box=some_box)
     def a_box_goes(self, ship: int, box: int) -> None:
-        self.quay.lying.get(ship, {}).pop(box, None)
+        self.wharf.lying.get(ship, {}).pop(box, None)
         self.moves()
 
     @step(ship=some_ship, box=some_box)
     def a_box_is_no_record(self, ship: int, box: int) -> None:
-        if box in self.quay.lying.get(ship, {}):
-            self.quay.lying[ship][box] = HEAVY
+        if box in self.wharf.lying.get(ship, {}):
+            self.wharf.lying[ship][box] = HEAVY
             self.moves()
 
     @step(ship=some_ship, cargo=st.dictionaries(some_box, some_weight, max_size=10))
     def a_ship_is_loaded_anew(self, ship: int, cargo: Cargo) -> None:
-        self.quay.lying[ship] = dict(cargo)
+        self.wharf.lying[ship] = dict(cargo)
         self.moves()
 
     @step(ship=some_ship)
     def a_ship_goes(self, ship: int) -> None:
-        if len(self.quay.lying) > 1:
-            self.quay.lying.pop(ship, None)
+        if len(self.wharf.lying) > 1:
+            self.wharf.lying.pop(ship, None)
             self.moves()
 
     @step(hours=st.sampled_from([1, 7, 24, 24 * 40]))
@@ -325,7 +325,7 @@ class History(RuleBasedStateMachine):
             else:
                 assert stored.get(ship, {}) == self.before.get(ship, {}), f"ship {ship} changed: {verdicts}"
             if verdicts & set(GOOD):
-                self.windows[ship] = [copy.copy(self.quay.lying.get(ship))]
+                self.windows[ship] = [copy.copy(self.wharf.lying.get(ship))]
         self.before = stored
         self.tally.survived.update(self.now)
         self.now, self.whole = [], True
@@ -340,7 +340,7 @@ class History(RuleBasedStateMachine):
     def nothing_is_invented(self) -> None:
         every = "SELECT ship, id, weight FROM harbour_boxes UNION SELECT ship, id, weight FROM harbour_boxes_version"
         there = set(self.berth.sql(every))
-        assert there <= self.quay.said, f"invented: {there - self.quay.said}"
+        assert there <= self.wharf.said, f"invented: {there - self.wharf.said}"
         assert not (back := {(ship, box) for ship, box, _ in there} & self.erased), f"erased: {back}"
 
     def ended(self) -> dict[int, set[str]]:
@@ -395,7 +395,7 @@ class History(RuleBasedStateMachine):
             self.collects(again=True)
             self.all_holds()
         stored = self.stored()
-        for ship, rows in self.quay.lying.items():
+        for ship, rows in self.wharf.lying.items():
             there = {box: weight for box, weight in rows.items() if (ship, box) not in self.erased}
             if HEAVY in rows.values():
                 readable = {box: weight for box, weight in there.items() if weight != HEAVY}

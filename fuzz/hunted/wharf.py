@@ -15,7 +15,7 @@ from harbour import Switches, boxes, ships
 from catchment import App, Link, Record, Resource, Rollup
 from catchment.standin import Answer, Paged, Request
 
-__all__ = ["HEAVY", "Quay", "app"]
+__all__ = ["HEAVY", "Wharf", "app"]
 
 
 class Note(Record):
@@ -39,7 +39,7 @@ Cargo = dict[int, int | str]
 
 
 @dataclass
-class Quay:
+class Wharf:
     """`/ships` and `/ships/1/boxes?page=1`, four boxes a page. said: every (ship, box, weight) that was ever sent."""
 
     lying: dict[int, Cargo] = field(default_factory=dict)
