@@ -40,12 +40,14 @@ def build(
     *,
     tick: Callable[[], float] = monotonic,
     writes_together: int = BATCH,
+    pages: Callable[[], Sequence[Any]] = tuple,
 ) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
     The database need not be there yet: until it is, what needs it answers 503. What people write needs no collector
     before it: its tables are made here.
     tick: seconds that never go back, by which limits are counted. writes_together: in one commit, at most.
+    pages: gives the handlers of what people look at; without it `/` leads to the description.
 
     Raises:
         DeclarationError: two routes of one path.
@@ -61,6 +63,7 @@ def build(
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *status.HANDLERS, *desk.HANDLERS, *docs.handlers(description)]
+    handlers += pages() or [docs.to_docs]
     state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: errors_of(apps)})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)

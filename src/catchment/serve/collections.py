@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
@@ -21,7 +21,20 @@ from .cache import digest
 from .data import Data, visible_columns
 from .front import DATA
 
-__all__ = ["HANDLERS", "QUESTIONS", "canonical_key", "item_body", "item_tag", "item_tags", "shown"]
+__all__ = [
+    "HANDLERS",
+    "QUESTIONS",
+    "canonical_key",
+    "item_body",
+    "item_tag",
+    "item_tags",
+    "query_of",
+    "read_history",
+    "read_page",
+    "read_source",
+    "shown",
+    "version_number",
+]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -51,10 +64,10 @@ def _pairs(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
     return given
 
 
-def _query(request: Ask, data: Data, collection: Collection, allowed: Sequence[str] = ()) -> Query:
+def query_of(pairs: Iterable[tuple[str, str]], data: Data, collection: Collection) -> Query:
     """What is asked of the fields that this reader may read; those alone are answered."""
     columns = data.columns(collection)
-    query = parse(_pairs(request, allowed), columns, collection.feed.sort, collection.aliases)
+    query = parse(pairs, columns, collection.feed.sort, collection.aliases)
     if query.fields or len(columns) == len(collection.columns):
         return query
     return dataclasses.replace(query, fields=tuple(column.name for column in columns))
@@ -91,12 +104,12 @@ def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Resp
 async def records(request: Ask) -> Response[bytes]:
     """One page of a collection."""
     data, collection = _asked(request)
-    query = _query(request, data, collection)
+    query = query_of(_pairs(request), data, collection)
     state = data.reader.states().get(collection.name)
     if state is not None and (known := _known(data, _list_tag(collection, state, query))):
         data.seen[collection.name] = state
         return known
-    page = await _read(lambda: _page(data, collection, query), quick=_is_quick(query, collection))
+    page = await _read(lambda: read_page(data, collection, query), quick=_is_quick(query, collection))
     headers = {"link": f'<{_next_link(request, page.next)}>; rel="next"'} if page.next else {}
     return _json(_page_body(page), _list_tag(collection, page.state, query), headers)
 
@@ -115,7 +128,8 @@ async def _read(question: Callable[[], T], *, quick: bool = False) -> T:
     return question() if quick else await asyncio.to_thread(question)
 
 
-def _page(data: Data, collection: Collection, query: Query) -> Page:
+def read_page(data: Data, collection: Collection, query: Query) -> Page:
+    """The page that the query asks for, noted as read."""
     with data.reader.snapshot() as snapshot:
         data.note(snapshot, collection)
         return snapshot.page(collection, query)
@@ -145,7 +159,7 @@ def _next_link(request: Ask, cursor: str) -> str:
 async def record(request: Ask) -> Response[bytes]:
     """One record. Its ETag is its version, so it stands when only others change."""
     data, collection = _asked(request)
-    query = _query(request, data, collection, ("as_of", "fields"))
+    query = query_of(_pairs(request, ("as_of", "fields")), data, collection)
     wanted = canonical_key(request.path_params["key"])
     item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
     # Of what is collected, a version that was forgotten may have had the same number.
@@ -230,20 +244,22 @@ async def history(request: Ask) -> Response[bytes]:
     if _pairs(request):
         raise QueryError("history takes no parameters", kind="unknown-parameter")
     wanted = canonical_key(request.path_params["key"])
-
-    def question() -> tuple[State, list[Version]]:
-        with data.reader.snapshot() as snapshot:
-            return data.note(snapshot, collection), snapshot.history(collection, wanted)
-
-    state, versions = await _read(question)
-    if not versions:
-        raise _not_found()
+    state, versions = await _read(lambda: read_history(data, collection, wanted))
     names = tuple(column.name for column in data.columns(collection))
-    if len(names) < len(collection.columns):
-        versions = _visible(data, collection, versions)
     bodies = [_version_body(version, version.record) for version in versions]
     body = b"".join((b'{"data":[', b",".join(bodies), b'],"meta":', _meta(state), b"}"))
     return _json(body, digest("history", collection.name, wanted, state, repr(names)))
+
+
+def read_history(data: Data, collection: Collection, key: str) -> tuple[State, list[Version]]:
+    """Every version of a record as this reader sees them, newest first. QueryError: 404 where there is none."""
+    with data.reader.snapshot() as snapshot:
+        state, versions = data.note(snapshot, collection), snapshot.history(collection, key)
+    if not versions:
+        raise _not_found()
+    if len(data.columns(collection)) < len(collection.columns):
+        versions = _visible(data, collection, versions)
+    return state, versions
 
 
 def _visible(data: Data, collection: Collection, versions: list[Version]) -> list[Version]:
@@ -292,12 +308,12 @@ async def source(request: Ask) -> Response[bytes]:
     """The exchange that a version came from; with `raw=true` the bytes of its body."""
     data, collection = _asked(request)
     pairs = dict(_pairs(request, ("version", "raw")))
-    version, wanted = _version_number(pairs.get("version", "")), canonical_key(request.path_params["key"])
+    version, wanted = version_number(pairs.get("version", "")), canonical_key(request.path_params["key"])
     if pairs.get("raw", "false") not in ("true", "false"):
         raise QueryError("raw: is true or false", parameter="raw")
     if pairs.get("raw") == "true":
         return await _raw_body(data, collection, wanted, version)
-    state, found = await _read(lambda: _source(data, collection, wanted, version))
+    state, found = await _read(lambda: read_source(data, collection, wanted, version))
     path = f"/v1/{collection.name}/{wanted}/source/body?version={found['version']}"
     body = _encode(
         {"data": found | {"body": path}, "meta": {"revision": state.revision, "changed_at": state.changed_at}}
@@ -311,11 +327,12 @@ async def source_body(request: Ask) -> Response[bytes]:
     data, collection = _asked(request)
     pairs = dict(_pairs(request, ("version",)))
     return await _raw_body(
-        data, collection, canonical_key(request.path_params["key"]), _version_number(pairs.get("version", ""))
+        data, collection, canonical_key(request.path_params["key"]), version_number(pairs.get("version", ""))
     )
 
 
-def _version_number(text: str) -> int | None:
+def version_number(text: str) -> int | None:
+    """The version that a parameter names; None for none. QueryError where it is no number."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -323,7 +340,8 @@ def _version_number(text: str) -> int | None:
     return int(text)
 
 
-def _source(data: Data, collection: Collection, key: str, version: int | None) -> tuple[State, dict[str, Any]]:
+def read_source(data: Data, collection: Collection, key: str, version: int | None) -> tuple[State, dict[str, Any]]:
+    """The exchange that brought a version. QueryError: 404 where there is none."""
     with data.reader.snapshot() as snapshot:
         state = data.note(snapshot, collection)
         found = snapshot.source(collection, key, version)
@@ -333,7 +351,7 @@ def _source(data: Data, collection: Collection, key: str, version: int | None) -
 
 
 async def _raw_body(data: Data, collection: Collection, key: str, version: int | None) -> Response[bytes]:
-    _, found = await _read(lambda: _source(data, collection, key, version))
+    _, found = await _read(lambda: read_source(data, collection, key, version))
 
     def question() -> bytes | None:
         with data.reader.snapshot() as snapshot:

@@ -16,7 +16,7 @@ from ..store.tables import Collection
 from .data import Data
 from .front import DATA
 
-__all__ = ["handlers", "page"]
+__all__ = ["handlers", "page", "to_docs"]
 
 Json = Mapping[str, Any]
 Ask = Request[Any, Any, Any]
@@ -67,11 +67,13 @@ def handlers(describe: Callable[[list[Collection], Principal], Json]) -> list[HT
     async def style() -> Response[bytes]:
         return Response(STYLE.encode(), media_type="text/css")
 
-    @get("/")
-    async def home() -> Redirect:
-        return Redirect("/docs")
+    return [openapi, docs, style]
 
-    return [openapi, docs, style, home]
+
+@get("/")
+async def to_docs() -> Redirect:
+    """Where there are no other pages, the description."""
+    return Redirect("/docs")
 
 
 def page(document: Json) -> str:

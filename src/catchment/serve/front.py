@@ -48,6 +48,8 @@ _ALWAYS = (
 )
 _NO_METHOD = "TRACE"
 """A method that no route has."""
+_KEYED = ("/v1/", "/explore/")
+"""What the paths that end in a key begin with."""
 _PUBLIC = [(b"cache-control", b"public, no-cache")]
 _PRIVATE = [(b"cache-control", b"private, no-cache")]
 _VARY, _VARY_TOLD = b"Accept, Authorization, X-API-Key", b", user-id, user_id"
@@ -311,8 +313,8 @@ class Front:
         """The framework's answer to the request; HEAD is asked as GET."""
         caught = _Caught(send)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        # A key may hold an encoded slash: below /v1 the path stays as it was sent.
-        inner_path = path if path.startswith("/v1/") else scope["path"]
+        # A key may hold an encoded slash: below these the path stays as it was sent.
+        inner_path = path if path.startswith(_KEYED) else scope["path"]
         inner = {**scope, "method": method, "path": inner_path, DATA: data}
         await self._app(inner, receive, caught)
         scope[_TOLD].route = inner.get("path_template") or ""

@@ -25,6 +25,8 @@ HEADER_TIMEOUT_MS = 10_000
 STOP_TIMEOUT_S = 8
 TURN_S = 0.001
 """How long one answer in the making may keep the others waiting for their turn: a fifth of what Python does itself."""
+Pages = Callable[[], Sequence[Any]]
+"""Gives the handlers of what people look at; a function of a module, since it travels to the worker by its name."""
 _BUFFER = 128 * 2**10  # room for headers that we then refuse with 431 ourselves
 
 
@@ -74,12 +76,17 @@ def _say(line: str) -> None:
 
 
 def run(
-    targets: Sequence[str], settings: Settings, *, only: Sequence[str] = (), say: Callable[[str], None] = _say
+    targets: Sequence[str],
+    settings: Settings,
+    *,
+    only: Sequence[str] = (),
+    say: Callable[[str], None] = _say,
+    pages: Pages = tuple,
 ) -> None:
     """Serves the apps until SIGTERM or SIGINT, then returns.
 
     targets: as on the command line (`stocks`, `feeds:app`). only: the collections that are served, of those of all
-    targets; `()` for all. say: takes the two lines that a person sees.
+    targets; `()` for all. say: takes the two lines that a person sees. pages: as of `build`.
     Raises:
         UsageError: the port is in use, a target is no app, or the address is open to others and there is no key.
     """
@@ -90,7 +97,7 @@ def run(
 
     from .app import build
 
-    build(_apps(targets, only), settings, SystemClock())  # what is wrong is told before the start
+    build(_apps(targets, only), settings, SystemClock(), pages=pages)  # what is wrong is told before the start
     check_address(settings)
     # What listens does not tell where: a free port is chosen before, to be announced.
     settings = settings.with_values("flag", {"CATCHMENT_PORT": str(check_port(settings.host, settings.port))})
@@ -109,7 +116,9 @@ def run(
     ended = threading.Event()
     threading.Thread(target=_announce, args=(settings, ended, say), daemon=True).start()
     try:
-        server.serve(target_loader=_Loader(tuple(targets), tuple(only), settings, str(Path.cwd())), wrap_loader=False)
+        server.serve(
+            target_loader=_Loader(tuple(targets), tuple(only), settings, str(Path.cwd()), pages), wrap_loader=False
+        )
     except SystemExit as error:
         # Ctrl+C reaches the worker too: that it ends at once is no fault then.
         if not server.interrupt_signal:
@@ -137,11 +146,14 @@ def _announce(settings: Settings, ended: threading.Event, say: Callable[[str], N
 class _Loader:
     """Makes the application inside the worker process; it travels there by its arguments."""
 
-    def __init__(self, targets: tuple[str, ...], only: tuple[str, ...], settings: Settings, folder: str) -> None:
+    def __init__(
+        self, targets: tuple[str, ...], only: tuple[str, ...], settings: Settings, folder: str, pages: Pages
+    ) -> None:
         self._targets = targets
         self._only = only
         self._settings = settings
         self._folder = folder
+        self._pages = pages
 
     def __call__(self, *_: Any) -> Any:
         from .app import build
@@ -151,4 +163,5 @@ class _Loader:
         if self._folder not in sys.path:
             sys.path.insert(0, self._folder)
         clock = self._settings.get("CATCHMENT_CLOCK")
-        return build(_apps(self._targets, self._only), self._settings, open_clock(clock))
+        apps = _apps(self._targets, self._only)
+        return build(apps, self._settings, open_clock(clock), pages=self._pages)
