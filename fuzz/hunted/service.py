@@ -17,9 +17,10 @@ UNLIMITED = dict.fromkeys((*LIMITS, "PROVIDERS_LIMIT_WRITES", "PROVIDERS_LIMIT_R
 
 
 class Service:
-    """`catchment serve TARGETS` on one port. `up` is set while it listens."""
+    """`catchment serve TARGETS` on one port. `up` is set while it listens. folder: where its modules are."""
 
-    def __init__(self, database: Path, target: str) -> None:
+    def __init__(self, database: Path, target: str, folder: Path = FOLDER) -> None:
+        self._folder = folder
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -32,7 +33,7 @@ class Service:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "catchment", "serve", *self._target.split()],
-            cwd=FOLDER,
+            cwd=self._folder,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SEED = ["--seed", "20261121"]  # one for all: what a new seed would find is looked for by the long hunts
 SMALL = {
+    "changes": ["--changes", "400", "--kills", "5", *SEED],
     "bugs": ["--only", "an attempt ends twice"],
     "writes": ["--operations", "300", "--kills", "1", *SEED],
     "corpora": ["--requests", "1500", *SEED],

@@ -24,7 +24,9 @@ from .front import DATA
 __all__ = [
     "HANDLERS",
     "QUESTIONS",
+    "asked",
     "canonical_key",
+    "given",
     "item_body",
     "item_tag",
     "item_tags",
@@ -41,27 +43,27 @@ _encode = msgspec.json.Encoder().encode
 Ask = Request[Any, Any, Any]
 T = TypeVar("T")
 
-QUESTIONS = frozenset({"diff"})
+QUESTIONS = frozenset({"changes", "diff"})
 """What stands where a key does and is none. A record of that key is read with a letter of it escaped: `%64iff`."""
 
 
-def _asked(request: Ask) -> tuple[Data, Collection]:
+def asked(request: Ask) -> tuple[Data, Collection]:
     """What the request may read, and the collection that its path names."""
     data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
     return data, data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
 
 
-def _pairs(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
+def given(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
     """The request's parameters; with `allowed`, no others than these."""
-    given = gate.pairs(request.scope["query_string"])
-    for name, _ in given:
+    pairs = gate.pairs(request.scope["query_string"])
+    for name, _ in pairs:
         if allowed and name not in allowed:
             raise QueryError(
                 f"unknown parameter {name[:60]}; there are {', '.join(allowed)}",
                 kind="unknown-parameter",
                 parameter=name,
             )
-    return given
+    return pairs
 
 
 def query_of(pairs: Iterable[tuple[str, str]], data: Data, collection: Collection) -> Query:
@@ -103,8 +105,8 @@ def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Resp
 @get("/v1/{app:str}/{name:str}")
 async def records(request: Ask) -> Response[bytes]:
     """One page of a collection."""
-    data, collection = _asked(request)
-    query = query_of(_pairs(request), data, collection)
+    data, collection = asked(request)
+    query = query_of(given(request), data, collection)
     state = data.reader.states().get(collection.name)
     if state is not None and (known := _known(data, _list_tag(collection, state, query))):
         data.seen[collection.name] = state
@@ -158,8 +160,8 @@ def _next_link(request: Ask, cursor: str) -> str:
 @get("/v1/{app:str}/{name:str}/{key:str}")
 async def record(request: Ask) -> Response[bytes]:
     """One record. Its ETag is its version, so it stands when only others change."""
-    data, collection = _asked(request)
-    query = query_of(_pairs(request, ("as_of", "fields")), data, collection)
+    data, collection = asked(request)
+    query = query_of(given(request, ("as_of", "fields")), data, collection)
     wanted = canonical_key(request.path_params["key"])
     item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
     # Of what is collected, a version that was forgotten may have had the same number.
@@ -208,9 +210,9 @@ def item_body(item: Item) -> bytes:
 @get("/v1/{app:str}/{name:str}/diff")
 async def diff(request: Ask) -> Response[bytes]:
     """The records that differ between two points in time, in the order of their keys."""
-    data, collection = _asked(request)
+    data, collection = asked(request)
     columns = data.columns(collection)
-    span = parse_span(_pairs(request), columns)
+    span = parse_span(given(request), columns)
     if len(columns) < len(collection.columns):
         # Else it would tell when something was changed that this reader does not see.
         span = dataclasses.replace(span, ignored=frozenset({"updated_at"}))
@@ -240,8 +242,8 @@ def _differences(data: Data, collection: Collection, span: Span) -> Differences:
 @get("/v1/{app:str}/{name:str}/{key:str}/history")
 async def history(request: Ask) -> Response[bytes]:
     """Every version of one record that is kept, newest first."""
-    data, collection = _asked(request)
-    if _pairs(request):
+    data, collection = asked(request)
+    if given(request):
         raise QueryError("history takes no parameters", kind="unknown-parameter")
     wanted = canonical_key(request.path_params["key"])
     state, versions = await _read(lambda: read_history(data, collection, wanted))
@@ -306,8 +308,8 @@ def _version_body(version: Version, record: str) -> bytes:
 @get("/v1/{app:str}/{name:str}/{key:str}/source")
 async def source(request: Ask) -> Response[bytes]:
     """The exchange that a version came from; with `raw=true` the bytes of its body."""
-    data, collection = _asked(request)
-    pairs = dict(_pairs(request, ("version", "raw")))
+    data, collection = asked(request)
+    pairs = dict(given(request, ("version", "raw")))
     version, wanted = version_number(pairs.get("version", "")), canonical_key(request.path_params["key"])
     if pairs.get("raw", "false") not in ("true", "false"):
         raise QueryError("raw: is true or false", parameter="raw")
@@ -324,8 +326,8 @@ async def source(request: Ask) -> Response[bytes]:
 @get("/v1/{app:str}/{name:str}/{key:str}/source/body")
 async def source_body(request: Ask) -> Response[bytes]:
     """The bytes that a version came from, as they were archived."""
-    data, collection = _asked(request)
-    pairs = dict(_pairs(request, ("version",)))
+    data, collection = asked(request)
+    pairs = dict(given(request, ("version",)))
     return await _raw_body(
         data, collection, canonical_key(request.path_params["key"]), version_number(pairs.get("version", ""))
     )

@@ -24,6 +24,7 @@ from .data import Data
 from .freshness import Age, age, due
 from .limits import Limits
 from .rights import COUNT_WRITE, PRINCIPAL, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
+from .streams import STANDING, Standing
 
 __all__ = ["DATA", "Front"]
 
@@ -229,8 +230,17 @@ class Front:
         if principal.id:
             structlog.contextvars.bind_contextvars(user=principal.id)
         counted = partial(self._limits.count_write, principal)
-        await self._answer({**scope, PRINCIPAL: principal, COUNT_WRITE: counted}, path, receive, send)
+        stands = Standing(self._clock.now, partial(self._still, scope, principal), bodiless=scope["method"] == "HEAD")
+        asked = {**scope, PRINCIPAL: principal, COUNT_WRITE: counted, STANDING: stands}
+        await self._answer(asked, path, receive, send)
         return None
+
+    def _still(self, scope: Message, principal: Principal) -> bool:
+        """Whether who asked is still the same to us, with the same rights."""
+        try:
+            return self._rights.principal(scope, self._clock.now()) == principal
+        except QueryError:
+            return False
 
     async def _turn_away(self, scope: Message, path: str, peer: str, error: QueryError) -> problems.Problem:
         """What to answer somebody whose identity does not hold; tries are counted, and audited until too many."""

@@ -19,6 +19,7 @@ from ..store.difference import PARAMETERS as SPAN
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
 from ..store.tables import Collection
 from .data import visible_columns
+from .outgoing import change_paths
 from .own import own_routes
 from .service import service_paths
 from .told import schemas_of
@@ -188,6 +189,7 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
             _envelope(_versions(collection, record), _meta()),
         ),
     }
+    described |= change_paths(collection)
     if collection.written:
         return described  # what people write comes from no exchange
     return described | {

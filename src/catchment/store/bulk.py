@@ -149,7 +149,7 @@ class _Loading:
         waiting[Statements.of(collection).insert].append(content.first_version(key, self._at, revision, owner))
         for statement, rows in elements_of(collection, key, record):
             waiting[statement] += rows
-        waiting[COMMIT].append((collection.name, generation, revision, self._at))
+        waiting[COMMIT].append((collection.name, generation, revision, self._at, ""))
         entry = audit.Entry("create", f"{collection.name}/{key}", owner, after=1)
         waiting[audit.INSERT].append(audit.row(entry, self._at))
         return Done("created", key, content.doc, 1, revision, generation, self._at)

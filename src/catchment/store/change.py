@@ -225,7 +225,7 @@ class _Change:
         self._sql.execute(Statements.of(self.write.collection).delete, (row.key, row.hash))
         self._follow(row.key, None)
         for other in self.present.about(self.write.collection, row.key):
-            self._raise_revision(other)  # its records about this one are shown no more
+            self.group.raise_revision(other, self._moment, hides=row.key)
         return self.done("deleted", row.version, revision, "", self._moment)
 
     def done(
@@ -245,8 +245,8 @@ class _Change:
         statement = Statements.of(self.write.collection).keep
         self._sql.execute(statement, (self._moment, revision, int(gone), row.key, row.hash))
 
-    def _raise_revision(self, collection: Collection | None = None) -> int:
-        return self.group.raise_revision(collection or self.write.collection, self._moment)
+    def _raise_revision(self) -> int:
+        return self.group.raise_revision(self.write.collection, self._moment)
 
     def _follow(self, key: str, record: Any) -> None:
         """Has everything follow that is kept beside the record: sums, and the elements of lists."""

@@ -23,6 +23,7 @@ from ..principal import LOOPBACK
 from . import audit
 from .archive import Archive, store_body
 from .change import apply
+from .changes import withdrawn
 from .engines import Connection, Workers, mapped, transaction
 from .erasing import drop_body, erased_of, forget_answers
 from .generations import forget_next
@@ -234,6 +235,16 @@ class Erasure:
             for key in self._keys:
                 for table in (self._collection.table, self._collection.versions):
                     sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608 (declared names)
+            if self._keys:
+                self._withdraw(sql)
+
+    def _withdraw(self, sql: Connection) -> None:
+        """No version tells those who follow the changes what went: they take the whole collection anew."""
+        sql.execute("DELETE FROM _meta WHERE name = ?", (withdrawn(self._name),))
+        sql.execute(
+            "INSERT INTO _meta SELECT ?, CAST(revision AS TEXT) FROM _collection WHERE name = ?",
+            (withdrawn(self._name), self._name),
+        )
 
     def _remove_written(self, sql: Connection, now: datetime) -> None:
         """Deletes the records as a person would, so that lists and roll-ups follow; then what else holds them."""

@@ -18,7 +18,7 @@ from .tables import Collection
 
 __all__ = ["COMMIT", "Group", "HalfDone"]
 
-COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, '', 0)"
+COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, ?, 0)"
 
 _State = tuple[int, int, str]
 """A collection's generation, its revision, and the moment of that; "" where the group did not raise it."""
@@ -50,7 +50,7 @@ class Group:
     apart: bool = False
     keys: Iterator[str] = field(default_factory=_new_keys)
     _states: dict[str, _State] = field(default_factory=dict)
-    _commits: list[tuple[str, int, int, str]] = field(default_factory=list)
+    _commits: list[tuple[str, int, int, str, str]] = field(default_factory=list)
     _entries: list[tuple[Any, ...]] = field(default_factory=list)
 
     @contextmanager
@@ -84,11 +84,14 @@ class Group:
         """Of the collection, as long as the transaction lasts."""
         return self._state(collection)[0]
 
-    def raise_revision(self, collection: Collection, moment: str) -> int:
-        """The collection's next revision, of that moment: one for each write, so that each state can be read again."""
+    def raise_revision(self, collection: Collection, moment: str, *, hides: str = "") -> int:
+        """The collection's next revision, of that moment: one for each write, so that each state can be read again.
+
+        hides: the key of what went, where its records about that are shown no more.
+        """
         generation, revision, _ = self._state(collection)
         self._states[collection.name] = generation, revision + 1, moment
-        self._commits.append((collection.name, generation, revision + 1, moment))
+        self._commits.append((collection.name, generation, revision + 1, moment, hides))
         return revision + 1
 
     def note(self, entry: audit.Entry) -> None:

@@ -16,6 +16,7 @@ from ..clock import parse_moment, render_moment
 from ..errors import QueryError, StoreUnavailable
 from ..record import Column, Kind, Stored, from_decimal_key, to_stored
 from ..resource import Resource
+from .changes import Changes
 from .cursors import Position, open_cursor, seal, seal_cursor, unseal
 from .desk import Desk
 from .engines import Connection
@@ -144,6 +145,10 @@ class Snapshot:
     def desk(self) -> Desk:
         """Rejects and drift, as of this moment."""
         return Desk(self._connection)
+
+    def changes(self, collection: Collection) -> Changes:
+        """What changed in the collection until this moment."""
+        return Changes(self._connection, collection, self.state(collection))
 
     def _one(self, statement: Statement) -> Any:
         return self._connection.execute(statement.sql, statement.values).fetchone()

@@ -164,8 +164,8 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     sa.Index(f"{collection.indexes}__partition", table.c["_partition"])
     for name in ("_exchange", "_attempt") if collection.swept else ():
         sa.Index(f"{collection.indexes}__by{name}", table.c[name])
-    # What a walk has to take back, what differs, what is swept.
-    sa.Index(f"{collection.indexes}__revision", table.c["_revision"])
+    # What a walk has to take back, what changed and what differs, what is swept.
+    sa.Index(f"{collection.indexes}__revision", table.c["_revision"], table.c["_key"])
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
         sa.Index(f"{collection.indexes}__order_{number}", *fields, table.c["_key"])
@@ -194,7 +194,8 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         integer("_gone", nullable=False),  # 1: it ended because the upstream no longer had it
     )
     sa.Index(f"{collection.indexes}_version__key", table.c["_key"], table.c["_version"], unique=True)
-    sa.Index(f"{collection.indexes}_version__until", table.c["_until_revision"])
+    sa.Index(f"{collection.indexes}_version__until", table.c["_until_revision"], table.c["_key"])
+    sa.Index(f"{collection.indexes}_version__revision", table.c["_revision"], table.c["_key"])
     for name in ("_exchange", "_attempt") if collection.swept else ():
         sa.Index(f"{collection.indexes}_version__by{name}", table.c[name])
     return table

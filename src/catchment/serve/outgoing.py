@@ -1,0 +1,77 @@
+"""The description of the routes by which a collection goes out as a whole: its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..store.tables import Collection
+from .changes import EVENTS, LINES, MAX_CHANGES, PARAMETERS
+from .words import ANYWHERE, MOMENT, TEXT, WITH_KEY, Json, errors, object_of, query
+
+__all__ = ["change_paths"]
+
+_POSITION: Json = {"type": "string", "pattern": "^(0|[1-9][0-9]*)(:[1-9][0-9]*)?$"}
+_LAST_EVENT: Json = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "Of events: the position of the last one that came; it goes before `after`.",
+    "schema": _POSITION,
+}
+
+
+def change_paths(collection: Collection) -> Json:
+    """The path of a collection's changes."""
+    limit: Json = {"type": "integer", "minimum": 1, "maximum": MAX_CHANGES, "default": MAX_CHANGES}
+    parameters = [
+        query("after", PARAMETERS["after"], dict(_POSITION), "0"),
+        query("limit", PARAMETERS["limit"], limit, 10),
+        _LAST_EVENT,
+    ]
+    content: Json = {
+        LINES: {"schema": _change(collection)},
+        EVENTS: {"schema": TEXT | {"description": "Events `change`, each with such a JSON; `reset`: begin anew."}},
+    }
+    headers = {
+        "X-Position": {"description": "Behind the last change of this page.", "schema": _POSITION},
+        "Link": {"description": 'The next page: `rel="next"`.', "schema": TEXT},
+    }
+    words = "What changed, each change once and in order: lines of JSON, or events"
+    return {
+        f"/v1/{collection.name}/changes": {
+            "get": _operation(collection, "changes", words, parameters, content, headers)
+        }
+    }
+
+
+def _operation(
+    collection: Collection, name: str, words: str, parameters: Sequence[Json], content: Json, headers: Json
+) -> Json:
+    public = collection.feed.public
+    return {
+        "operationId": f"{collection.table}_{name}",
+        "tags": [collection.app],
+        "summary": f"{collection.feed.name}: {words}",
+        "parameters": list(parameters),
+        **({} if public else {"security": WITH_KEY}),
+        "responses": {
+            "200": {"description": words, "headers": headers, "content": content},
+            "304": {"description": "The client has it already"},
+            **errors(*ANYWHERE, *(() if public else (404,)), 410),
+        },
+    }
+
+
+def _change(collection: Collection) -> Json:
+    told = object_of(
+        position=_POSITION,
+        revision={"type": "integer"},
+        at=MOMENT,
+        kind={"type": "string", "enum": ["new", "changed", "gone", "back"]},
+        key={"type": "string", "description": "The record's `_key`."},
+    )
+    more: Json = {
+        "fields": {"type": "array", "items": TEXT, "description": "Of a changed one: which differ."},
+        "record": {"$ref": f"#/components/schemas/{collection.table}"},
+    }
+    return told | {"properties": told["properties"] | more}

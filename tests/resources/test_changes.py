@@ -1,0 +1,80 @@
+"""The changes of what people write: what is hidden stays hidden, and what is shown no more is told as gone."""
+
+import json
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from market import app, bars, notes, places, reviews
+from people import COLLECTIONS, NOW, PLACES, REVIEWS, Market
+
+from catchment.app import App
+from catchment.clock import FakeClock
+from catchment.serve.app import build
+from catchment.settings import Settings
+from catchment.store.store import Store
+
+REVIEW = {"skill": None, "rating": "4.5", "comment": "canary"}
+SECRET = ("comment", "comment_state")
+
+
+@pytest.fixture
+def hiding(database):
+    """The market, in which nobody but a moderator reads comments."""
+    values = {"CATCHMENT_DATA": str(database.parent), "CATCHMENT_LIMIT_WRITES": "off", "CATCHMENT_LIMIT_KEY": "off"}
+    declared = App("market", feeds=[bars], resources=[places, replace(reviews, hidden=SECRET), notes])
+    front = build([declared], Settings().with_values("test", values), FakeClock(NOW))
+    yield Market(front, database, FakeClock(NOW))
+    front.close()
+
+
+def changes(market, url, **asked) -> list[dict]:
+    answer = market.ask("GET", f"{url}/changes", **asked)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_what_is_hidden_is_in_no_change_and_changes_nothing_for_others(hiding):
+    place = hiding.place(1).json()["data"]["_key"]
+    review = hiding.ask("POST", REVIEWS, REVIEW | {"place": place}, who=2).json()["data"]["_key"]
+    for body in ({"comment": "canary, again"}, {"rating": "2"}):
+        assert hiding.ask("PATCH", f"{REVIEWS}/{review}", body, who=2).status_code == 200
+    seen = changes(hiding, REVIEWS, who=0)
+    assert [(change["position"], change["kind"], change.get("fields")) for change in seen] == [
+        ("1:1", "new", None),
+        ("3:1", "changed", ["rating"]),
+    ]
+    assert "canary" not in json.dumps(seen)
+    assert not {*SECRET} & {*seen[0]["record"]}
+    whole = changes(hiding, REVIEWS, who=3, scopes=("moderate",))
+    assert [change.get("fields") for change in whole] == [None, ["comment"], ["rating"]]
+    assert whole[1]["record"]["comment"] == "canary, again"
+
+
+def test_reviews_are_gone_with_what_they_are_about(market):
+    there, other = (market.place(1, name=name).json()["data"]["_key"] for name in ("Mill", "Oven"))
+    keys = [
+        market.ask("POST", REVIEWS, REVIEW | {"place": place}, who=who).json()["data"]["_key"]
+        for place, who in ((there, 2), (there, 3), (other, 2))
+    ]
+    assert market.ask("DELETE", f"{PLACES}/{there}").status_code == 204
+    told = changes(market, f"{REVIEWS}")
+    assert [(change["position"], change["kind"], change["key"]) for change in told] == [
+        *((f"{number}:1", "new", key) for number, key in enumerate(keys, 1)),
+        *((f"4:{number}", "gone", key) for number, key in enumerate(sorted(keys[:2]), 1)),
+    ]
+    page = market.ask("GET", f"{REVIEWS}/changes?after=4:1")
+    assert [json.loads(line)["key"] for line in page.text.splitlines()] == [max(keys[:2])]
+    listed = market.ask("GET", REVIEWS).json()["data"]
+    assert [record["_key"] for record in listed] == [keys[2]]
+
+
+def test_who_follows_begins_anew_when_a_record_was_erased(market, database):
+    place = market.place(1).json()["data"]["_key"]
+    done = market.ask("POST", REVIEWS, REVIEW | {"place": place}, who=2).json()
+    with closing(Store(Settings({"CATCHMENT_DATA": (str(database.parent), "test")}), [app])) as store:
+        assert store.erasure(COLLECTIONS["reviews"], app, [done["data"]["_key"]]).run(NOW).done
+    answer = market.ask("GET", f"{REVIEWS}/changes?after={done['meta']['revision']}")
+    assert (answer.status_code, answer.json()["type"]) == (410, "/problems/history-gone")
+    newest = market.ask("GET", REVIEWS).json()["meta"]["revision"]
+    assert market.ask("GET", f"{REVIEWS}/changes?after={newest}").text == ""
