@@ -16,7 +16,7 @@ SMALL = {
     "bugs": ["--only", "an attempt ends twice"],
     "writes": ["--operations", "300", "--kills", "1", *SEED],
     "corpora": ["--requests", "1500", *SEED],
-    "histories": ["--histories", "4", "--steps", "8", *SEED],
+    "histories": ["--histories", "3", "--steps", "8", *SEED],
     "kills": ["--kills", "8", "--real", "2", *SEED],
 }
 
@@ -25,7 +25,7 @@ SMALL = {
 def test_a_small_hunt_finds_nothing(path):
     """Advisory A2, A7: hostile texts in every input. Acceptance 11 of `providers`: eight people and one `kill -9`."""
     done = subprocess.run(
-        [sys.executable, path, *SMALL[path.stem]], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, path, *SMALL[path.stem]], capture_output=True, text=True, timeout=120, check=False
     )
     print(done.stdout, done.stderr)  # a hunt that fails shows its seed
     assert done.returncode == 0
