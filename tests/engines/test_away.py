@@ -82,13 +82,13 @@ def test_who_collects_goes_on_when_it_is_back(own_cluster, here, when):
     assert contradictions(here) == []
 
 
-def test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it(here):
+def test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it(here, refusing):
     """The commit's reply never comes: what was told as not done is not done, and doing it again doubles nothing."""
     here.collect(("a", 1), ("b", 1))
     lease = here.claim()
     page = here.answer(lease, ("a", 2), ("b", 2))
     (session,) = here.rows("SELECT pg_backend_pid()")[0]
-    end = here.refuse("BEFORE UPDATE", "shop_things", f"pg_terminate_backend(CAST({session} AS int))")
+    end = refusing(here.store._derived, "BEFORE UPDATE", "shop_things", f"pg_terminate_backend(CAST({session} AS int))")
     with pytest.raises(StoreUnavailable):
         here.merge(lease, page)
     end()

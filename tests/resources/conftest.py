@@ -1,6 +1,5 @@
-import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,35 +15,42 @@ from people import NOW, Market, writer_of_all
 from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Connection, Database, database_of
 from catchment.store.store import prepare
 from catchment.store.writes import Writer
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "catchment.sqlite"
-    prepare(File(path), [app])
-    return path
+def settings(new_database: Callable[..., str], tmp_path: Path) -> Settings:
+    """Those of a service on an empty database."""
+    url = new_database("market", lambda database: prepare(database, [app]))
+    values = {"CATCHMENT_DATA": str(tmp_path), "CATCHMENT_DATABASE": url}
+    return Settings().with_values("test", values | {"CATCHMENT_LIMIT_WRITES": "off", "CATCHMENT_LIMIT_KEY": "off"})
 
 
 @pytest.fixture
-def sql(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+def database(settings: Settings) -> Database:
+    found = database_of(settings.database)
+    prepare(found, [app])
+    return found
+
+
+@pytest.fixture
+def sql(database: Database) -> Iterator[Connection]:
+    with closing(database.open()) as connection:
         yield connection
 
 
 @pytest.fixture
-def writer(database: Path) -> Iterator[Writer]:
+def writer(database: Database) -> Iterator[Writer]:
     made = writer_of_all(database)
     yield made
     made.close()
 
 
 @pytest.fixture
-def market(database: Path) -> Iterator[Market]:
-    values = {"CATCHMENT_DATA": str(database.parent), "CATCHMENT_LIMIT_WRITES": "off", "CATCHMENT_LIMIT_KEY": "off"}
+def market(database: Database, settings: Settings) -> Iterator[Market]:
     clock = FakeClock(NOW)
-    front = build([app], Settings().with_values("test", values), clock)
+    front = build([app], settings, clock)
     yield Market(front, database, clock)
     front.close()

@@ -1,12 +1,10 @@
 """People who write, over HTTP and right at the writer."""
 
 import json
-import sqlite3
 import uuid
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +14,7 @@ from market import app
 from catchment.clock import FakeClock, SystemClock
 from catchment.principal import Principal
 from catchment.serve.front import Front
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Database
 from catchment.store.keys import create
 from catchment.store.tables import OWN, collections_of
 from catchment.store.writes import Write, Writer
@@ -36,8 +34,8 @@ def somebody(number: int, *scopes: str) -> Principal:
     return Principal(user(number), scopes=frozenset(scopes or ("write",)), via="key")
 
 
-def writer_of_all(database: Path, **options: Any) -> Writer:
-    return Writer(File(database), list(COLLECTIONS.values()), options.pop("clock", SystemClock()), **options)
+def writer_of_all(database: Database, **options: Any) -> Writer:
+    return Writer(database, list(COLLECTIONS.values()), options.pop("clock", SystemClock()), **options)
 
 
 def creation(name: str, members: dict[str, Any], number: int = 1, **options: Any) -> Write:
@@ -63,12 +61,12 @@ def deletion(name: str, key: str, number: int = 1, **options: Any) -> Write:
     return Write(collection=COLLECTIONS[name], action="delete", principal=somebody(number), key=key, **options)
 
 
-def collect_bar(database: Path, symbol: str = "IBM", day: str = "2026-01-02") -> None:
+def collect_bar(database: Database, symbol: str = "IBM", day: str = "2026-01-02") -> None:
     """A bar as a collector would leave it."""
     key = f"{symbol},{day}"
     own = (key, "", b"", b"", 1, "2026-01-03T00:00:00.000000Z", 1, 0, 0)
     doc = json.dumps({"_key": key, "symbol": symbol, "date": day, "close": "1.5"})
-    with closing(sqlite3.connect(database)) as sql, sql:
+    with closing(database.open()) as sql:
         names = ", ".join((*OWN, "symbol", "date", "close", "_doc"))
         marks = ", ".join("?" * (len(OWN) + 4))
         sql.execute(f"INSERT INTO market_bars ({names}) VALUES ({marks})", (*own, symbol, day, "p500115", doc))
@@ -79,13 +77,13 @@ class Market:
     """The service in this process, and its people: `write` by default."""
 
     front: Front
-    database: Path
+    database: Database
     clock: FakeClock
     keys: dict[tuple[int, tuple[str, ...]], str] = field(default_factory=dict)
 
     def key(self, number: int, *scopes: str) -> str:
         if (number, scopes) not in self.keys:
-            self.keys[number, scopes] = create(File(self.database), "test", user(number), set(scopes), NOW)[0]
+            self.keys[number, scopes] = create(self.database, "test", user(number), set(scopes), NOW)[0]
         return self.keys[number, scopes]
 
     def ask(

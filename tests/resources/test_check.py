@@ -5,7 +5,6 @@ from market import app
 from people import PLACE, creation, deletion, patching
 
 from catchment.store.check import check
-from catchment.store.engines.sqlite import File
 from catchment.store.tables import collections_of
 
 
@@ -18,7 +17,7 @@ def wrong(database, writer):
     for number in (4, 5):
         writer.submit(creation("reviews", {"place": keys[0], "skill": None, "rating": 4}, number)).result()
     return lambda: [
-        (item.rule, text) for item in check(File(database), collections_of(app)) for text in item.shown if item.wrong
+        (item.rule, text) for item in check(database, collections_of(app)) for text in item.shown if item.wrong
     ]
 
 

@@ -6,9 +6,7 @@ import pytest
 from market import app
 from people import COLLECTIONS, NOW, PLACE, creation, deletion, patching
 
-from catchment.settings import Settings
 from catchment.store.check import check
-from catchment.store.engines.sqlite import File
 from catchment.store.rollups import kept, recomputed
 from catchment.store.store import Store
 from catchment.store.tables import collections_of
@@ -16,19 +14,23 @@ from catchment.store.writes import Once
 
 TEXT = "a-text-that-nobody-else-writes"
 
+pytestmark = pytest.mark.sqlite  # what its file holds
+
 
 @pytest.fixture
-def store(database):
-    with closing(Store(Settings({"CATCHMENT_DATA": (str(database.parent), "test")}), [app])) as opened:
+def store(database, settings):
+    with closing(Store(settings, [app])) as opened:
         yield opened
 
 
 def holding(database) -> list[str]:
-    return [path.name for path in database.parent.rglob("*") if path.is_file() and TEXT.encode() in path.read_bytes()]
+    return [
+        path.name for path in database.path.parent.rglob("*") if path.is_file() and TEXT.encode() in path.read_bytes()
+    ]
 
 
 def clean(database) -> list[str]:
-    return [text for rule in check(File(database), collections_of(app)) for text in rule.shown]
+    return [text for rule in check(database, collections_of(app)) for text in rule.shown]
 
 
 def test_a_review_goes_with_its_versions_sums_and_remembered_answer(database, writer, sql, store):

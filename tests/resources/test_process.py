@@ -19,6 +19,7 @@ from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.rollups import kept, recomputed
 
+pytestmark = pytest.mark.sqlite  # killed as a process, whose file is whole
 HERE = Path(__file__).parent
 CLIENTS = 8
 
@@ -26,13 +27,16 @@ CLIENTS = 8
 class Server:
     """`catchment serve` in processes of its own."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: File) -> None:
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         unlimited = {"CATCHMENT_LIMIT_WRITES": "off", "CATCHMENT_LIMIT_KEY": "off"}
         environment = (
-            os.environ | unlimited | {"CATCHMENT_DATA": str(database.parent), "CATCHMENT_PORT": str(self.port)}
+            os.environ
+            | unlimited
+            | {"CATCHMENT_DATA": str(database.path.parent), "CATCHMENT_DATABASE": f"sqlite:///{database.path}"}
+            | {"CATCHMENT_PORT": str(self.port)}
         )
         self._process = subprocess.Popen(
             [sys.executable, "-m", "catchment", "serve", "market:app"],
@@ -68,9 +72,9 @@ def server(database):
 class Client:
     """One person with one connection; `done` are the answers that came."""
 
-    def __init__(self, server: Server, database: Path, number: int) -> None:
+    def __init__(self, server: Server, database: File, number: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
-        key = create(File(database), "test", user(number), {"write"}, NOW)[0]
+        key = create(database, "test", user(number), {"write"}, NOW)[0]
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self.done: list[tuple[int, dict]] = []
 
@@ -94,7 +98,7 @@ def together(clients, work):
 
 
 def check_sums(database):
-    with closing(sqlite3.connect(database)) as sql:
+    with closing(sqlite3.connect(database.path)) as sql:
         assert sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         for number in range(3):
             collection = COLLECTIONS["reviews"]
@@ -121,7 +125,7 @@ def test_killed_at_any_moment_it_has_all_that_it_acknowledged(server, database):
     for client in clients:
         client.close()
     assert len(acknowledged) >= 200
-    with closing(sqlite3.connect(database)) as sql:
+    with closing(sqlite3.connect(database.path)) as sql:
         stored = {key for (key,) in sql.execute("SELECT _key FROM market_places")}
         elements = {key for (key,) in sql.execute("SELECT DISTINCT _key FROM market_places__skills")}
         revision = sql.execute("SELECT revision FROM _collection WHERE name = 'market/places'").fetchone()[0]
@@ -155,6 +159,6 @@ def test_eight_clients_at_once_leave_every_sum_right(server, database):
         client.close()
     assert server.stop() == 0
     check_sums(database)
-    with closing(sqlite3.connect(database)) as sql:
+    with closing(sqlite3.connect(database.path)) as sql:
         stored = sql.execute("SELECT count(*) FROM market_reviews").fetchone()[0]
     assert listed["meta"]["count"] == stored > 0

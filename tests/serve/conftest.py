@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tes
 
 from asgi_client import Client
 from demo_feeds import BARS, NOTES, app
-from filled_store import NOW, FilledStore
+from filled_store import NOW, FilledStore, make_tables
 
 from catchment.clock import FakeClock
 from catchment.serve.app import build
@@ -18,7 +18,7 @@ from catchment.store.reader import Reader
 
 @pytest.fixture
 def store(new_database: Callable[..., str], tmp_path: Path):
-    fixture = FilledStore(new_database(), tmp_path)
+    fixture = FilledStore(new_database("bars", make_tables), tmp_path)
     yield fixture
     fixture.close()
 

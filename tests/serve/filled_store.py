@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from demo_feeds import BARS, NOTES, Bar
 
 from catchment.feed import CONTENT
 from catchment.record import Record, stored_values, to_stored
-from catchment.store.engines import database_of
+from catchment.store.engines import Database, database_of
 from catchment.store.schema import LEDGER
 from catchment.store.tables import OWN, Collection, current_table, version_table
 
@@ -27,6 +28,12 @@ def tables(collections: Sequence[Collection] = (BARS, NOTES)) -> list[sa.Table]:
     metadata = sa.MetaData()
     own = [table(item, metadata) for item in collections for table in (current_table, version_table)]
     return [*LEDGER.sorted_tables, *own]
+
+
+def make_tables(database: Database, collections: Sequence[Collection] = (BARS, NOTES)) -> None:
+    """Has a database have them."""
+    with closing(database.open()) as sql:
+        sql.create(tables(collections))
 
 
 class FilledStore:

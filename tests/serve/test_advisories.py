@@ -6,6 +6,8 @@ import pytest
 from demo_feeds import BARS
 from filled_store import bar
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 ELSEWHERE = (
     *("//evil.example", "///evil.example", "/%2F/evil.example", "/%2f%2fevil.example", "/\\evil.example"),
     *("/%5Cevil.example", "/%5c%5cevil.example/", "//evil.example/%2e%2e", "/docs//evil.example", "/docs/"),

@@ -11,6 +11,8 @@ from catchment.serve.freshness import age, due
 from catchment.settings import Settings
 from catchment.store.snapshot import Freshness
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 
 def feed(**options):
     return Feed("bars", Bar, somewhere, request=Get("/"), key=("symbol", "date"), **options)

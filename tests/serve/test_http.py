@@ -14,6 +14,8 @@ from catchment.serve.cache import Answer, Cache
 from catchment.serve.gate import accepts
 from catchment.store.snapshot import State
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 LIST, ITEM = "/v1/demo/bars", "/v1/demo/bars/IBM,2026-01-02"
 
 

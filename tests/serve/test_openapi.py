@@ -9,6 +9,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from catchment.store.query import PARAMETERS, fits, parse
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 
 @pytest.fixture
 def document(client):

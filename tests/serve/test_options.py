@@ -9,6 +9,8 @@ from catchment.app import SHIPPED, load_app
 from catchment.serve.app import build
 from catchment.settings import Settings
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 KEY = "00000000-0000-0000-0000-000000000001"
 
 

@@ -16,6 +16,8 @@ from catchment.errors import UsageError
 from catchment.serve.server import check_port, run
 from catchment.settings import Settings
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 HERE = Path(__file__).parent
 PROGRAM = """
 import sys

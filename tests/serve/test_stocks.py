@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from asgi_client import Client
-from filled_store import FilledStore
+from filled_store import FilledStore, make_tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,8 @@ from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.store.tables import collection_of
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 BARS = collection_of(app, bars)
 SAMPLES = Path(os.environ.get("CATCHMENT_SAMPLES") or Path(__file__).parents[2].parent / "shared" / "samples")
 ROWS, AVERAGES = "/api/financial_data", "/api/statistics"
@@ -27,7 +29,9 @@ YEAR = "start_date=2026-01-01&end_date=2026-12-31"
 
 @pytest.fixture
 def store(new_database, tmp_path):
-    filled = FilledStore(new_database(), tmp_path, [BARS, *(collection_of(app, feed) for feed in (splits, dividends))])
+    every = [BARS, *(collection_of(app, feed) for feed in (splits, dividends))]
+    url = new_database("stocks", lambda database: make_tables(database, every))
+    filled = FilledStore(url, tmp_path, every)
     yield filled
     filled.close()
 

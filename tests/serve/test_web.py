@@ -17,6 +17,8 @@ from catchment.serve.app import build
 from catchment.serve.gate import refusal
 from catchment.web import Request, Response, Store, get, number, parameters, post, problem, respond
 
+pytestmark = pytest.mark.once  # test_same.py asks both engines
+
 
 @get("/own/closes")
 async def closes(request: Request[Any, Any, Any], store: Store) -> Response[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -98,28 +97,8 @@ class Shop:
         """All rows of all tables."""
         return {name: sorted(map(repr, self.rows(f'SELECT * FROM "{name}"'))) for name in self.tables}
 
-    def refuse(self, event: str, table: str, when: str) -> Callable[[], None]:
-        """Has the database refuse, in the words `it is refused`; gives the function that has it end."""
-        sql = self.store._derived
-        if sql.dialect.name == "sqlite":
-            refusal = "SELECT RAISE(ABORT, 'it is refused')"
-            sql.execute(f"CREATE TRIGGER refusing {event} ON {table} WHEN {when} BEGIN {refusal}; END")
-            return lambda: void(sql.execute("DROP TRIGGER refusing"))
-        sql.execute(
-            "CREATE FUNCTION refusing() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'it is refused'; END $$"
-        )
-        sql.execute(
-            f"CREATE TRIGGER refusing {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION refusing()"
-        )
-        return lambda: void(sql.execute("DROP FUNCTION refusing CASCADE"))
-
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.store._derived.execute(sql, values).fetchall()
-
-
-def void(_: object) -> None:
-    """Nothing."""
 
 
 def _thing(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -99,11 +99,11 @@ def test_a_filling_that_is_broken_off_is_finished_by_the_next_one(here):
     assert here.rows(CURRENT) == [("a", 10, 2, "shelf=one"), ("c", 30, 2, "shelf=two")]
 
 
-def test_a_partition_is_filled_whole_or_not_at_all(here):
+def test_a_partition_is_filled_whole_or_not_at_all(here, refusing):
     """The database refuses in the middle of the commit."""
     here.collect(("a", 1), ("b", 1), feed=priced)
     here.collect(("a", 10), ("b", 20))
-    end = here.refuse("BEFORE UPDATE", "shop_priced", "OLD.id = 'b'")
+    end = refusing(here.store._derived, "BEFORE UPDATE", "shop_priced", "OLD.id = 'b'")
     before = here.rows(CURRENT), here.rows("SELECT * FROM _commit"), here.rows("SELECT count(*) FROM _attempt")
     with pytest.raises(Exception, match="it is refused"):
         fill(here)

@@ -462,11 +462,11 @@ def test_a_replay_that_ends_early_leaves_nothing(here, error):
     assert here.rows("SELECT name FROM _meta WHERE name LIKE 'replay%'") == []
 
 
-def test_a_switch_that_fails_leaves_everything_as_it_was(here):
+def test_a_switch_that_fails_leaves_everything_as_it_was(here, refusing):
     a_history(here)
     before = held(here)
     # The tables have their new names by then, and get the old ones back.
-    end = here.refuse("BEFORE UPDATE", "_collection", "OLD.generation <> NEW.generation")
+    end = refusing(here.store._derived, "BEFORE UPDATE", "_collection", "OLD.generation <> NEW.generation")
     with pytest.raises(StoreError, match="it is refused"):
         again(here, things)
     assert held(here) == before

@@ -178,9 +178,9 @@ def test_a_sweep_that_is_broken_off_after_any_step_is_finished_by_the_next(here,
     assert sizes(here)["_attempt"] == 6
 
 
-def test_a_step_that_fails_in_its_middle_has_removed_nothing(here):
+def test_a_step_that_fails_in_its_middle_has_removed_nothing(here, refusing):
     said = days(here, 10)
-    end = here.refuse("AFTER DELETE", "_exchange", "OLD.id = 4")
+    end = refusing(here.store._derived, "AFTER DELETE", "_exchange", "OLD.id = 4")
     with pytest.raises(StoreError, match="it is refused"):
         swept(here, said[5])
     assert sizes(here)["_exchange"] == 10
