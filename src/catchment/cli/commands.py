@@ -157,13 +157,14 @@ def serve(
     port: PortFlag = "",
 ) -> None:
     """Serve what has been collected and written. No upstream is asked."""
+    from .. import explorer
     from ..serve.server import run
     from ..store.engines import database_of
     from ..store.store import prepare
 
     apps, settings = find_apps(targets), read_settings(data, host, port)
     prepare(database_of(settings.database), apps)
-    run([app_of(target) for target in targets], settings, only=only or ())
+    run([app_of(target) for target in targets], settings, only=only or (), pages=explorer.handlers)
 
 
 @commands.command(epilog="[bold]Example[/bold]  catchment status police")

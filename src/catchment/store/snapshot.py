@@ -16,6 +16,8 @@ from ..clock import parse_moment, render_moment
 from ..errors import QueryError, StoreUnavailable
 from ..record import Column, Kind, Stored, from_decimal_key, to_stored
 from ..resource import Resource
+from .attempts import Attempts
+from .budgets import Budgets
 from .changes import Changes
 from .cursors import Position, open_cursor, seal, seal_cursor, unseal
 from .desk import Desk
@@ -149,6 +151,16 @@ class Snapshot:
     def changes(self, collection: Collection) -> Changes:
         """What changed in the collection until this moment."""
         return Changes(self._connection, collection, self.state(collection))
+
+    @property
+    def attempts(self) -> Attempts:
+        """What collecting did, as of this moment."""
+        return Attempts(self._connection)
+
+    @property
+    def budgets(self) -> Budgets:
+        """What is left of the upstreams' budgets, as of this moment."""
+        return Budgets(self._connection)
 
     def _one(self, statement: Statement) -> Any:
         return self._connection.execute(statement.sql, statement.values).fetchone()

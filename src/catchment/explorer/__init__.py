@@ -1,0 +1,15 @@
+"""What people look at in a browser: pages of what is stored, read as the API reads it and with no other rights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["handlers"]
+
+
+def handlers() -> Sequence[Any]:
+    """The routes of the pages, as the framework takes them."""
+    from .pages import HANDLERS
+
+    return HANDLERS

@@ -1,0 +1,202 @@
+"""A record: its fields, every version of it with what changed, and the bytes that a version came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from ..decode import key_reader, raw_rows
+from ..errors import DecodeError, QueryError
+from ..feed import CONTENT, Feed
+from ..partitions import Partition
+from ..record import Column
+from ..serve.collections import read_history, read_source
+from ..serve.data import Data
+from ..store.snapshot import State, Version
+from ..store.tables import Collection
+from .cells import KINDS, LONG, Cell, cell, documents
+from .links import api_of, record_of
+
+__all__ = ["Change", "Entry", "Excerpt", "Sheet", "Source", "excerpt", "sheet"]
+
+SHOWN = 100
+"""Versions that one page tells of."""
+AROUND = 700
+"""Bytes of a body that are shown before and behind the record."""
+SEARCHED = 8 * 2**20
+"""Bytes of a body in which a record is looked for while somebody waits."""
+
+Document = Mapping[str, msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that two versions differ in."""
+
+    field: str
+    before: Cell
+    after: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One version in the timeline. words: what it was besides; changes: from the version before."""
+
+    version: Version
+    href: str
+    words: str
+    changes: Sequence[Change]
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a body with the record in it: before, row, after. cut: there is more before, behind."""
+
+    before: str
+    row: str
+    after: str
+    cut: tuple[bool, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The exchange that brought a version. body: None where its bytes are no longer kept."""
+
+    exchange: Mapping[str, Any]
+    body: Excerpt | None
+    download: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A record's page. fields: name, kind in words, value. version: the one that is shown."""
+
+    collection: Collection
+    key: str
+    state: State
+    version: Version
+    newest: Version
+    fields: Sequence[tuple[str, str, Cell]]
+    timeline: Sequence[Entry]
+    more: int
+    source: Source | None
+    api: str
+
+    @property
+    def present(self) -> bool:
+        """Whether the record is there now."""
+        return self.newest.until is None
+
+
+def sheet(data: Data, collection: Collection, key: str, number: int | None) -> Sheet:
+    """The page of one record, as of one of its versions (None: the newest). QueryError: 404 where there is none."""
+    state, versions = read_history(data, collection, key)
+    version = next((item for item in versions if number in (None, item.version)), None)
+    if version is None:
+        raise QueryError(f"there is no version {number} of this record", kind="not-found", status=404)
+    columns = data.columns(collection)
+    (document,) = documents(version.record)
+    return Sheet(
+        collection,
+        key,
+        state,
+        version,
+        versions[0],
+        [(column.name, KINDS[column.kind], cell(column, document.get(column.name), limit=LONG)) for column in columns],
+        _timeline(collection, key, columns, versions, version),
+        max(0, len(versions) - SHOWN),
+        None if collection.written else _source(data, collection, key, version),
+        f"{api_of(collection.name)}/{key}",
+    )
+
+
+# -- the timeline --------------------------------------------------------------------------------------------------
+
+
+def _timeline(
+    collection: Collection, key: str, columns: Sequence[Column], versions: Sequence[Version], shown: Version
+) -> list[Entry]:
+    older: list[Version | None] = [*versions[1:], None]
+    found = []
+    for version, before in islice(zip(versions, older, strict=True), SHOWN):
+        href = record_of(collection.name, key) + f"?version={version.version}"
+        changes = _changes(columns, before, version) if before else []
+        found.append(Entry(version, href, _words(version, before), changes, shown=version is shown))
+    return found
+
+
+def _words(version: Version, before: Version | None) -> str:
+    if before is None:
+        return "first seen" if version.version == 1 else "what was before is no longer kept"
+    return "came back" if before.gone else ""
+
+
+def _changes(columns: Sequence[Column], before: Version, after: Version) -> list[Change]:
+    (old,), (new,) = documents(before.record), documents(after.record)
+    return [
+        Change(column.name, cell(column, old.get(column.name)), cell(column, new.get(column.name)))
+        for column in columns
+        if _member(old, column) != _member(new, column)
+    ]
+
+
+def _member(document: Document, column: Column) -> bytes:
+    return bytes(document.get(column.name, b"null"))
+
+
+# -- the source ----------------------------------------------------------------------------------------------------
+
+
+def _source(data: Data, collection: Collection, key: str, version: Version) -> Source | None:
+    try:
+        _, exchange = read_source(data, collection, key, version.version)
+    except QueryError:  # a version outlives the exchange that brought it
+        return None
+    with data.reader.snapshot() as snapshot:
+        body = snapshot.body(exchange["digest"])
+    assert isinstance(collection.feed, Feed)
+    found = excerpt(body, _row(collection.feed, exchange["partition"], key, body)) if body is not None else None
+    download = f"{api_of(collection.name)}/{key}/source/body?version={version.version}"
+    return Source(exchange, found, download)
+
+
+def _row(feed: Feed, partition: str, key: str, body: bytes) -> bytes:
+    """The bytes in a body that are the record of that key; b"" where they cannot be told."""
+    if len(body) > SEARCHED:
+        return b""
+    content, _, place = key.rpartition("-")
+    wanted, number = (content, int(place)) if feed.key is CONTENT else (key, 1)
+    try:
+        unit = _unit(partition)
+        key_of = key_reader(feed, unit)
+        same = (row for row in raw_rows(feed, unit, body) if key_of(row) == wanted)
+        return bytes(next(islice(same, number - 1, None), b""))
+    except DecodeError:
+        return b""
+
+
+def _unit(key: str) -> Partition:
+    """The partition of that key."""
+    pairs = [part.partition("=") for part in key.split(",") if part]
+    return Partition(tuple((name, unquote(value)) for name, _, value in pairs))
+
+
+def excerpt(body: bytes, row: bytes) -> Excerpt:
+    """The row and what stands around it; the beginning of the body where the row is not found in it."""
+    at = body.find(row) if row else -1
+    if at < 0:
+        return Excerpt(_text(body[: 2 * AROUND]), "", "", (False, len(body) > 2 * AROUND))
+    end = at + len(row)
+    start, stop = max(0, at - AROUND), min(len(body), end + AROUND)
+    cut = start > 0, stop < len(body)
+    return Excerpt(_text(body[start:at]), _text(row[:LONG]), _text(body[end:stop]), cut)
+
+
+def _text(part: bytes) -> str:
+    return part.decode(errors="backslashreplace")

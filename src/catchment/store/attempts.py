@@ -1,0 +1,88 @@
+"""What collecting did lately: runs, attempts, and how much changed on which day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..clock import render_moment
+from .engines import Connection, mapped
+
+__all__ = ["Attempt", "Attempts", "Pass"]
+
+_CHANGED = 'sum("new" + changed + back + gone)'
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One ended try at one partition, and what it brought."""
+
+    partition: str
+    ended_at: str
+    verdict: str
+    reason: str
+    received: int
+    new: int
+    changed: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run that asked for something. ended_at: None while it goes on, or where its process died."""
+
+    id: int
+    app: str
+    started_at: str
+    ended_at: str | None
+    attempts: int
+    good: int
+    requests: int
+    changed: int
+
+
+class Attempts:
+    """Questions about collecting, on one connection. names: of collections, as `stocks/bars`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def per_day(self, names: Sequence[str], since: datetime) -> dict[str, dict[str, int]]:
+        """Collection -> day (UTC) -> how many records were new, changed, gone or back, from then on."""
+        sql = (
+            f"SELECT feed, substr(ended_at, 1, 10), {_CHANGED} FROM _attempt"  # noqa: S608 (marks, own words)
+            f" WHERE ended_at >= ? AND feed IN ({_marks(names)}) GROUP BY 1, 2"
+        )
+        found: dict[str, dict[str, int]] = {name: {} for name in names}
+        with mapped():
+            for feed, day, count in self._connection.execute(sql, (render_moment(since), *names)).fetchall():
+                found[feed][day] = int(count)
+        return found
+
+    def since(self, name: str, moment: datetime) -> list[Attempt]:
+        """The attempts at one collection's partitions that ended since then, oldest first."""
+        sql = (
+            'SELECT "partition", ended_at, verdict, reason, received, "new", changed, rejected FROM _attempt'
+            " WHERE feed = ? AND ended_at >= ? AND verdict IS NOT NULL ORDER BY id"
+        )
+        with mapped():
+            rows = self._connection.execute(sql, (name, render_moment(moment))).fetchall()
+        return [Attempt(*row) for row in rows]
+
+    def runs(self, apps: Sequence[str], limit: int = 20) -> list[Pass]:
+        """The last runs of these apps that asked for something, newest first."""
+        sql = (
+            "SELECT r.id, r.app, r.started_at, r.ended_at, count(*),"  # noqa: S608 (marks, own words)
+            " count(*) FILTER (WHERE a.verdict IN ('complete', 'unchanged')), sum(a.requests),"
+            ' sum(a."new" + a.changed + a.back + a.gone)'
+            f" FROM _run r JOIN _attempt a ON a.run = r.id WHERE r.app IN ({_marks(apps)})"
+            " GROUP BY r.id, r.app, r.started_at, r.ended_at ORDER BY r.id DESC LIMIT ?"
+        )
+        with mapped():
+            rows = self._connection.execute(sql, (*apps, limit)).fetchall()
+        return [Pass(*row) for row in rows]
+
+
+def _marks(names: Sequence[str]) -> str:
+    return ", ".join("?" * len(names))
