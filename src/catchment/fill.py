@@ -70,7 +70,7 @@ class Filler:
         return from_document(self.feed.record)
 
     def __call__(self, record: Any, before: Any) -> Any:
-        """The record with its fields filled. before: the one stored under its key, or None.
+        """The record with its fields filled. before: the one stored under its key, by now or until it went; or None.
 
         DecodeError where the feed's rule gives something else.
         """
@@ -110,7 +110,7 @@ class Filler:
         if len(found.slots) >= stage.room.few:
             filled.slots = stage.room.spilled(filled.slots)
         for some in batches(found.slots):
-            stored = {key: self.read(doc) for key, doc in records.documents(some)}
+            stored = {key: self.read(doc) for key, doc in records.last_documents(some).items()}
             waiting = stage.read([found.slots[key] for key in some])
             for key, (entry, origin) in zip(some, waiting, strict=True):
                 record = self(self.read(entry.doc), stored.get(key))

@@ -196,6 +196,22 @@ def test_an_address_that_moves_takes_no_old_incident_with_it(tmp_path):
         assert version == (1,)
 
 
+def test_an_incident_that_comes_back_is_still_whose_it_was(tmp_path):
+    """Acceptance 14, of one that an answer has left out meanwhile, while its address moved."""
+    with reporting(tmp_path) as reported:
+        reported.serve(MAP, {HERS: 904})
+        reported.serve(PROBING, results(probe(HERS, 10), probe(HIS, 5)))
+        reported.poll(0)
+        reported.serve(MAP, {HERS: 97})
+        reported.serve(PROBING, results(probe(HIS, 5)))
+        assert reported.poll().complete
+        assert whose(reported) == {HIS: None}
+        reported.serve(PROBING, results(probe(HERS, 10), probe(HIS, 5)))
+        summary = reported.poll()
+        assert by_partition(summary, FEED)["type=probing"].counts.back == 1
+        assert whose(reported) == {HERS: 904, HIS: None}
+
+
 def test_another_map_altogether_changes_nobody_who_was_found(tmp_path):
     with reporting(tmp_path, switches={"mode": "stable"}) as reported:
         reported.poll(0)

@@ -114,6 +114,12 @@ class Statements:
         marks = ", ".join("?" * number)
         return f'SELECT _key, _doc FROM "{self.table}" WHERE _key IN ({marks})'  # noqa: S608
 
+    def last_documents(self, number: int) -> str:
+        """Of keys that may be stored no more: of those, the version that held last."""
+        marks = ", ".join("?" * number)
+        last = f'SELECT max(_version) FROM "{self.versions}" WHERE _key = v._key'  # noqa: S608
+        return f'SELECT _key, _doc FROM "{self.versions}" v WHERE _key IN ({marks}) AND _version = ({last})'  # noqa: S608
+
     def last_versions(self, number: int) -> str:
         marks = ", ".join("?" * number)
         return (
@@ -225,6 +231,15 @@ class Records:
         """Key and JSON of those of at most `LOOKUP` keys that are stored."""
         with mapped():
             return self._connection.execute(self._sql.documents(len(keys)), keys).fetchall()
+
+    def last_documents(self, keys: Sequence[str]) -> dict[str, str]:
+        """Key -> JSON of those of at most `LOOKUP` keys that were ever stored: as it is, or as it was when it went."""
+        found = dict(self.documents(keys))
+        gone = [key for key in keys if key not in found]
+        with mapped():
+            if gone and self._connection.execute(self._sql.any_version).fetchone():
+                found |= self._connection.execute(self._sql.last_documents(len(gone)), gone).fetchall()
+        return found
 
     def doubt(
         self,
