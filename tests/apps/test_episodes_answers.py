@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from television import FIRST, NOW, WEEK, person, television
 
 from catchment.clock import render_moment
+from catchment.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -411,6 +412,15 @@ def test_comments_are_open_where_the_operator_says_so(tmp_path):
         assert status(closed.ask("PATCH", place, {"text": "x"})) == 401
         assert status(closed.ask("PATCH", place, {"text": "x"}, "anna")) == 403
         assert closed.ask("DELETE", place, None, "moderator").status_code == 204
+
+
+def test_a_word_about_open_comments_that_says_nothing_is_told_at_the_start(tmp_path):
+    with television(tmp_path, EPISODES_OPEN_COMMENTS="yes") as tv:
+        with pytest.raises(UsageError, match="EPISODES_OPEN_COMMENTS=yes is neither true nor false"):
+            _ = tv.front
+        with pytest.raises(UsageError, match="EPISODES_OPEN_COMMENTS"):
+            tv.collect()
+        assert tv.requests == []
 
 
 # -- the description ------------------------------------------------------------------------------------------------

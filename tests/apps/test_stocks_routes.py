@@ -1,5 +1,6 @@
 """What the stocks app's own routes say of what was collected: coverage, adjusted prices, the newest bar."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -183,6 +184,38 @@ def test_dividends_are_taken_off_what_was_before_them(tmp_path):
         )
         assert Decimal(whole[0]["close_price"]) < Decimal(split[0]["close_price"]) < Decimal(raw[0]["close_price"])
         assert whole[-1] == raw[-1]
+
+
+def test_an_event_that_is_declared_for_later_changes_no_price_yet(tmp_path):
+    settings = {"STOCK_SYMBOLS": "IBM", "STOCK_SPLITS": "yes", "STOCK_DIVIDENDS": "yes"}
+    later = {
+        "SPLITS": {"effective_date": "2026-02-02", "split_factor": "2.0000"},
+        "DIVIDENDS": {"ex_dividend_date": "2026-02-03", "amount": "10.00"},
+    }
+    with collecting("stocks", tmp_path, now=NOW, **settings) as stocks:
+        stocks.control.faults(
+            *(
+                {"query": {"function": name}, "fault": "status", "status": 200, "body": json.dumps(body)}
+                for name, body in ((name, {"symbol": "IBM", "data": [row]}) for name, row in later.items())
+            )
+        )
+        assert stocks.run().complete
+        assert stocks.sql("SELECT date FROM stocks_splits UNION ALL SELECT date FROM stocks_dividends") == [
+            ("2026-02-02",),
+            ("2026-02-03",),
+        ]
+
+        def rows(way: str, **query: object) -> list[dict]:
+            return get(stocks, ROWS, symbol="IBM", limit=100, adjust=way, **query).json()["data"]
+
+        raw = rows("none")
+        assert rows("splits") == rows("all") == raw
+        assert len(raw) == 30
+        stocks.clock.advance(timedelta(days=4))  # the days have come
+        stocks.run()
+        assert Decimal(rows("all")[0]["close_price"]) < Decimal(rows("splits")[0]["close_price"])
+        assert Decimal(rows("splits")[0]["close_price"]) * 2 == Decimal(raw[0]["close_price"])
+        assert rows("all", as_of=1) == raw
 
 
 def test_adjustments_by_hand():

@@ -51,9 +51,12 @@ def build(
 
     Raises:
         DeclarationError: two routes of one path.
+        UsageError: a setting of an app that people write in cannot be what it is.
     """
     database, known = database_of(settings.database), [item for app in apps for item in collections_of(app)]
     if writable := [app for app in apps if app.resources]:
+        for setting in (setting for app in writable for setting in app.settings):
+            setting.text(settings)  # what cannot be is said before anybody writes
         prepare(database, writable)
     reader, writer = Reader.of(settings, known), Writer(database, known, clock, settings, batch=writes_together)
 

@@ -12,7 +12,14 @@ __all__ = ["LONGEST", "MAX_BODY", "OPEN", "Comment", "check_comment", "may_comme
 LONGEST = 5_000
 MAX_BODY = 64 * 2**10
 
-OPEN = Setting("EPISODES_OPEN_COMMENTS", "false")
+
+def _true_or_false(text: str) -> str:
+    if text not in ("true", "false"):
+        raise ValueError("is neither true nor false")
+    return text
+
+
+OPEN = Setting("EPISODES_OPEN_COMMENTS", "false", form=_true_or_false)
 """Whether anybody may write, without a key, as in the service that this one replaces."""
 
 

@@ -131,8 +131,12 @@ def _adjust(bars: Sequence[Mapping[str, Any]], asked: Asked, now: View) -> list[
 
 
 def _adjustments(symbol: str, asked: Asked, now: View) -> Adjustments:
+    """What the symbol's bars are multiplied by. An event after its newest bar is declared and has not happened yet."""
+    newest = _newest(now, {symbol}, asked.as_of)[symbol]
+
     def rows(name: str, *columns: str, as_of: AsOf | None) -> list[tuple[Any, ...]]:
-        found = now.rows(name, [("symbol", "eq", symbol)], columns=columns, sort=["date"], as_of=as_of)
+        happened = [("symbol", "eq", symbol), ("date", "lte", newest)]
+        found = now.rows(name, happened, columns=columns, sort=["date"], as_of=as_of)
         return [tuple(row[column] for column in columns) for row in found]
 
     then = now.beside("bars", asked.as_of)
