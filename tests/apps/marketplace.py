@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from asgi_client import transport
 from jsonschema import Draft202012Validator
 
 from catchment.app import load_app
@@ -74,8 +75,8 @@ class Marketplace:
         given |= {"user-id": user(who)} if who else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        transport = httpx.ASGITransport(self.front, client=(peer, 5000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        way = transport(self.front, peer)
+        async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
             answer = await client.request(method, _url(path), content=content, headers=given)
         assert not (wrong := undescribed(answer, content, self.only)), (method, path, answer.status_code, wrong)
         return answer

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from asgi_client import transport
 from collecting import Collecting, collecting
 
 from catchment.serve.app import build
@@ -31,8 +32,8 @@ class Reporting:
 
     def get(self, url: str = "/incidents", **options: Any) -> httpx.Response:
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.server, client=("127.0.0.1", 5000))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            way = transport(self.server, "127.0.0.1")
+            async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
                 return await client.request(options.pop("method", "GET"), url, **options)
 
         return asyncio.run(send())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from asgi_client import transport
 from collecting import Collecting, collecting
 
 from catchment.runs import Summary
@@ -61,8 +62,8 @@ class Television:
 
         async def send() -> httpx.Response:
             # From elsewhere: on the machine itself more is let be.
-            transport = httpx.ASGITransport(self.front, client=("192.0.2.7", 5000))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            way = transport(self.front, "192.0.2.7")
+            async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
                 return await client.request(method, path, content=content, headers=given)
 
         return asyncio.run(send())

@@ -20,6 +20,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "resources"))
 
 import market
+from asgi_client import transport
 from many_people import GATEWAY, NOW, OUTSIDE
 from matrix_policy import ABSENT, BAD, OPTIONS, PEOPLE, POLICY
 from people import PLACE, somebody, user
@@ -158,8 +159,8 @@ class World:
 
     async def ask(self, who: str, method: str, url: str, body: object = None, **given: str) -> httpx.Response:
         peer, headers = self.people[who]
-        transport = httpx.ASGITransport(self.front, client=(peer, 5000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        way = transport(self.front, peer)
+        async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
             sent = headers | {"if-match": "*", "content-type": "application/json"} | given
             content = None if body is None else json.dumps(body).encode()
             return await client.request(method, url, content=content, headers=sent)

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import httpx
 import pytest
+from asgi_client import transport
 from litestar import put
 from market import app
 from people import NOTES, NOW, OUTSIDE, PLACE, PLACES, REVIEWS, collect_bar, user
@@ -286,9 +287,9 @@ def test_a_body_without_length_is_read_no_further_than_its_bound(market):
             yield b" " * 1024
 
     async def post():
-        transport = httpx.ASGITransport(market.front, client=(OUTSIDE, 5000))
+        way = transport(market.front, OUTSIDE)
         headers = {"authorization": f"Bearer {market.key(1, 'write')}", "content-type": "application/json"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
             return await client.post(REVIEWS, content=pieces(), headers=headers)
 
     assert asyncio.run(post()).status_code == 413
@@ -346,8 +347,8 @@ def test_of_two_puts_with_one_version_one_is_done(market):
     headers = {"authorization": f"Bearer {market.key(1, 'write')}", "if-match": made.headers["etag"]}
 
     async def both():
-        transport = httpx.ASGITransport(market.front, client=(OUTSIDE, 5000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        way = transport(market.front, OUTSIDE)
+        async with httpx.AsyncClient(transport=way, base_url="http://localhost", headers=headers) as client:
             puts = (client.put(made.headers["location"], json=PLACE | {"cost": cost}) for cost in (1, 2))
             return await asyncio.gather(*puts)
 

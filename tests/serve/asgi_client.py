@@ -5,6 +5,15 @@ import asyncio
 import httpx
 
 
+def transport(app, peer: str) -> httpx.ASGITransport:
+    """The way to the application, which finds in a request what a server puts there: `state` too, shared by copies."""
+
+    async def served(scope, receive, send) -> None:
+        await app({**scope, "state": {}}, receive, send)
+
+    return httpx.ASGITransport(served, client=(peer, 5000))
+
+
 class Client:
     """Requests to an ASGI application, one event loop each."""
 
@@ -13,8 +22,8 @@ class Client:
 
     def request(self, method: str, url: str, **options) -> httpx.Response:
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, client=(self._peer, 5000))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            way = transport(self._app, self._peer)
+            async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
                 return await client.request(method, url, **options)
 
         return asyncio.run(send())

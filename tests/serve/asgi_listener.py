@@ -89,6 +89,7 @@ async def listening(app, url: str, *, headers=None, takes=10_000, accept="text/e
         "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         "client": ("127.0.0.1", 5000),
         "server": ("localhost", 80),
+        "state": {},
     }
     listener = Listener(takes)
     task = asyncio.create_task(app(scope, listener.receive, listener.send))

@@ -325,7 +325,9 @@ class Front:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         # A key may hold an encoded slash: below these the path stays as it was sent.
         inner_path = path if path.startswith(_KEYED) else scope["path"]
-        inner = {**scope, "method": method, "path": inner_path, DATA: data}
+        # The framework notes in the server's `state` that it began to answer: asked twice, it would not begin again.
+        own = dict(scope.get("state") or {})
+        inner = {**scope, "method": method, "path": inner_path, "state": own, DATA: data}
         await self._app(inner, receive, caught)
         scope[_TOLD].route = inner.get("path_template") or ""
         return caught
