@@ -159,6 +159,9 @@ class Watched:
         self.steps.update(step for *_, step in plan if "providers_" in step)
         return self.view.select(statement)
 
+    def prepared(self, statement: Any) -> Callable[..., list[Any]]:
+        return lambda **values: self.select(statement.params(values))
+
 
 def wanted(kind: str, said: Any) -> Asked:
     """What a request asks for whose body says that."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from marketplace import NOW
-from sqlalchemy.dialects import sqlite
 
 from catchment.apps.providers import app
 from catchment.apps.providers.standin import Extent, fill
@@ -16,7 +15,8 @@ from catchment.clock import FakeClock
 from catchment.principal import ANONYMOUS
 from catchment.serve.data import Data
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
+from catchment.store.engines.sqlite import Connection, File
+from catchment.store.questions import prepared
 from catchment.store.reader import Reader
 from catchment.store.tables import collections_of
 
@@ -26,17 +26,10 @@ LARGE = ("providers_providers", "providers_reviews")
 
 @dataclass
 class Watched:
-    """A view that notes every question."""
+    """A view that notes every question. asked: its SQL -> values that it was asked with."""
 
     view: Any
-    asked: list[Any] = field(default_factory=list)
-
-    @property
-    def statements(self):
-        """The questions as SQL with their values in it, each shape once."""
-        shapes = {str(question): question for question in self.asked}
-        how = {"dialect": sqlite.dialect(), "compile_kwargs": {"literal_binds": True}}
-        return [str(question.compile(**how)) for question in shapes.values()]
+    asked: dict[str, Any] = field(default_factory=dict)
 
     def tables(self, name):
         return self.view.tables(name)
@@ -45,8 +38,16 @@ class Watched:
         return self.view.state(name)
 
     def select(self, statement):
-        self.asked.append(statement)
-        return self.view.select(statement)
+        return self.prepared(statement)()
+
+    def prepared(self, statement):
+        question, ask = prepared(statement, Connection.dialect), self.view.prepared(statement)
+
+        def noted(**values):
+            self.asked[question.sql] = question.with_values(**values).values
+            return ask(**values)
+
+        return noted
 
 
 def load(folder: Path, extent: Extent, clock: FakeClock | None = None) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -232,6 +232,13 @@ class View:
         Values are bound, and the SQL is written once for each shape; the connection cannot write and has a deadline.
         """
         return self._snapshot.select(statement)
+
+    def prepared(self, statement: sa.Select[Any]) -> Callable[..., list[Any]]:
+        """For a SELECT that is asked many times: gives its rows for the values of its `bindparam`s, by their names.
+
+        Only the first time costs the work of writing the SQL.
+        """
+        return self._snapshot.prepared(statement)
 
     def kept(self, name: str) -> Kept | None:
         """What the app's routes go by, and since when; see `Data.keep`."""

@@ -13,7 +13,7 @@ from ..resource import Resource
 from .sql import Statement
 from .tables import Collection, current_table, list_table, rollup_table, version_table
 
-__all__ = ["Tables", "tables", "written"]
+__all__ = ["Question", "Tables", "prepared", "tables", "written"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,27 @@ _SHAPES: dict[Any, Any] = {}
 _MOST_SHAPES = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """SQL that is asked again and again. names: of its marks, in their order; values: of those that are given."""
+
+    sql: str
+    names: tuple[str, ...]
+    values: Mapping[str, Any]
+
+    def with_values(self, **others: Any) -> Statement:
+        """The statement with the values of all its marks."""
+        values = {**self.values, **others}
+        return Statement(self.sql, tuple(values[name] for name in self.names))
+
+
 def written(statement: sa.Select[Any], dialect: sa.Dialect) -> Statement:
-    """The statement in SQL with its values; of one shape the SQL is written once, whatever the values."""
+    """The statement in SQL with its values."""
+    return prepared(statement, dialect).with_values()
+
+
+def prepared(statement: sa.Select[Any], dialect: sa.Dialect) -> Question:
+    """The statement in SQL, its `bindparam`s open; of one shape the SQL is written once, whatever the values."""
     shape = statement._generate_cache_key()
     if shape is None:
         raise StoreError("a question has a part without a shape of its own")
@@ -57,5 +76,6 @@ def written(statement: sa.Select[Any], dialect: sa.Dialect) -> Statement:
         if len(_SHAPES) >= _MOST_SHAPES:
             _SHAPES.clear()
         found = _SHAPES[dialect.name, shape.key] = statement.compile(dialect=dialect, cache_key=shape)
-    values = found.construct_params(extracted_parameters=shape.bindparams)
-    return Statement(str(found), tuple(values[name] for name in found.positiontup or ()))
+    values = found.construct_params(extracted_parameters=shape.bindparams, _check=False)
+    given = {name: value for name, value in values.items() if not found.binds[name].required}
+    return Question(str(found), tuple(found.positiontup or ()), given)

@@ -24,7 +24,7 @@ from .desk import Desk
 from .engines import Connection
 from .kept import Kept, kept
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
-from .questions import written
+from .questions import prepared, written
 from .rollups import group_text
 from .sql import Statement, condition, count_statement, document, order_by, page_statement, rows_from
 from .sums import SUMS, Total
@@ -388,6 +388,11 @@ class Snapshot:
     def select(self, statement: sa.Select[Any]) -> list[Any]:
         """The rows of a SELECT, as tuples of stored values."""
         return self.ask(written(statement, self._connection.dialect))
+
+    def prepared(self, statement: sa.Select[Any]) -> Callable[..., list[Any]]:
+        """Gives the rows of the SELECT for the values of its `bindparam`s, by their names."""
+        question = prepared(statement, self._connection.dialect)
+        return lambda **values: self._all(question.with_values(**values))
 
     def kept(self, app: str, name: str) -> Kept | None:
         """What the app keeps under that name."""

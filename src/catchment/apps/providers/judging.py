@@ -18,6 +18,7 @@ __all__ = [
     "Judged",
     "all_reviews",
     "any_of",
+    "as_text",
     "bayesian",
     "by_day",
     "decayed",
@@ -27,6 +28,7 @@ __all__ = [
     "listed",
     "mean",
     "rated_of",
+    "rows_of",
     "skill_ratings",
     "touched_since",
     "weight",
@@ -65,7 +67,17 @@ def any_of(conditions: Iterable[Expression]) -> Expression:
 
 def listed(values: Sequence[str]) -> sa.Select[Any]:
     """The values as rows: one bound text, however many they are."""
-    return sa.select(sa.func.json_each(msgspec.json.encode(values).decode()).table_valued("value").c["value"])
+    return rows_of(sa.literal(as_text(values)))
+
+
+def rows_of(text: Expression) -> sa.Select[Any]:
+    """The values of such a text as rows."""
+    return sa.select(sa.func.json_each(text).table_valued("value").c["value"])
+
+
+def as_text(values: Sequence[str]) -> str:
+    """The values as the one text that is bound for them."""
+    return msgspec.json.encode(values).decode()
 
 
 def is_one_of(column: Expression, values: Sequence[str]) -> Expression:

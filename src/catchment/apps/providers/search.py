@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,11 @@ __all__ = [
     "by_price",
     "by_rank",
     "count",
-    "find",
+    "finding",
     "free_within",
     "having",
     "how_many",
+    "placed",
     "shown",
 ]
 
@@ -89,6 +90,10 @@ class Order:
         return after([*self.terms, (key, False)], place)
 
 
+Ordering = Callable[[View, sa.CTE], Order]
+"""The order of candidates."""
+
+
 def after(steps: Sequence[tuple[Expression, bool]], place: Sequence[Any]) -> Expression:
     """Whether a row comes after a place by these steps, each with whether it descends."""
     found = []
@@ -103,22 +108,22 @@ def after(steps: Sequence[tuple[Expression, bool]], place: Sequence[Any]) -> Exp
 
 def _candidates(
     view: View, filters: Filters, keys: Any, pinned: int | None, today: int | None, *, tested: bool
-) -> sa.Subquery:
-    """The providers that are meant, with what they are sorted and judged by; who is no longer there has no cost.
+) -> sa.Select[Any]:
+    """The providers that are meant, with what they are judged by; who is no longer there has no cost.
 
     keys: a SELECT of those looked at. tested: they have been found to meet what is kept apart.
     """
     sums = judged(view, filters.skills, pinned, today)
-    named = view.tables("providers").current.alias("named")
-    name_key = sa.select(named.c["name_key"]).where(named.c["_key"] == sums.key).scalar_subquery()
     conditions = [sums.cost.is_not(None), *_conditions(view, filters, sums)]
-    if keys is not None:
-        looked_at = keys.subquery()
-        conditions.append(sums.group.in_(sa.select(group_of(looked_at.c[0]))))
+    if keys is not None:  # what is kept apart is tested first: it needs the key alone, and few meet it
+        key = keys.subquery().c[0]
+        passing = [] if tested else apart(view, filters, key)
+        conditions.append(sums.group.in_(sa.select(group_of(key)).where(*passing)))
+    elif not tested:
+        conditions += apart(view, filters, sums.key)
     return (
         sa.select(
             sums.key.label("key"),
-            name_key.label("name_key"),
             sums.cost.label("cost"),
             sums.number.label("count"),
             sums.hundredths.label("hundredths"),
@@ -126,12 +131,17 @@ def _candidates(
             sums.skill_hundredths.label("skill_hundredths"),
             sums.aged_number.label("aged_number"),
             sums.aged.label("aged"),
-            (how_many(view, filters, sums.key) if filters.skills else sa.literal(0)).label("matched"),
+            _matched(view, filters, sums.key).label("matched"),
         )
         .select_from(sums.source)
-        .where(*conditions, *([] if tested else apart(view, filters, sums.key)))
-        .subquery("candidate")
+        .where(*conditions)
     )
+
+
+def _matched(view: View, filters: Filters, key: Expression) -> Expression:
+    """How many of the skills a candidate has; it is counted only where candidates may differ in it."""
+    wanted = len(filters.skills)
+    return how_many(view, filters, key) if wanted > 1 and filters.skills_mode == "any" else sa.literal(wanted)
 
 
 def how_many(view: View, filters: Filters, key: Expression) -> Expression:
@@ -228,18 +238,20 @@ _OPERATORS = {
 # -- orders ---------------------------------------------------------------------------------------------------------
 
 
-def by_name(candidates: sa.Subquery) -> Order:
+def by_name(view: View, candidates: sa.CTE) -> Order:
     """By name, whatever its case."""
-    return Order(((candidates.c["name_key"], False),))
+    named = view.tables("providers").current.alias("named").c
+    name = sa.select(named["name_key"]).where(named["_key"] == candidates.c["key"]).scalar_subquery()
+    return Order(((name, False),))
 
 
-def by_price(candidates: sa.Subquery) -> Order:
+def by_price(candidates: sa.CTE) -> Order:
     """The dearest first; at one cost the better mean, and who has no reviews last."""
     value = mean(candidates.c["count"], candidates.c["hundredths"])
     return Order(((candidates.c["cost"], True), (value, True)))
 
 
-def by_rank(candidates: sa.Subquery, prior: Prior, score: Score) -> Order:
+def by_rank(candidates: sa.CTE, prior: Prior, score: Score) -> Order:
     """Who has most of the skills, then the best score, then the lowest cost.
 
     The score is that of the reviews of the wanted skills, where there are some.
@@ -257,10 +269,18 @@ def by_rank(candidates: sa.Subquery, prior: Prior, score: Score) -> Order:
 # -- questions ------------------------------------------------------------------------------------------------------
 
 
-def find(  # noqa: PLR0913 (a list, where it goes on, and how it is judged)
+def placed(rows: Iterable[Any]) -> list[Placed]:
+    """The rows of a `finding`."""
+    return [
+        Placed(Rated(number, hundredths), Rated(skill_number, skill_hundredths), matched, (*place, key))
+        for number, hundredths, skill_number, skill_hundredths, matched, key, *place in rows
+    ]
+
+
+def finding(  # noqa: PLR0913 (a list, where it goes on, and how it is judged)
     view: View,
     filters: Filters,
-    order: Callable[[sa.Subquery], Order],
+    order: Ordering,
     *,
     keys: Any,
     limit: int | None = None,
@@ -269,8 +289,8 @@ def find(  # noqa: PLR0913 (a list, where it goes on, and how it is judged)
     pinned: int | None = None,
     today: int | None = None,
     tested: bool = False,
-) -> list[Placed]:
-    """The providers that are meant, among those of the keys, in their order.
+) -> sa.Select[Any]:
+    """The question for the providers that are meant, among those of the keys, in their order.
 
     No provider's document is read for this: there may be many candidates, and few are shown.
 
@@ -280,19 +300,17 @@ def find(  # noqa: PLR0913 (a list, where it goes on, and how it is judged)
         pinned: a revision of the reviews, to judge as of then. today: the number of the day, where reviews age.
         tested: the keys are known to have the skills and the free days.
     """
-    candidates = _candidates(view, filters, keys, pinned, today, tested=tested)
-    key, sorting = candidates.c["key"], order(candidates)
+    # Written down first: else what is told of a candidate is counted again wherever its score or its place is said.
+    candidates = _candidates(view, filters, keys, pinned, today, tested=tested).cte("candidate")
+    candidates = candidates.prefix_with("MATERIALIZED")
+    key, sorting = candidates.c["key"], order(view, candidates)
     names = ("count", "hundredths", "skill_count", "skill_hundredths", "matched", "key")
     question = sa.select(*(candidates.c[name] for name in names), *sorting.columns)
     if after:
         question = question.where(sorting.after(key, after))
     if matched:
         question = question.where(candidates.c["matched"] >= matched)
-    rows = view.select(question.order_by(*sorting.sorting(key)).limit(limit))
-    return [
-        Placed(Rated(number, hundredths), Rated(skill_number, skill_hundredths), matched_now, (*place, key_of))
-        for number, hundredths, skill_number, skill_hundredths, matched_now, key_of, *place in rows
-    ]
+    return question.order_by(*sorting.sorting(key)).limit(limit)
 
 
 def shown(view: View, placed: Sequence[Placed]) -> list[Found]:
@@ -308,6 +326,6 @@ def shown(view: View, placed: Sequence[Placed]) -> list[Found]:
 
 def count(view: View, filters: Filters, keys: Any, cap: int | None) -> int:
     """How many providers are meant. keys: a SELECT of those looked at, None for all; cap: no further than that."""
-    found = sa.select(_candidates(view, filters, keys, None, None, tested=False).c["key"])
+    found = _candidates(view, filters, keys, None, None, tested=False).with_only_columns(sa.literal(1).label("one"))
     rows = found if cap is None else found.limit(cap)
     return int(view.select(sa.select(sa.func.count()).select_from(rows.subquery("found")))[0][0])

@@ -8,8 +8,9 @@ Two lists that are looked up, neither of them rare, may have few in common: they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -18,17 +19,14 @@ from catchment.web import View
 
 from . import search, ways
 from .asking import Filters
-from .judging import listed, touched_since
+from .judging import as_text, rows_of, touched_since
+from .narrowing import narrowest, sizes_of
 from .ranking import Prior, Score
-from .rules import folded
 from .search import Found, Placed
 from .ways import Effort, Rank, Way
 
 __all__ = ["Asked", "count", "page", "together"]
 
-MANY, SOME, CROSSED = 100_000, 500, 4
-"""Further than so many nothing is counted. Of so many it is looked at how many have the other skills too. So many of
-the rarest skills are looked up together: more of them hardly make fewer candidates."""
 ORDINARY = Effort()
 
 
@@ -47,11 +45,11 @@ class Asked:
     after: tuple[Any, ...] = ()
     pinned: int | None = None
 
-    def order(self, candidates: sa.Subquery) -> search.Order:
+    def order(self, view: View, candidates: sa.CTE) -> search.Order:
         """What its candidates are sorted by."""
         if self.rank == "best":
             return search.by_rank(candidates, self.prior, self.score)
-        return search.by_name(candidates) if self.rank == "name" else search.by_price(candidates)
+        return search.by_name(view, candidates) if self.rank == "name" else search.by_price(candidates)
 
     def rank_of(self, place: Sequence[Any]) -> Rank:
         """The place, ascending."""
@@ -81,27 +79,36 @@ def page(view: View, asked: Asked, limit: int, effort: Effort = ORDINARY) -> lis
 
 def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed]:
     found: list[Placed] = []
-    sizes = _sizes(view, asked.filters)
+    sizes = sizes_of(view, asked.filters)
     asked = replace(asked, filters=replace(asked.filters, skills=tuple(sizes)))
     for level in asked.levels:
-        narrow = _narrowest(view, asked.filters, sizes, level, effort.few)
+        there = _at(asked, level)
+        narrow = narrowest(view, there.filters, sizes, level=level, few=effort.few)
         if asked.can_be_walked and (narrow is None or narrow.size > effort.few):
-            more = _walk(view, asked, level, limit - len(found), narrow.size if narrow else None, effort)
+            more = _walk(view, there, level, limit - len(found), narrow.size if narrow else None, effort)
             if more is not None:
                 found += more
                 if len(found) >= limit:
                     break
                 continue
-        found = _find(view, asked, narrow.keys if narrow else None, limit=limit, matched=level)
+        keys, tested = (narrow.keys, narrow.tested) if narrow else (None, False)
+        found = search.placed(view.select(_finding(view, there, keys, limit=limit, matched=level, tested=tested)))
         if len(found) >= limit:
             break
     return found
 
 
-def _find(
+def _at(asked: Asked, level: int) -> Asked:
+    """The same for those with so many of the skills: who has as many as there are has them all."""
+    if level < len(asked.filters.skills):
+        return asked
+    return replace(asked, filters=replace(asked.filters, skills_mode="all"))
+
+
+def _finding(
     view: View, asked: Asked, keys: Any, *, limit: int | None, matched: int, tested: bool = False
-) -> list[Placed]:
-    return search.find(
+) -> sa.Select[Any]:
+    return search.finding(
         view,
         asked.filters,
         asked.order,
@@ -115,113 +122,9 @@ def _find(
     )
 
 
-# -- by what is rare ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Narrow:
-    """Keys among which all candidates are. size: how many at most, or one more than MANY. plain: an index has them."""
-
-    keys: Any
-    size: int
-    plain: bool = True
-
-
-def _sizes(view: View, filters: Filters) -> dict[str, int]:
-    """How many have each of the skills, the rarest first: whoever lacks one of them most likely lacks that."""
-    found = {skill: _counted(view, search.having(view, skill)).size for skill in filters.skills}
-    return dict(sorted(found.items(), key=lambda item: item[1]))
-
-
-def _narrowest(
-    view: View, filters: Filters, sizes: Mapping[str, int], level: int = 0, few: int = ORDINARY.few
-) -> _Narrow | None:
-    """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it.
-
-    sizes: of the skills. few: lists that are longer are crossed with each other, where there are two.
-    """
-    found = _by_skills(view, filters, sizes, level)
-    if not found or found[0].size > SOME:  # else there is nothing to win
-        found += _by_days(view, filters)
-    if filters.name is not None:
-        found.append(_of_name(view, filters))
-    least = min(found, key=lambda item: item.size, default=None)
-    if least is None or least.size <= few:
-        return least
-    return _met(view, [*_each_needed(view, filters, sizes, level), *found]) or least
-
-
-def _each_needed(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[_Narrow]:
-    """The lists of the skills, where everybody has them all."""
-    if len(sizes) < 2 or (filters.skills_mode != "all" and level < len(sizes)):
-        return []
-    return [_Narrow(search.having(view, skill), size) for skill, size in sizes.items()]
-
-
-def _met(view: View, lists: Sequence[_Narrow]) -> _Narrow | None:
-    """Who is in both of the two shortest lists, unless they are too long to be read."""
-    plain = sorted((one for one in lists if one.plain), key=lambda one: one.size)[:2]
-    if len(plain) < 2 or plain[1].size > MANY:
-        return None
-    one, other = ({key for (key,) in view.select(item.keys)} for item in plain)
-    return _Narrow(listed(sorted(one & other)), len(one & other))
-
-
-def _of_name(view: View, filters: Filters) -> _Narrow:
-    assert filters.name is not None
-    table = view.tables("providers").current.c
-    return _counted(view, sa.select(table["_key"]).where(table["name_key"] == folded(filters.name)))
-
-
-def _by_skills(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[_Narrow]:
-    """Who has `level` of n skills has one of the n - level + 1 rarest; who has all has the rarest and the others."""
-    if not sizes:
-        return []
-    least = len(sizes) if filters.skills_mode == "all" else max(level, 1)
-    if least == len(sizes) > 1:
-        return [_crossed(view, tuple(sizes)[:CROSSED], next(iter(sizes.values())))]
-    rarest = list(sizes.items())[: len(sizes) - least + 1]
-    return [_joined([_Narrow(search.having(view, skill), size) for skill, size in rarest])]
-
-
-def _crossed(view: View, skills: Sequence[str], size: int) -> _Narrow:
-    """Who has all the skills. size: how many have the first one.
-
-    How many of these have the others is judged by the first few, who are there by the chance of their keys.
-    """
-    if size <= SOME:
-        return _Narrow(search.having(view, skills[0]), size)
-    found = _Narrow(search.having(view, *skills), size, plain=False)
-    if size > MANY:
-        return found
-    some = view.select(sa.select(sa.func.count()).select_from(search.having(view, *skills, among=SOME).subquery()))
-    return replace(found, size=-(-size * some[0][0] // SOME))
-
-
-def _by_days(view: View, filters: Filters) -> list[_Narrow]:
-    lists = [
-        _counted(view, search.free_within(view, asked, filters.need)) for asked in dict.fromkeys(filters.availability)
-    ]
-    if not lists:
-        return []
-    return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_joined(lists)]
-
-
-def _counted(view: View, keys: Any) -> _Narrow:
-    some = keys.limit(MANY + 1).subquery()
-    return _Narrow(keys, view.select(sa.select(sa.func.count()).select_from(some))[0][0])
-
-
-def _joined(lists: Sequence[_Narrow]) -> _Narrow:
-    if len(lists) == 1:
-        return lists[0]
-    rows = [sa.select(one.keys.subquery().c["_key"]) for one in lists]
-    return _Narrow(sa.union_all(*rows), sum(one.size for one in lists))
-
-
 def count(view: View, filters: Filters, cap: int | None) -> int:
     """How many providers are meant; cap: no further than that."""
-    narrow = _narrowest(view, filters, _sizes(view, filters))
+    narrow = narrowest(view, filters, sizes_of(view, filters), few=ORDINARY.few)
     return search.count(view, filters, narrow.keys if narrow else None, cap)
 
 
@@ -234,11 +137,12 @@ def _walk(view: View, asked: Asked, level: int, limit: int, budget: int | None, 
     Several ways may be needed to see everybody. Whoever ranks before all that is unseen has a settled place.
     """
     course = _course(view, asked, level, effort)
+    test = _Test(view, asked, level)
     found, seen = list[Placed](), set[str]()
     for keys in course.chunks():
         fresh = [key for key in keys if key not in seen]
         seen.update(fresh)
-        found += _tested(view, asked, fresh, level)
+        found += test.passed(fresh)
         edge = course.edge()
         settled = [one for one in found if edge is None or asked.rank_of(one.place) <= edge]
         if len(settled) >= limit:
@@ -252,20 +156,46 @@ def _sorted(asked: Asked, found: list[Placed]) -> list[Placed]:
     return sorted(found, key=lambda one: asked.rank_of(one.place))
 
 
-def _tested(view: View, asked: Asked, keys: Sequence[str], level: int) -> list[Placed]:
-    """Those of the keys that are meant. What is kept apart is tested first: few pass, and only these are judged."""
-    named = listed(keys).subquery().c["value"]
-    wanted = asked.filters
-    if level == len(wanted.skills):
-        wanted = replace(wanted, skills_mode="all")
-    conditions = search.apart(view, wanted, named)
-    if 1 < level < len(wanted.skills):
-        conditions.append(search.how_many(view, wanted, named) == level)
-    passing = [key for (key,) in view.select(sa.select(named).where(*conditions))] if conditions else keys
-    if not passing:
-        return []
-    found = _find(view, asked, listed(passing), limit=None, matched=level, tested=True)
-    return [one for one in found if asked.rank != "best" or one.matched == level]
+@dataclass(frozen=True)
+class _Test:
+    """What those that a walk comes by must meet. What is kept apart is first: few pass, and only these are judged."""
+
+    view: View
+    asked: Asked
+    level: int
+
+    def passed(self, keys: Sequence[str]) -> list[Placed]:
+        """Those of the keys that are meant."""
+        passing = [key for (key,) in self._apart(keys=as_text(keys))] if self._conditions else keys
+        if not passing:
+            return []
+        found = search.placed(self._judging(keys=as_text(passing)))
+        return [one for one in found if self.asked.rank != "best" or one.matched == self.level]
+
+    @cached_property
+    def _keys(self) -> sa.Select[Any]:
+        return rows_of(sa.bindparam("keys", type_=sa.String))
+
+    @cached_property
+    def _named(self) -> Any:
+        return self._keys.subquery().c["value"]
+
+    @cached_property
+    def _conditions(self) -> list[Any]:
+        wanted = self.asked.filters
+        conditions = search.apart(self.view, wanted, self._named)
+        if 1 < self.level < len(wanted.skills):
+            conditions.append(search.how_many(self.view, wanted, self._named) == self.level)
+        return conditions
+
+    @cached_property
+    def _apart(self) -> Callable[..., list[Any]]:
+        return self.view.prepared(sa.select(self._named).where(*self._conditions))
+
+    @cached_property
+    def _judging(self) -> Callable[..., list[Any]]:
+        question = _finding(self.view, self.asked, self._keys, limit=None, matched=self.level, tested=True)
+        return self.view.prepared(question)
 
 
 @dataclass

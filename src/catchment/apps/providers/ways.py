@@ -7,7 +7,7 @@ place made ascending: what descends is negative.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -50,7 +50,8 @@ def by_name(view: View, place: Sequence[Any], effort: Effort) -> Way:
     """By name, from behind a place on."""
     table = view.tables("providers").current.c
     steps = [(table["name_key"], False), (table["_key"], False)]
-    for rows in _chunks(view, sa.select(table["name_key"], table["_key"]), steps, place, effort.chunk):
+    turns = _Turns(view, sa.select(table["name_key"], table["_key"]), steps)
+    for rows in turns.chunks(effort.chunk, place):
         yield [row[-1] for row in rows], tuple(rows[-1])
 
 
@@ -64,7 +65,7 @@ def by_price(view: View, below: int | None, place: Sequence[Any], effort: Effort
         begun = [(rated["cost_in_pence"], True), (value, True), (rated["provider"], False)]
         question = question.where(rated["cost_in_pence"] <= place[0], after(begun, place))
     steps = [(rated["cost_in_pence"], True), (rated["_mean"], True), (rated["provider"], False)]
-    for rows in _chunks(view, question, steps, (), effort.chunk):
+    for rows in _Turns(view, question, steps).chunks(effort.chunk):
         shown, cost, _, key = rows[-1]
         yield [row[-1] for row in rows], (-cost, -shown, key)
 
@@ -74,22 +75,41 @@ def _there(cost: Expression, below: int | None) -> list[Expression]:
     return [cost.is_not(None) if below is None else cost < below]
 
 
-def _chunks(
-    view: View, question: sa.Select[Any], steps: Sequence[tuple[Expression, bool]], place: Sequence[Any], size: int
-) -> Iterator[list[Any]]:
-    """The rows in the order of these steps, which are the last columns of the question, from behind a place on."""
-    first, down = steps[0]
-    question = question.order_by(*(term.desc() if descends else term for term, descends in steps))
-    while True:
-        asked = question
-        if place:  # the first half is what the index finds, the second is exact
-            asked = asked.where(first <= place[0] if down else first >= place[0], after(steps, place))
-        rows = view.select(asked.limit(size))
-        if rows:
-            yield rows
-        if len(rows) < size:
-            return
-        place, size = rows[-1][-len(steps) :], min(2 * size, LARGEST)
+@dataclass(frozen=True)
+class _Turns:
+    """The rows of a question in the order of these steps, which are its last columns."""
+
+    view: View
+    question: sa.Select[Any]
+    steps: Sequence[tuple[Expression, bool]]
+
+    def chunks(self, size: int, place: Sequence[Any] = (), **values: Any) -> Iterator[list[Any]]:
+        """The rows from behind a place on. values: of what the question leaves open."""
+        while True:
+            behind = {f"place_{number}": value for number, value in enumerate(place)}
+            ask = self._onward if place else self._begin
+            rows = ask(size=size, **behind, **values)
+            if rows:
+                yield rows
+            if len(rows) < size:
+                return
+            place, size = rows[-1][-len(self.steps) :], min(2 * size, LARGEST)
+
+    @cached_property
+    def _begin(self) -> Callable[..., list[Any]]:
+        return self._prepared(self.question)
+
+    @cached_property
+    def _onward(self) -> Callable[..., list[Any]]:
+        place = [sa.bindparam(f"place_{number}", type_=term.type) for number, (term, _) in enumerate(self.steps)]
+        first, down = self.steps[0]
+        # The first half is what the index finds, the second is exact.
+        found = first <= place[0] if down else first >= place[0]
+        return self._prepared(self.question.where(found, after(self.steps, place)))
+
+    def _prepared(self, question: sa.Select[Any]) -> Callable[..., list[Any]]:
+        ordered = question.order_by(*(term.desc() if descends else term for term, descends in self.steps))
+        return self.view.prepared(ordered.limit(sa.bindparam("size", type_=sa.Integer)))
 
 
 # -- by score -------------------------------------------------------------------------------------------------------
@@ -198,9 +218,13 @@ class _Scored:
         score = self._score(found.c["number"], found.c["whole"])
         return self.view.select(sa.select(found.c["number"], -score).where(found.c["number"].is_not(None)))
 
-    def _stream(self, number: int) -> Iterator[Rank]:
+    @cached_property
+    def _of_one_number(self) -> _Turns:
         row = self.table.c
         steps = [(row["_whole"], True), (row["cost_in_pence"], False), (row["provider"], False)]
-        question = self._question.where(row["_count"] == number)
-        for rows in _chunks(self.view, question, steps, (), self.effort.chunk):
+        number = sa.bindparam("number", type_=sa.Integer)
+        return _Turns(self.view, self._question.where(row["_count"] == number), steps)
+
+    def _stream(self, number: int) -> Iterator[Rank]:
+        for rows in self._of_one_number.chunks(self.effort.chunk, number=number):
             yield from ((score, cost, key) for score, _, cost, key in rows)
