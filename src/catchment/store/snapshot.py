@@ -392,7 +392,7 @@ class Snapshot:
     def prepared(self, statement: sa.Select[Any]) -> Callable[..., list[Any]]:
         """Gives the rows of the SELECT for the values of its `bindparam`s, by their names."""
         question = prepared(statement, self._connection.dialect)
-        return lambda **values: self._all(question.with_values(**values))
+        return lambda **values: self.ask(question.with_values(**values))
 
     def kept(self, app: str, name: str) -> Kept | None:
         """What the app keeps under that name."""
