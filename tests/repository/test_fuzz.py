@@ -17,6 +17,7 @@ SMALL = {
     "writes": ["--operations", "300", "--kills", "1", *SEED],
     "corpora": ["--requests", "1500", *SEED],
     "histories": ["--histories", "3", "--steps", "8", *SEED],
+    "queries": ["--queries", "300", *SEED],
     "kills": ["--kills", "8", "--real", "2", *SEED],
 }
 
