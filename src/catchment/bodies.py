@@ -118,12 +118,33 @@ def typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
         match = _AT.match(str(error))
         assert match is not None
         steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
-        return None, [Fault(pointer + steps, match["message"].replace("`decimal`", "a number with a fraction"))]
+        return None, [Fault(pointer + steps, _in_words(match["message"]))]
     # Dates stay dates and numbers numbers, so that the walk can look at them.
     if type(found) in _FIT:
         return found, []
     taken = msgspec.to_builtins(found, builtin_types=(Decimal, datetime))
     return found, [Fault(_at(pointer, path), message) for path, message in _unfit(value, taken, ())]
+
+
+_KINDS = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+_WORDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "decimal": "a number with a fraction",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "datetime": "a moment",
+    "date": "a date",
+}
+
+
+def _in_words(message: str) -> str:
+    """What the validator expected, for people who write no Python."""
+    if not message.startswith("Expected"):
+        return message
+    return _KINDS.sub(lambda kinds: " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | ")), message)
 
 
 def _unfit(given: Any, taken: Any, path: _Path) -> Iterator[tuple[_Path, str]]:

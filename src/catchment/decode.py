@@ -245,7 +245,7 @@ def _made_rows(
         for row in make(content, partition):
             yield msgspec.json.encode(row), row
     except _WRONG_SHAPE as error:
-        raise DecodeError(f"{type(error).__name__}: {error}") from error
+        raise DecodeError(_why(error)) from error
 
 
 def _text(body: bytes) -> str:
@@ -330,7 +330,7 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
     fields, quotes = _fixed_fields(feed), _fewest_quotes(feed)
 
     def shaped(row: Row) -> Any:
-        return msgspec.convert(feed.shape(row, partition) if feed.shape else row, feed.record, strict=feed.strict)
+        return msgspec.convert(_shaped(feed, row, partition), feed.record, strict=feed.strict)
 
     def read(raw: bytes, row: Row | None, digest: bytes) -> Decoded:
         if b"\\" in raw and _NUL.search(raw):  # a byte alone is looked for much faster than a text
@@ -365,6 +365,16 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
     return read
 
 
+def _shaped(feed: Feed, row: Row, partition: Partition) -> Row:
+    """The row in the fields of the feed. DecodeError where the feed's function expects an object, and it is none."""
+    try:
+        return feed.shape(row, partition) if feed.shape else row
+    except (AttributeError, TypeError) as error:
+        if not isinstance(row, dict):
+            raise DecodeError("is no object") from error
+        raise
+
+
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The escape itself, not an escaped backslash with `u0000` after it."""
 
@@ -390,11 +400,20 @@ def _reject(raw: bytes, error: Exception) -> Reject:
     """Why it was not acceptable, as the validator says it, with the path apart."""
     if too_deep(raw):
         return Reject(raw, _TOO_DEEP, "", None)
-    reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
-    if isinstance(error, ArithmeticError):
-        reason = f"no number: {type(error).__name__}"  # decimal's own message names classes
+    reason = _why(error)
     at = _AT.search(reason)
     return Reject(raw, _AT.sub("", reason), at[1] if at else "", None)
+
+
+def _why(error: Exception) -> str:
+    """What a function of the feed could not read, in words. What is Python's own is said to be no more than that."""
+    if isinstance(error, KeyError):
+        return f"missing {error}"
+    if isinstance(error, ArithmeticError):
+        return f"no number: {type(error).__name__}"  # decimal's own message names classes
+    if isinstance(error, AttributeError | TypeError | IndexError):
+        return f"a member is not of the type that the feed's function reads ({error})"
+    return str(error)
 
 
 _TOO_DEEP = f"nested deeper than {DEPTH}"

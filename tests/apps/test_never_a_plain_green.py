@@ -64,7 +64,9 @@ def test_a_list_of_another_shape_is_said_without_an_accident(tmp_path):
         police.control.faults(
             {"path": "/api/crimes-street-dates", "fault": "status", "status": 200, "body": '[{"date": "2026-09"}]'}
         )
-        assert only_result(police.run(feeds=["availability"])).reason == "shape: KeyError: 'stop-and-search'"
+        assert (
+            only_result(police.run(feeds=["availability"])).reason == "shape: [0]: a month has a list `stop-and-search`"
+        )
 
 
 @pytest.mark.parametrize("status", [404, 500])

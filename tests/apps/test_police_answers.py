@@ -1,14 +1,21 @@
 """Months that are not out yet, not whole, not what was asked for, or not allowed now."""
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from collecting import Collecting, by_partition, collecting
 
+from catchment.apps.police import stops
+from catchment.apps.police.answers import OURS
+from catchment.apps.police.records import Stop
 from catchment.apps.police.standin import PUBLISHERS
 from catchment.clock import parse_moment
+from catchment.decode import decode
 from catchment.errors import UsageError
+from catchment.model import model_digest
+from catchment.partitions import Partition
 from catchment.runs import Summary
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
@@ -68,6 +75,65 @@ def test_a_record_of_a_wrong_type_is_a_reject_and_the_others_are_stored(tmp_path
         assert len(rejects) == 9
         assert all(b'"involved_person":"yes"' in raw for raw, _ in rejects)
         assert {path for _, path in rejects} == {"involved_person"}
+
+
+FLAT = Partition((("force", "btp"), ("month", "2026-01")))
+RECORD = {
+    **dict.fromkeys(name for name in Stop.__struct_fields__ if name not in OURS),
+    "datetime": "2026-01-02T00:00:00+00:00",
+    "outcome": "Arrest",
+    "outcome_object": {"id": "bu-arrest", "name": "Arrest"},
+    "location": {"latitude": "52.1", "longitude": "0.1", "street": {"id": 7, "name": "On or near"}},
+}
+WRONG = {
+    "location false": ({"location": False}, "location is no object"),
+    "location 0": ({"location": 0}, "location is no object"),
+    "location a text": ({"location": "x"}, "location is no object"),
+    "location without a street": ({"location": {"latitude": "1", "longitude": "1"}}, "location has no street"),
+    "outcome object false": ({"outcome_object": False}, "outcome_object is no object"),
+    "outcome object a list": ({"outcome_object": []}, "outcome_object is no object"),
+    "outcome true": ({"outcome": True}, "Expected `str | null`, got `bool`"),
+}
+
+
+@pytest.mark.parametrize(("members", "reason"), WRONG.values(), ids=WRONG)
+def test_a_member_of_another_type_is_a_reject_that_names_it(members, reason):
+    body = json.dumps([RECORD, {**RECORD, **members}, 5]).encode()
+    first, second, third = decode(stops, FLAT, body, known=(), model=model_digest(stops))
+    read = json.loads("{" + first.doc)
+    names = ("latitude", "longitude", "street_id", "street_name", "outcome_id")
+    assert [read[name] for name in names] == ["52.1", "0.1", 7, "On or near", "bu-arrest"]
+    assert (second.reason, third.reason) == (reason, "is no object")
+
+
+@pytest.mark.parametrize("name", sorted({*RECORD} - {"outcome_object"}))
+def test_only_the_outcome_object_may_be_absent(name):
+    def left_out(gone: str) -> bytes:
+        return json.dumps([{other: value for other, value in RECORD.items() if other != gone}]).encode()
+
+    (found,) = decode(stops, FLAT, left_out(name), known=(), model=model_digest(stops))
+    assert found.reason == f"missing '{name}'"
+    (found,) = decode(stops, FLAT, left_out("outcome_object"), known=(), model=model_digest(stops))
+    assert '"outcome_id":null' in found.doc
+
+
+def test_a_member_that_is_called_otherwise_rewrites_no_month(tmp_path):
+    with collecting("police", tmp_path, now=NOW, FORCES="cambridgeshire") as police:
+        police.run()
+        before, revision = police.documents("police_stops"), police.revision("stops")
+        (body,) = police.sql("SELECT json_group_array(json(_doc)) FROM police_stops WHERE month = '2026-01'")[0]
+        renamed = [{**RECORD, "gender_of_person": row["gender"]} for row in json.loads(body)]
+        for row in renamed:
+            del row["gender"]
+        police.control.faults({"path": PATH, "fault": "status", "status": 200, "body": json.dumps(renamed)})
+        summary = police.run(again=True, feeds=["stops"])
+        results = by_partition(summary, STOPS).values()
+        assert {result.verdict for result in results} == {"failed"}
+        assert {result.reason for result in results} == {
+            "drift: 20 of 20 records cannot be read, the first: missing 'gender'"
+        }
+        assert not summary.complete
+        assert (police.documents("police_stops"), police.revision("stops")) == (before, revision)
 
 
 def test_a_row_that_can_no_longer_be_read_ends_its_record_until_it_can(tmp_path):

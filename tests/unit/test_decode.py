@@ -261,7 +261,7 @@ def bad_only(action):
         pytest.param(lambda row: {"id": row["n"], "size": 1 // 0}, "no number: ZeroDivisionError", id="division"),
         pytest.param(lambda row: {"id": row["n"], "size": int(row["n"])}, "invalid literal", id="value"),
         pytest.param(lambda row: {"id": row["n"][99]}, "out of range", id="index"),
-        pytest.param(lambda row: {"id": row["n"].nothing}, "nothing", id="attribute"),
+        pytest.param(lambda row: {"id": row["n"].nothing}, "not of the type", id="attribute"),
         pytest.param(lambda row: {"id": row["n"], "share": float("nan")}, "not finite", id="NaN"),
         pytest.param(lambda row: {"id": "\ud800"}, "surrogates", id="lone surrogate in the key"),
         pytest.param(lambda row: {"id": "a", "tags": ["\ud800"]}, "surrogates", id="lone surrogate in a field"),

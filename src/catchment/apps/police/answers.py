@@ -15,32 +15,55 @@ __all__ = ["published", "read_stops", "stop", "wrong_month"]
 _ZONE = ZoneInfo(LONDON)
 
 
+OURS = ("force", "month", "latitude", "longitude", "street_id", "street_name", "outcome_id")
+"""The fields that no member of the upstream's record is called by."""
+
+
 def stop(row: Mapping[str, Any], partition: Partition) -> Mapping[str, Any]:
-    """The upstream's record, flat. An empty text, an outcome of `false` and an absent outcome object are null."""
-    location = row.get("location") or {}
-    street = location.get("street") or {}
-    outcome = row.get("outcome")
+    """The upstream's record, flat. An empty text, an outcome of `false` and an absent outcome object are null.
+
+    Nothing else may be absent: a member that is called otherwise one day is no null in every record of a month.
+    """
+    location = _inside(row, "location", "latitude", "longitude", "street")
+    street = _inside(location, "street", "id", "name") if location else {}
+    outcome = _inside(row, "outcome_object", "id") if "outcome_object" in row else {}
     fields = {
-        **{name: row.get(name) for name in Stop.__struct_fields__},
+        **{name: row[name] for name in Stop.__struct_fields__ if name not in OURS},
         "force": partition["force"],
         "month": partition["month"],
         "latitude": location.get("latitude"),
         "longitude": location.get("longitude"),
         "street_id": street.get("id"),
         "street_name": street.get("name"),
-        "outcome": None if outcome is False else outcome,
-        "outcome_id": (row.get("outcome_object") or {}).get("id"),
+        "outcome": None if row["outcome"] is False else row["outcome"],
+        "outcome_id": outcome.get("id"),
     }
     return {name: None if value == "" else value for name, value in fields.items()}
+
+
+def _inside(row: Mapping[str, Any], name: str, *members: str) -> Mapping[str, Any]:
+    """The object that a member is, empty for null and an empty text. ValueError for anything else, and where it lacks
+    one of these.
+    """
+    found = row[name]
+    if found is None or found == "":
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{name} is no object")
+    if lacking := [member for member in members if member not in found]:
+        raise ValueError(f"{name} has no {lacking[0]}")
+    return found
 
 
 def published(body: Any, partition: Partition) -> Iterable[Mapping[str, Any]]:  # noqa: ARG001 (a feed's shape)
     """Month by month, the forces that have published it."""
     if not isinstance(body, list):
         raise DecodeError("no list of months")
-    for entry in body:
+    for number, entry in enumerate(body):
+        if not isinstance(entry, dict) or not isinstance(entry.get("stop-and-search"), list):
+            raise DecodeError(f"[{number}]: a month has a list `stop-and-search`")
         for force in entry["stop-and-search"]:
-            yield {"month": entry["date"], "force": force}
+            yield {"month": entry.get("date"), "force": force}
 
 
 def read_stops(answer: Answer, partition: Partition) -> Meaning:
