@@ -14,7 +14,7 @@ from ..serve.data import Data
 from ..store.snapshot import Freshness, Snapshot, State
 from ..store.tables import Collection
 from .figures import age, plural
-from .links import api_of, page_of
+from .links import OPERATIONS, completeness_of, page_of
 
 __all__ = ["Card", "Concern", "Counts", "Home", "about", "home"]
 
@@ -165,7 +165,7 @@ def _chart(changes: Mapping[str, int], now: datetime) -> tuple[Bar, ...]:
 
 
 def _late(item: Collection, fresh: Freshness, *, operates: bool) -> Iterator[Concern]:
-    href = api_of("_/partitions", [("collection", item.name)]) if operates else page_of(item.name)
+    href = completeness_of(item.name) if operates else page_of(item.name)
     if fresh.missing:
         yield Concern(item.name, f"{plural(fresh.missing, 'partition')} never collected", href)
     if fresh.stale:
@@ -178,13 +178,11 @@ def _odd(snapshot: Snapshot, names: Sequence[str], now: datetime) -> Iterator[Co
     for reason in snapshot.desk.reasons(names):
         rejected[reason.collection] = rejected.get(reason.collection, 0) + reason.count
     for name, count in rejected.items():
-        yield Concern(name, f"{plural(count, 'row')} rejected", api_of("_/rejects", [("collection", name)]))
+        yield Concern(name, f"{plural(count, 'row')} rejected", f"{OPERATIONS}#rejects")
     week = render_moment(now - timedelta(days=7))
     drifted: dict[str, int] = {}
     for noted in snapshot.desk.drift(names, limit=1000):
         if noted.at >= week:
             drifted[noted.collection] = drifted.get(noted.collection, 0) + 1
     for name, count in drifted.items():
-        yield Concern(
-            name, f"{plural(count, 'change')} of what the upstream sends", api_of("_/drift", [("collection", name)])
-        )
+        yield Concern(name, f"{plural(count, 'change')} of what the upstream sends", f"{OPERATIONS}#drift")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
-__all__ = ["HOME", "OPERATIONS", "api_of", "page_of", "record_of", "with_query"]
+__all__ = ["HOME", "OPERATIONS", "api_of", "completeness_of", "page_of", "record_of", "with_query"]
 
 HOME, OPERATIONS = "/", "/explore/_/operations"
 
@@ -26,6 +26,11 @@ def page_of(collection: str, pairs: Pairs = ()) -> str:
 def record_of(collection: str, key: str) -> str:
     """The page of a record. key: as it is stored, percent-encoded already."""
     return f"/explore/{collection}/{key}"
+
+
+def completeness_of(collection: str) -> str:
+    """The page of a collection's partitions."""
+    return f"{OPERATIONS}/{collection}"
 
 
 def api_of(collection: str, pairs: Pairs = ()) -> str:

@@ -16,7 +16,8 @@ from ..serve import gate, problems
 from ..serve.collections import canonical_key, version_number
 from ..serve.data import Data
 from ..serve.front import DATA
-from . import home, records, tables
+from ..serve.rights import demand
+from . import grid, home, operations, records, tables
 from .look import ASSETS, asset, render
 
 __all__ = ["HANDLERS"]
@@ -77,13 +78,43 @@ async def record(request: Ask) -> Response[bytes]:
     """One record: its fields, its versions, the bytes that it came from."""
     data = _asked(request)
     found = data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
-    key, number = canonical_key(request.path_params["key"]), None
-    for name, value in gate.pairs(request.scope["query_string"]):
-        if name != "version":
-            raise QueryError(f"unknown parameter {name[:60]}; there is version", parameter=name)
-        number = version_number(value)
+    key, number = canonical_key(request.path_params["key"]), version_number(_only(request, "version") or "")
     shown = await asyncio.to_thread(records.sheet, data, found, key, number)
     return _page("record.html", request, sheet=shown)
+
+
+@get("/explore/_/operations")
+async def desk(request: Ask) -> Response[bytes]:
+    """How complete everything is, budgets, runs, rejects, drift."""
+    data = _operator(request)
+    shown = await asyncio.to_thread(operations.desk, data)
+    return _page("operations.html", request, desk=shown)
+
+
+@get("/explore/_/operations/{app:str}/{name:str}")
+async def completeness(request: Ask) -> Response[bytes]:
+    """The partitions of one collection by time, coloured by verdict; with `partition`, more of that one."""
+    data = _operator(request)
+    found = data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
+    chosen = _only(request, "partition")
+    shown = await asyncio.to_thread(operations.completeness, data, found, chosen)
+    return _page("completeness.html", request, shown=shown, meanings=grid.MEANINGS)
+
+
+def _operator(request: Ask) -> Data:
+    data = _asked(request)
+    demand(data.principal, "operate")
+    return data
+
+
+def _only(request: Ask, wanted: str) -> str | None:
+    """The one parameter that there may be; None without it."""
+    given = None
+    for name, value in gate.pairs(request.scope["query_string"]):
+        if name != wanted or given is not None:
+            raise QueryError(f"unknown parameter {name[:60]}; there is one {wanted}", parameter=name)
+        given = value
+    return given
 
 
 @get("/explore/_/assets/{name:str}")
@@ -96,4 +127,10 @@ async def assets(name: FromPath[str]) -> Response[bytes]:
     return Response(content, media_type=ASSETS[name], headers=headers)
 
 
-HANDLERS = (Router("/", route_handlers=[first, collection, record, assets], exception_handlers={Exception: _problem}),)
+HANDLERS = (
+    Router(
+        "/",
+        route_handlers=[first, collection, record, desk, completeness, assets],
+        exception_handlers={Exception: _problem},
+    ),
+)

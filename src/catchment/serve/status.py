@@ -16,13 +16,13 @@ from ..partitions import Partition
 from ..record import Column
 from ..schedule import Cron
 from ..settings import Settings
-from ..store.snapshot import Freshness
+from ..store.snapshot import Freshness, Snapshot
 from ..store.tables import Collection
 from . import freshness, gate
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "LATELY", "Ages", "Feeds", "Index", "Lately", "Live", "Partitions", "Ready"]
+__all__ = ["HANDLERS", "LATELY", "Ages", "Feeds", "Index", "Lately", "Live", "Partitions", "Ready", "partitions_of"]
 
 Ask = Request[Any, Any, Any]
 
@@ -248,10 +248,15 @@ async def partitions(request: Ask) -> Response[bytes]:
 
     def question() -> list[dict[str, Any]]:
         with data.reader.snapshot() as snapshot:
-            unknown = freshness.never_asked(snapshot, collection, data.now, data.settings)
-            return [*snapshot.partitions(collection), *map(_never_asked, unknown)]
+            return partitions_of(snapshot, collection, data)
 
     return _json({"data": await asyncio.to_thread(question)})
+
+
+def partitions_of(snapshot: Snapshot, collection: Collection, data: Data) -> list[dict[str, Any]]:
+    """A collection's partitions as they are told, also those that nobody has asked for yet."""
+    unknown = freshness.never_asked(snapshot, collection, data.now, data.settings)
+    return [*snapshot.partitions(collection), *map(_never_asked, unknown)]
 
 
 def _never_asked(partition: Partition) -> dict[str, Any]:
