@@ -116,8 +116,6 @@ BUGS = (
         "        self._connection = connection\n",
         "        self._connection = connection\n        connection.execute('DELETE FROM _budget')\n",
         f"{BUDGETS} -k spent_after_reopening"),
-    Bug("two spend the same place in the budget", "store/engines/sqlite.py", '"BEGIN IMMEDIATE"', '"BEGIN"',
-        f"{OPENING} -k locked_is_unavailable"),
     Bug("a pause holds for one process alone", "store/budgets.py", "if now is None or now < until:", "if False:",
         f"{BUDGETS} -k pause_holds_for_everybody"),
     Bug("a clock that is set back shuts the upstream", "budget.py",
