@@ -70,7 +70,7 @@ class Input:
 
     @property
     def corpora(self) -> list[str]:
-        fitting = {"body": ["halves"], "header": ["header"]}.get(self.kind, ["path"])
+        fitting = {"body": ["halves", "long"], "header": ["header"]}.get(self.kind, ["path"])
         return [*TEXTS, *fitting]
 
 

@@ -53,6 +53,7 @@ UNICODE = (
     *("a" + "\u0308\u0301\u0323" * 300, "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u1e9bs\u0323", "x" * 5000),
 )
 HALVES = ("\ud800", "\udfff", "a\udc00b", "\ud83d\ud83d", "\ude00\ud83d")  # JSON can say them, UTF-8 cannot
+LONG = ("x" + "\u0301\u0316" * 20_000, "\ufdfa" * 40_000)  # what takes long to normalise, and what grows by it
 
 EDGES = tuple(2**bits + step for bits in (7, 8, 15, 16, 31, 32, 53, 63, 64, 128, 1024) for step in (-1, 0, 1))
 WRITTEN = (
@@ -120,4 +121,4 @@ HEADERS = (
 )
 
 TEXTS = {"injection": INJECTION, "markup": MARKED, "unicode": UNICODE, "number": NUMBERS}
-ALL = {**TEXTS, "halves": HALVES, "path": RAW, "header": HEADERS}
+ALL = {**TEXTS, "halves": HALVES, "long": LONG, "path": RAW, "header": HEADERS}

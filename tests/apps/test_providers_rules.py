@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from catchment.apps.providers import asking
 from catchment.apps.providers.ranges import DateRange, Days, days_of, first_free, merged
 from catchment.apps.providers.ranking import Prior, Rated, bayesian, decayed, is_old, mean, wilson
-from catchment.apps.providers.rules import folded, spelled, wrong_text
+from catchment.apps.providers.rules import folded, plain_name, spelled, wrong_text
 from catchment.bodies import InvalidRecord
 from catchment.errors import DeclarationError, QueryError
 from catchment.web import Route, get, post, versions
@@ -63,6 +63,18 @@ def test_skills_are_equal_whatever_their_case_spaces_and_composition():
     assert wrong_text("a\tb", 10) == wrong_text("a\nb", 10) == "holds a control character"
     assert wrong_text("a\nb", 10, lines=True) == ""
     assert "longer" in wrong_text("x" * 11, 10)
+
+
+MARKS = "\u0301\u0316"
+"""Two marks that the normal form has the other way round."""
+
+
+@pytest.mark.parametrize("form", [spelled, plain_name, folded])
+def test_a_text_that_is_too_long_in_any_form_is_not_normalised(form):
+    """A row of marks takes the square of its length, and nothing else is done meanwhile."""
+    assert form("x" + MARKS * 30_000) == "x" + MARKS * 30_000
+    assert form("x" + MARKS) == "x\u0316\u0301"
+    assert form("e\u0302\u0301" * 200 + "\u2003" * 2000) == "\u1ebf" * 200  # it is short enough once it is normal
 
 
 # -- scores ---------------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Writing by the providers' contract: nothing is done that was refused, and nothing is written over unseen."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from marketplace import BODY, LIMITLESS, marketplace, user
@@ -236,6 +238,40 @@ def test_what_shows_nothing_is_no_text(market, text):
     provider, _ = there(market)
     answer = market.ask("POST", f"/service-provider/{provider}/review", REVIEW | {"comment": text}, 3)
     assert answer.status_code == 422
+
+
+def test_a_long_row_of_marks_is_refused_for_its_length(market):
+    provider, _ = there(market)
+    text = "x" + "\u0301\u0316" * 60_000
+
+    def status(method, path, body, who):
+        return market.ask(method, path, json.dumps(body, ensure_ascii=False).encode(), who).status_code
+
+    for members in ({"name": text}, {"skills": [text]}):
+        assert status("POST", "/service-provider", BODY | members, 1) == 422
+        assert status("POST", "/service-providers", members, 0) == 422
+    review = f"/service-provider/{provider}/review"
+    for members in ({"comment": text}, {"skill": text}):
+        assert status("POST", review, {"rating": 4} | members, 3) == 422
+        generic = {"rating": 4, "skill": None, "provider": provider}
+        assert status("POST", "/v1/providers/reviews", generic | members, 3) == 422
+    job = {"job_budget_in_pence": 1000, "skills": [text]}
+    assert status("POST", "/service-providers/recommend", job, 0) == 422
+
+
+@pytest.mark.parametrize("skill", [" ", "\u2003 "], ids=["space", "wide spaces"])
+def test_a_skill_of_spaces_alone_is_not_the_review_in_general(market, skill):
+    provider, review = there(market)
+    place = f"/service-provider/{provider}/review"
+    other = {"rating": 1, "skill": skill}
+    assert market.ask("POST", place, other, 2).status_code == 422
+    assert market.ask("POST", "/v1/providers/reviews", other | {"provider": provider}, 2).status_code == 422
+    query = f"?skill={quote(skill)}"
+    for method, body in (("GET", None), ("PATCH", {"rating": 1}), ("DELETE", None)):
+        assert market.ask(method, place + query, body, 2).status_code == 422
+    assert market.ask("GET", f"{place}s{query}", who=0).status_code == 422
+    found = market.ask("GET", place, who=2).json()
+    assert (found["id"], found["rating"]) == (review, 4)
 
 
 def test_names_are_trimmed_of_the_same_blanks_as_skills(market):

@@ -15,7 +15,7 @@ from catchment.web import PLAIN_NUMBER, Fault, InvalidRecord, QueryError, unstor
 
 from .ranges import DateRange, Days, days_of, wrong_range
 from .ranking import Score
-from .rules import LONGEST_SKILL, MOST_SKILLS, folded, plain_name
+from .rules import LONGEST_SKILL, LONGEST_WRITTEN, MOST_SKILLS, folded, plain_name
 from .shapes import Stars
 
 __all__ = [
@@ -57,7 +57,7 @@ FILTERS: dict[str, Any] = {
     "availability_mode": Mode,
 }
 LIST: Mapping[str, Any] = FILTERS | {
-    "name": str,
+    "name": Annotated[str, msgspec.Meta(max_length=LONGEST_WRITTEN)],
     "cost_gt": _PENCE,
     "cost_lt": _PENCE,
     "reviews_gt": Stars,

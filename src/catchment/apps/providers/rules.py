@@ -80,19 +80,32 @@ _EMPTY = "\u115f\u1160\u2800\u3164\uffa0"
 _UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Cn", "Mn", "Me"})
 
 
+# Of no text are more than four signs one in normal form C (UAX #15): what is longer than this is too long in any form.
+MOST_SIGNS = 4
+LONGEST_WRITTEN = MOST_SIGNS * LONGEST_NAME
+"""Signs of a name or skill as it is written, be it in whatever form."""
+
+
+def _composed(text: str, longest: int) -> str:
+    """The text in normal form C. One that is too long in any form stays as it is, to be refused for its length: the
+    normal form of a long row of marks takes the square of its length.
+    """
+    return text if len(text) > MOST_SIGNS * longest else unicodedata.normalize("NFC", text)
+
+
 def spelled(text: str) -> str:
     """The text in normal form C, with single spaces and none around it."""
-    return _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
+    return _composed(_BLANKS.sub(" ", text).strip(" "), LONGEST_NAME)
 
 
 def plain_name(text: str) -> str:
     """The name in normal form C, with no spaces around it."""
-    return unicodedata.normalize("NFC", text).strip(_BLANK)
+    return _composed(text.strip(_BLANK), LONGEST_NAME)
 
 
 def folded(text: str) -> str:
     """What is equal for texts that differ in case and spaces alone."""
-    return unicodedata.normalize("NFC", spelled(text).casefold())
+    return _composed(spelled(text).casefold(), LONGEST_NAME)
 
 
 def wrong_text(text: str, longest: int, *, lines: bool = False) -> str:
@@ -150,7 +163,7 @@ def normal_review(review: Review, before: Review | None) -> Review:
     """The review with its texts in normal form; a comment that is new waits for a moderator."""
     comment, skill = review.comment, review.skill
     if comment is not None:
-        comment = unicodedata.normalize("NFC", comment.replace("\r\n", "\n")).strip(_BLANK + "\n")
+        comment = _composed(comment.replace("\r\n", "\n").strip(_BLANK + "\n"), LONGEST_COMMENT)
     state = review.comment_state
     if before is None or before.comment != comment:
         state = "none" if comment is None else "held"
@@ -175,6 +188,9 @@ def check_review(review: Review) -> list[tuple[str, str]]:
         found.append(("comment_state", "there is no comment to judge"))
     if review.comment is not None and (reason := wrong_text(review.comment, LONGEST_COMMENT, lines=True)):
         found.append(("comment", reason))
+    # A skill of spaces alone would be no skill: the review in general.
+    if review.skill is not None and (reason := wrong_text(review.skill, LONGEST_SKILL)):
+        found.append(("skill", reason))
     return found
 
 

@@ -109,7 +109,7 @@ async def reviews(request: Ask, store: Store, provider: FromPath[str], version: 
 
 def _reviews(store: Data, provider: str, version: tuple[int, int], values: Json) -> Response[bytes]:
     paging, skill = asking.paging(values), values.get("skill")
-    key = None if skill is None else folded(skill)
+    key = None if skill is None else _key_of(skill)
     with store.open() as now:
         provider = provider_of(now, provider)[0]["id"]
         purpose = f"reviews {version} {provider} {key!r}"
@@ -148,9 +148,16 @@ def _own_review(store: Data, provider: str, skill: str | None) -> Response[bytes
     return respond(answers.review_of(document, store.principal), headers={"etag": tag})
 
 
+def _key_of(skill: str) -> str:
+    """What a skill is compared by. InvalidRecord for one of spaces alone: it would mean the review in general."""
+    if not (key := folded(skill)):
+        raise InvalidRecord([Fault("/skill", "is empty")])
+    return key
+
+
 def _mine(store: Data, provider: str, skill: str | None) -> dict[str, str]:
     """What the caller's own review of a provider alone has."""
-    key = "" if skill is None else folded(skill)
+    key = "" if skill is None else _key_of(skill)
     return {"provider": id_of(provider, "Service provider"), "user_id": store.principal.id, "skill_key": key}
 
 
