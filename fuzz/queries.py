@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import functools
 import random
+import re
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ from catchment.settings import Settings
 from catchment.store.query import DEFAULT_LIMIT, fits
 
 URL = "/v1/hunted/things"
+WORDS = ("red", "FOX", '"red fox"', '"fox red"', "a", "über", "zz", "'; --red", "a OR", "none*", "-a", "a)", "text:a")
 TYPES = typing.get_type_hints(Thing)
 TEST: dict[str, Callable[[Any, Any], bool]] = {
     "": lambda value, asked: value is not None and value == asked,
@@ -64,6 +66,7 @@ class Asked:
     fields: tuple[str, ...] = ()
     count: str = "capped"
     as_of: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -72,6 +75,7 @@ class Asked:
         pairs += [("fields", ",".join(self.fields))] if self.fields else []
         pairs += [("count", self.count)] if self.count != "capped" else []
         pairs += [("as_of", self.as_of)] if self.as_of else []
+        pairs += [("q", " ".join(self.words))] if self.words else []
         return [*pairs, ("limit", str(self.limit))]
 
 
@@ -85,6 +89,12 @@ def spelled(value: Any) -> str:
 
 def key_of(thing: Thing) -> str:
     return f"{quote(thing.place, safe='')},{thing.number}"
+
+
+def has_words(text: str | None, words: str) -> bool:
+    """Whether these words follow each other in the text, whatever their case."""
+    told, wanted = (re.findall(r"\w+", part.lower().replace("_", " ")) for part in (text or "", words))
+    return any(told[start : start + len(wanted)] == wanted for start in range(len(told) - len(wanted) + 1))
 
 
 def reference(state: Known, asked: Asked) -> list[Thing]:
@@ -103,6 +113,7 @@ def reference(state: Known, asked: Asked) -> list[Thing]:
         thing
         for thing in state.values()
         if all(TEST[test](getattr(thing, name), value) for name, test, value in asked.filters)
+        and all(has_words(thing.text, words) for words in asked.words)
     ]
     return sorted(found, key=functools.cmp_to_key(compare))
 
@@ -140,6 +151,7 @@ def ask_at_random(world: World) -> Asked:
         tuple(name for name in POOL if drawn.random() < 0.4) if drawn.random() < 0.3 else (),
         drawn.choice(("capped", "exact", "none")),
         as_of,
+        tuple(drawn.sample(WORDS, drawn.randint(1, 2))) if not as_of and drawn.random() < 0.2 else (),
     )
 
 
@@ -222,7 +234,8 @@ class Hunt:
 
     async def walk(self) -> None:
         """All pages of a question, while the collector writes between them."""
-        asked = replace(ask_at_random(self.world), limit=self.world.drawn.randint(1, 4), filters=(), count="none")
+        asked = replace(ask_at_random(self.world), limit=self.world.drawn.randint(1, 4), filters=(), words=())
+        asked = replace(asked, count="none")
         if not asked.as_of and self.world.drawn.random() < 0.5:
             asked = replace(asked, order=("place", "number"))
         first, seen, cursor = self.world.revision, [], ""

@@ -50,6 +50,7 @@ things = Feed(
     schedule=Every(hours=1),
     sort=("-day", "text"),
     indexes=[("text", "-price")],
+    search=("text",),
     public=True,
 )
 app = App("hunted", feeds=[things])
@@ -57,7 +58,23 @@ app = App("hunted", feeds=[things])
 POOL: Mapping[str, tuple[Any, ...]] = {
     "place": PLACES,
     "number": tuple(NUMBERS),
-    "text": (None, "", "a", "A", "ab", "a%", "a_b", "aéb", "ß", "zz", "'; --", "🌊"),
+    "text": (
+        None,
+        "",
+        "a",
+        "A",
+        "ab",
+        "a%",
+        "a_b",
+        "aéb",
+        "ß",
+        "zz",
+        "'; --",
+        "🌊",
+        "A red fox",
+        "red a",
+        "Über: fox-red",
+    ),
     "size": (None, 0.0, -1.5, 0.1, 1e300, 2.0),
     "price": (None, *map(Decimal, ("0", "1.5", "1.50", "-2", "100", "99.99", "12345678901234567890.5"))),
     "ok": (None, True, False),

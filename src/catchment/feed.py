@@ -19,7 +19,7 @@ from .errors import DeclarationError, UsageError
 from .exchange import Request
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
-from .record import Column, Record, columns
+from .record import Column, Record, check_search, columns
 from .rules import MASS_VANISH, Attribute, Confirm, Guard
 from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
@@ -233,7 +233,8 @@ class Feed:
         max_partition_records, max_partition_bytes: a partition of more rows, or of larger bodies together, is not
             taken: it is split, or they are raised knowingly.
         aliases: other names under which readers may ask for a field: `{"removal": "removal_of_clothing"}`.
-        sort: the order of lists. indexes: further orders that readers ask for often.
+        sort: the order of lists. indexes: further orders that readers ask for often. search: the fields of text that
+            `q=` looks for words in.
         stale: the age at which a partition is too old; without it, that of a missed round of its schedule.
         public: anyone may read it.
     """
@@ -271,6 +272,7 @@ class Feed:
     aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
+    search: Sequence[str] = field(default=(), kw_only=True)
     stale: timedelta | None = field(default=None, kw_only=True)
     public: bool = field(default=False, kw_only=True)
 
@@ -290,6 +292,7 @@ class Feed:
                     raise DeclarationError(
                         f"{where}: {name}", f"{item} is no field", hint=f"fields: {', '.join(known)}"
                     )
+        check_search(where, self.search, self.columns)
         if stray := sorted(self.request.names - set(self.partitions.names)):
             raise DeclarationError(f"{where}: request", f"{{{stray[0]}}} is no parameter of its partitions")
         if self.due and self.settle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ __all__ = [
     "Kind",
     "Record",
     "Stored",
+    "check_search",
     "columns",
     "content_hash",
     "decimal_key",
@@ -39,6 +40,9 @@ Stored = str | int | float | bool | None
 # `__` separates a field from an operator in a query, a leading `_` marks catchment's own columns.
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,62}\Z")
 RESERVED = frozenset({"as_of", "by", "count", "cursor", "fields", "from", "limit", "of", "q", "sort", "to"})
+
+_NOT_SEARCHED = frozenset({"rank", "rowid"})
+"""What SQLite's full text calls its own columns."""
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -65,6 +69,17 @@ class Column:
     kind: Kind
     nullable: bool
     items: Kind | None = None
+
+
+def check_search(where: str, names: Sequence[str], columns: Sequence[Column]) -> None:
+    """DeclarationError where one of the names is no field of text that everybody may read, or is there twice."""
+    texts = [column.name for column in columns if column.kind == "text" and column.name not in _NOT_SEARCHED]
+    for name in names:
+        if name not in texts:
+            message = f"{name} is no field of text that words are looked for in"
+            raise DeclarationError(f"{where}: search", message, hint=f"fields: {', '.join(texts)}")
+    if len(set(names)) < len(names):
+        raise DeclarationError(f"{where}: search", "names a field twice")
 
 
 @cache

@@ -20,7 +20,7 @@ from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unstor
 from .errors import DeclarationError
 from .feed import Feed
 from .principal import Principal
-from .record import Column, Record, columns, stored_values, to_stored
+from .record import Column, Record, check_search, columns, stored_values, to_stored
 from .settings import Setting
 
 __all__ = [
@@ -189,7 +189,7 @@ class Resource:
         rollups: counts and sums by group. lists: list fields that are kept apart too, a row an element.
         hidden: fields that only those read who may moderate; for all others, on every generic route, it is as if there
             were none. Who writes is answered with his own. An app's own routes decide for themselves.
-        max_body: bytes of a body. sort, indexes, public: as in a feed.
+        max_body: bytes of a body. sort, indexes, search, public: as in a feed.
     """
 
     name: str
@@ -213,6 +213,7 @@ class Resource:
     max_body: int = field(default=256 * 2**10, kw_only=True)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
+    search: Sequence[str] = field(default=(), kw_only=True)
     public: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -257,6 +258,7 @@ class Resource:
                 raise DeclarationError(f"{where}: read_only", f"{name} needs a default")
         if shown := {*self.key, self.owner, *(name.removeprefix("-") for name in self.order)} & set(self.hidden):
             raise DeclarationError(f"{where}: hidden", f"{min(shown)} is the key, the owner or the order of lists")
+        check_search(where, self.search, [column for column in self.columns if column.name not in self.hidden])
         if self.one_per_owner is not None and not self.owner:
             raise DeclarationError(f"{where}: one_per_owner", "needs owner=")
         if not self.writable:

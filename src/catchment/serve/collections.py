@@ -69,7 +69,8 @@ def given(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
 def query_of(pairs: Iterable[tuple[str, str]], data: Data, collection: Collection) -> Query:
     """What is asked of the fields that this reader may read; those alone are answered."""
     columns = data.columns(collection)
-    query = parse(pairs, columns, collection.feed.sort, collection.aliases)
+    searched = bool(collection.feed.search)
+    query = parse(pairs, columns, collection.feed.sort, collection.aliases, searched=searched)
     if query.fields or len(columns) == len(collection.columns):
         return query
     return dataclasses.replace(query, fields=tuple(column.name for column in columns))
@@ -123,7 +124,14 @@ def _list_tag(collection: Collection, state: State, query: Query) -> str:
 def _is_quick(query: Query, collection: Collection) -> bool:
     """Whether an index gives the page at once, so that a thread would cost more than the question."""
     own_order = [f"{'-' if item.descending else ''}{item.column}" for item in query.order] == list(collection.feed.sort)
-    return own_order and not query.terms and query.as_of is None and query.count != "exact" and query.limit <= 100
+    return (
+        own_order
+        and not query.terms
+        and not query.words
+        and query.as_of is None
+        and query.count != "exact"
+        and query.limit <= 100
+    )
 
 
 async def _read(question: Callable[[], T], *, quick: bool = False) -> T:

@@ -16,7 +16,7 @@ from ..principal import LOOPBACK, Principal, may
 from ..record import Column, Kind
 from ..resource import REPLACE, Resource
 from ..store.difference import PARAMETERS as SPAN
-from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Operator, fits
+from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, SEARCH, Operator, fits
 from ..store.tables import Collection
 from .data import visible_columns
 from .outgoing import change_paths
@@ -174,7 +174,7 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
         root: operation(
             "list",
             "One page of records",
-            _list_parameters(columns, collection.aliases),
+            [*([_WORDS] if collection.feed.search else []), *_list_parameters(columns, collection.aliases)],
             _list_answer(record),
             link=True,
         ),
@@ -376,6 +376,9 @@ _PLAIN_SCHEMAS: Mapping[str, tuple[Json, Any]] = {
     "count": ({"type": "string", "enum": ["none", "exact", "capped"], "default": "capped"}, "exact"),
     "as_of": (TEXT, "2024-03-31T12:00:00Z"),
 }
+
+
+_WORDS = query("q", SEARCH["q"], {"type": "string", "minLength": 1, "maxLength": 4096}, "winter")
 
 
 def _plain(name: str) -> Json:

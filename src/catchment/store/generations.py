@@ -163,7 +163,7 @@ class Next:
             follow(sql)
         with transaction(self._connection, durable=False) as sql:
             for table in _pair(self._old):
-                sql.execute(f'DROP TABLE IF EXISTS "{table}"')
+                sql.drop(table)
         return self.collection.generation
 
     def has_the_present_fields(self) -> bool:
@@ -195,7 +195,7 @@ def _old(present: Collection) -> str:
 
 def _discard(sql: Connection, staged: Collection, old: str) -> None:
     for table in (*_pair(staged.table), *_pair(old)):
-        sql.execute(f'DROP TABLE IF EXISTS "{table}"')
+        sql.drop(table)
     for statement in _FORGET:
         sql.execute(statement, (staged.name,))
 

@@ -24,6 +24,7 @@ __all__ = [
     "MAX_LIMIT",
     "OPERATORS",
     "PARAMETERS",
+    "SEARCH",
     "AsOf",
     "Operator",
     "Order",
@@ -35,6 +36,7 @@ __all__ = [
     "parse_as_of",
     "read_fields",
     "read_limit",
+    "read_words",
     "term",
 ]
 
@@ -105,6 +107,12 @@ PARAMETERS = {
     "as_of": "As it was: a moment (RFC 3339), a date (its first instant, UTC), or a revision.",
 }
 """The parameters that are no filters, and what they mean."""
+
+SEARCH = {
+    "q": 'Words that the texts have, all of them, in whatever order and case; "words in quotes" follow each other.'
+    " Of what holds now: not with `as_of`. It chooses, and `sort` orders."
+}
+"""The parameter of collections that declare fields to look for words in."""
 
 
 def fits(column: Column) -> list[Operator]:
@@ -208,7 +216,10 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to list. fields: empty for all of them. cursor: as it came, "" for the first page."""
+    """What to list. fields: empty for all of them. cursor: as it came, "" for the first page.
+
+    words: those that its texts have, see `read_words`.
+    """
 
     terms: tuple[Term, ...] = ()
     order: tuple[Order, ...] = ()
@@ -217,11 +228,12 @@ class Query:
     count: Counting = "capped"
     as_of: AsOf | None = None
     cursor: str = ""
+    words: str = ""
 
     @property
     def walk(self) -> bytes:
         """What all pages of one walk have in common: a cursor is good for this alone."""
-        return msgspec.msgpack.encode((self.terms, self.order, self.as_of))
+        return msgspec.msgpack.encode((self.terms, self.order, self.as_of, self.words))
 
     @property
     def normal(self) -> bytes:
@@ -234,6 +246,8 @@ def parse(
     columns: Sequence[Column],
     order: Sequence[str] = (),
     aliases: Mapping[str, str] = MappingProxyType({}),
+    *,
+    searched: bool = False,
 ) -> Query:
     """The query that the parameters say.
 
@@ -241,12 +255,16 @@ def parse(
         pairs: names and values, decoded.
         order: the collection's own order, as in `sort=`.
         aliases: other names of fields, by which they may be filtered.
+        searched: `q` is a parameter too.
     Raises:
         QueryError: an unknown or repeated parameter (the nearest is named), a value that is not what its field
             holds, a limit passed.
     """
     given = distinct((_named(name, aliases), text) for name, text in pairs)
     known = {column.name: column for column in columns}
+    words = read_words(given.pop("q")) if searched and "q" in given else ""
+    if words and "as_of" in given:
+        raise QueryError("q: words are looked for in what holds now: leave as_of out", parameter="q")
     terms = [_term(name, text, known) for name, text in given.items() if name not in PARAMETERS]
     if len(terms) > MAX_TERMS:
         raise QueryError(f"more than {MAX_TERMS} filters")
@@ -258,7 +276,24 @@ def parse(
         count=_count(given.get("count", "capped")),
         as_of=parse_as_of(given["as_of"]) if "as_of" in given else None,
         cursor=given.get("cursor", ""),
+        words=words,
     )
+
+
+_PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
+
+
+def read_words(text: str) -> str:
+    """The words and phrases that a person writes, each in quotes: nothing in them is an operator to any engine.
+
+    Raises:
+        QueryError: there is no word in it, or too many.
+    """
+    parts = [phrase or word for phrase, word in _PART.findall(str(_value("text", text, "q")))]
+    parts = [part for part in parts if any(sign.isalnum() for sign in part)]
+    if not 1 <= len(parts) <= MAX_TERMS:
+        raise QueryError(f"q: is one to {MAX_TERMS} words", parameter="q")
+    return " ".join(f'"{part}"' for part in parts)
 
 
 def _named(parameter: str, aliases: Mapping[str, str]) -> str:

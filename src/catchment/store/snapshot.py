@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -183,6 +183,8 @@ class Snapshot:
             QueryError: 400 for a cursor of another walk, 410 for what is no longer kept.
         """
         state = self.state(collection)
+        if query.words:  # they stand in a table of the generation
+            collection = replace(collection, generation=state.generation)
         self.check_kept(collection, state, query.as_of)
         key = self.cursor_key()
         position = open_cursor(query, collection.name, generation=state.generation, horizon=state.horizon, key=key)

@@ -74,9 +74,12 @@ def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]
     return Statement(" FROM (") + select + left + Statement(" UNION ALL ") + select + right + Statement(") AS held")
 
 
-def condition(collection: Collection, terms: Sequence[Term], as_of: AsOf | None = None) -> Statement:
-    """All terms as one condition on rows of the collection; `TRUE` for none."""
+def condition(collection: Collection, terms: Sequence[Term], as_of: AsOf | None = None, words: str = "") -> Statement:
+    """All terms as one condition on rows of the collection; `TRUE` for none. words: that its texts have besides."""
     parts = [_condition(collection, item, as_of) for item in terms]
+    if words:
+        name = quoted(collection.words)
+        parts.append(Statement(f"_id IN (SELECT rowid FROM {name} WHERE {name} MATCH ?)", (words,)))  # noqa: S608
     return Statement(
         " AND ".join(part.sql for part in parts) or "TRUE", tuple(v for part in parts for v in part.values)
     )
@@ -164,7 +167,7 @@ def page_statement(collection: Collection, query: Query, position: Position | No
 
 def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
     """The page's rows and one more: `d` is the document, `o0` the key, `o1` … the values in the walk's order."""
-    where = condition(collection, query.terms, query.as_of)
+    where = condition(collection, query.terms, query.as_of, query.words)
     if position is not None:
         nullable = frozenset(column.name for column in collection.columns if column.nullable)
         where = Statement(f"({where.sql}) AND ", where.values) + after(query.order, position, nullable)
@@ -193,7 +196,7 @@ def count_statement(collection: Collection, query: Query, cap: int | None) -> St
     """How many rows match; with a cap no more than one above it are looked at."""
     columns = ["_key", *(item.column for item in query.terms)]
     body = rows_from(collection, query.as_of, columns) + Statement(" WHERE ")
-    body += condition(collection, query.terms, query.as_of)
+    body += condition(collection, query.terms, query.as_of, query.words)
     if cap is None:
         return Statement("SELECT count(*)") + body
     return Statement("SELECT count(*) FROM (SELECT 1") + body + Statement(" LIMIT ?) AS found", (cap + 1,))

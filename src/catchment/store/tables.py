@@ -15,6 +15,7 @@ from ..app import App
 from ..feed import Feed
 from ..record import Column, Kind
 from ..resource import Resource
+from .engines import WORDS, Words
 from .schema import INTEGER, TEXT, integer, text
 
 __all__ = [
@@ -60,6 +61,11 @@ class Collection:
         """
         table = f"{self.app}_{self.feed.name}"
         return table if self.generation == 1 else f"{table}__g{self.generation}"
+
+    @property
+    def words(self) -> str:
+        """The table of the words of its searched fields, of this generation."""
+        return f"{self.indexes}__words"
 
     @property
     def versions(self) -> str:
@@ -166,6 +172,8 @@ def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
         sa.Index(f"{collection.indexes}__by{name}", table.c[name])
     # What a walk has to take back, what changed and what differs, what is swept.
     sa.Index(f"{collection.indexes}__revision", table.c["_revision"], table.c["_key"])
+    if collection.feed.search:
+        table.info[WORDS] = Words(collection.words, tuple(collection.feed.search))
     for number, names in enumerate(_orders(collection.feed)):
         fields = [table.c[name.removeprefix("-")] for name in names]
         sa.Index(f"{collection.indexes}__order_{number}", *fields, table.c["_key"])

@@ -56,7 +56,7 @@ def widen(sql: Connection, collection: Collection, stored: Sequence[str]) -> Col
     for name, _ in pairs:
         sql.execute(f'CREATE TEMPORARY TABLE "old_{name}" AS SELECT * FROM "{name}"')  # noqa: S608
     for table in tables:
-        sql.execute(f'DROP TABLE IF EXISTS "{table.name}"')
+        sql.drop(table.name)
     sql.create(tables)
     for name, ends in pairs:
         for row, key, record in _filled(sql, following, name, ends, added):

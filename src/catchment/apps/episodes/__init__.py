@@ -16,7 +16,6 @@ from catchment import (
     Feed,
     Get,
     Link,
-    Partition,
     RawFiles,
     Resource,
     Setting,
@@ -51,12 +50,6 @@ def stand_in(options: Any) -> Any:
     return service(options)
 
 
-def raw_name(feed: str, partition: Partition) -> str:
-    """The file of a raw body, named as the original named it."""
-    names = {"series": "titledata", "seasons": "seasondata-{season}", "episodes": "episodedata-{id}"}
-    return names.get(feed, "").format_map(dict(partition.params))
-
-
 def demo(size: str) -> Mapping[str, str]:  # noqa: ARG001 (an app's shape)
     """What a client of the stand-in sets: a key, its series, and comments by anybody, as the original had it."""
     return {"OMDB_API_KEY": "stand-in", "OMDB_SERIES": "tt0944947", "EPISODES_OPEN_COMMENTS": "true"}
@@ -73,6 +66,7 @@ series = Feed(
     key=("imdb_id",),
     refuse=bodies.impossible,
     schedule=WEEKLY,
+    search=("title", "plot"),
     public=True,
 )
 
@@ -106,6 +100,7 @@ episodes = Feed(
     refuse=bodies.impossible,
     schedule=WEEKLY,
     sort=("series_id", "season", "episode"),
+    search=("title", "plot"),
     public=True,
 )
 
@@ -143,7 +138,7 @@ app = App(
     routes=routes,
     standin=stand_in,
     settings=[OPEN, Setting("DATA_DIR", "data")],
-    raw=RawFiles(raw_name, whole="alldata"),
+    raw=RawFiles(bodies.raw_name, whole="alldata"),
     demo=demo,
     example="/episodes?gt_imdb_rating=8.8",
 )

@@ -27,6 +27,7 @@ __all__ = [
     "hit",
     "imdb_id",
     "impossible",
+    "raw_name",
     "season_entry",
     "season_rows",
     "series",
@@ -298,3 +299,9 @@ def _list(row: Row, name: str) -> list[str]:
     """The names between commas; a comma inside brackets belongs to its name."""
     text = _text(row, name) or ""
     return [part for part in (item.strip() for item in re.split(r",(?![^()]*\))", text)) if part]
+
+
+def raw_name(feed: str, partition: Partition) -> str:
+    """The file of a raw body, named as the original named it."""
+    names = {"series": "titledata", "seasons": "seasondata-{season}", "episodes": "episodedata-{id}"}
+    return names.get(feed, "").format_map(dict(partition.params))

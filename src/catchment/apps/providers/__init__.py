@@ -56,6 +56,7 @@ providers = Resource(
     lists=("skills", "skill_keys", "free_days"),
     sort=("name_key",),
     indexes=[("-cost_in_pence",)],
+    search=("name",),
     public=True,
 )
 

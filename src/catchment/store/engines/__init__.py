@@ -12,10 +12,23 @@ from pathlib import Path
 
 from ...errors import StoreError
 from . import sqlite
-from .interface import Broken, Connection, Database, Down, Interrupted, Misunderstood, Rows, Taken, Workers
+from .interface import (
+    WORDS,
+    Broken,
+    Connection,
+    Database,
+    Down,
+    Interrupted,
+    Misunderstood,
+    Rows,
+    Taken,
+    Words,
+    Workers,
+)
 from .sqlite import mapped, scratch
 
 __all__ = [
+    "WORDS",
     "Broken",
     "Connection",
     "Database",
@@ -24,6 +37,7 @@ __all__ = [
     "Misunderstood",
     "Rows",
     "Taken",
+    "Words",
     "Workers",
     "database_of",
     "mapped",

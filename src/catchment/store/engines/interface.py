@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from ...errors import StoreError, StoreUnavailable
 
-__all__ = ["Broken", "Connection", "Database", "Down", "Interrupted", "Misunderstood", "Rows", "Taken", "Workers"]
+__all__ = [
+    "WORDS",
+    "Broken",
+    "Connection",
+    "Database",
+    "Down",
+    "Interrupted",
+    "Misunderstood",
+    "Rows",
+    "Taken",
+    "Words",
+    "Workers",
+]
 
 Values = Sequence[Any] | Mapping[str, Any]
 """Of a statement: for its `?`, or by the names of its `:name`."""
+
+
+WORDS = "words"
+"""Where a table's `info` says that words are looked for in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Full text of some fields of a table, found by the rows' `_id`. name: of the table that the words stand in."""
+
+    name: str
+    fields: tuple[str, ...]
 
 
 class Down(StoreUnavailable):
@@ -88,7 +113,11 @@ class Connection(Protocol):
         ...
 
     def create(self, tables: Sequence[sa.Table]) -> None:
-        """Makes tables and indexes that are not there yet."""
+        """Makes tables and indexes that are not there yet, and the words of those that have some (`WORDS`)."""
+        ...
+
+    def drop(self, table: str) -> None:
+        """Removes a table that may be there, with its words."""
         ...
 
     def tables(self) -> set[str]:

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable
 from .compiling import dialect
-from .interface import Broken, Down, Interrupted, Misunderstood, Taken, Values
+from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken, Values, Words
 from .presence import Presence
 from .words import spelled
 
@@ -183,6 +183,36 @@ class Connection:
                 if index.name not in there:
                     self._named(str(index.name))
                     self._together(_index(index))
+            if words := table.info.get(WORDS):
+                self._named(words.name)
+                self._make_words(table.name, words)
+
+    def _make_words(self, table: str, words: Words) -> None:
+        """By a trigger words follow in the same transaction, whoever writes the rows."""
+        follows = "SELECT obj_description(to_regclass(?)) FROM pg_trigger WHERE tgname = ? AND tgrelid = to_regclass(?)"
+        name, fields = f'"{words.name}"', ",".join(words.fields)
+        if self.execute(follows, (name, words.name, f'"{table}"')).fetchone() == (fields,):
+            return
+        # No more of a text than a tsvector holds.
+        texts = (", ".join(f'{row}"{field}"' for field in words.fields) for row in ("", "NEW."))
+        old, new = (f"to_tsvector('simple', left(concat_ws(' ', {text}), 250000))" for text in texts)
+        self._together(
+            f"DROP TABLE IF EXISTS {name}",
+            f"CREATE TABLE {name} (rowid bigint PRIMARY KEY, found tsvector NOT NULL)",
+            f"CREATE INDEX ON {name} USING gin (found)",
+            f"COMMENT ON TABLE {name} IS '{fields}'",
+            f'INSERT INTO {name} SELECT _id, {old} FROM "{table}"',  # noqa: S608 (declared names)
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"  # noqa: S608
+            f" IF TG_OP <> 'INSERT' THEN DELETE FROM {name} WHERE rowid = OLD._id; END IF;"
+            f" IF TG_OP <> 'DELETE' THEN INSERT INTO {name} VALUES (NEW._id, {new}); END IF; RETURN NULL; END $$",
+            f'CREATE OR REPLACE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON "{table}"'
+            f" FOR EACH ROW EXECUTE FUNCTION {name}()",
+        )
+
+    def drop(self, table: str) -> None:
+        triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(?) AND NOT tgisinternal"
+        names = [name for (name,) in self.execute(triggers, (f'"{table}"',)) if name.endswith("__words")]
+        self._together(*(f'DROP TABLE IF EXISTS "{name}"' for name in (*names, table)))
 
     @staticmethod
     def _named(name: str) -> None:

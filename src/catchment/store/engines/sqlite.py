@@ -19,7 +19,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable
 from ..workers import LocalWorkers
-from .interface import Broken, Down, Interrupted, Misunderstood, Taken
+from . import fulltext
+from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken
 
 __all__ = ["BUSY_MS", "Connection", "File", "database_of", "mapped", "scratch"]
 
@@ -46,7 +47,10 @@ class Connection(sqlite3.Connection):
             self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self.execute("BEGIN IMMEDIATE")
             try:
+                before = self.total_changes
                 yield self
+                if self.total_changes != before:
+                    fulltext.follow(self)
                 self.execute("COMMIT")
             except BaseException:
                 if self.in_transaction:
@@ -78,6 +82,12 @@ class Connection(sqlite3.Connection):
             self.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)))
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 self.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT)))
+            if words := table.info.get(WORDS):
+                fulltext.make(self, table.name, words)
+
+    def drop(self, table: str) -> None:
+        fulltext.drop(self, table)
+        self.execute(f'DROP TABLE IF EXISTS "{table}"')
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -119,6 +129,7 @@ class Connection(sqlite3.Connection):
     def write_anew(self) -> bool:
         try:
             with mapped():
+                fulltext.merge(self)
                 self.execute("VACUUM")
                 busy, _, _ = self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except Down:

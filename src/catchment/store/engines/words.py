@@ -14,6 +14,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), spelling)
     for pattern, spelling in (
         (r"\bgroup_concat\(", "string_agg("),
+        (r"\"[^\"]+\" MATCH \?", "found @@ websearch_to_tsquery('simple', ?)"),
         (r"\binstr\(", "strpos("),
         (r"(\"[^\"]+\"|\b\w+) -> '\$\.([^']+)'", r"CAST(CAST(\1 AS json) -> '\2' AS text)"),
         (r"\bjson_extract\((\"[^\"]+\"|\w+), '\$\.([^']+)'\)", r"(CAST(\1 AS json) ->> '\2')"),
