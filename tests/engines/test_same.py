@@ -94,7 +94,7 @@ ASKED = [
     "?price=0.1", "?price__gt=0", "?number__lte=0.1", "?flag=true", "?flag__ne=false", "?at__gte=2026-01-01T00:00:00Z",
     "?day__lt=2026-01-01", "?tags__has=a", "?tags__isnull=false", "?fields=text,price,tags", "?count=exact", "?as_of=1",
     "?as_of=2&sort=-text", "?as_of=2&tags__has=a&count=exact", "?as_of=2026-01-01T00:02:00Z&sort=price",
-    "?text=%00", "?limit=0", "/diff?from=1", "/diff?from=1&to=2", "/diff?from=2026-01-01T00:01:00Z",
+    "?text=%00", "?limit=0", "/diff?from=1", "/diff?from=1&to=2", "/diff?from=2026-01-01T00:01:00Z", "/changes?after=0",
 ]  # fmt: skip
 
 
