@@ -257,7 +257,7 @@ def test_a_question_that_takes_too_long_is_cut(store):
     reader = Reader(store.database, [NOTES], deadline_s=0.0)
     with pytest.raises(QueryError) as caught, reader.snapshot() as snapshot:
         snapshot.page(NOTES, parse([("text__contains", "9"), ("sort", "-text")], NOTES.columns))
-    assert (caught.value.status, caught.value.kind) == (503, "too-slow")
+    assert (caught.value.status, caught.value.kind) == (503, "query-too-slow")
     assert "index" in caught.value.message
     reader.close()
 

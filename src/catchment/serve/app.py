@@ -18,7 +18,7 @@ from ..errors import DeclarationError
 from ..principal import Principal
 from ..settings import Settings
 from ..store.engines import database_of
-from ..store.reader import Reader
+from ..store.reader import DEADLINE_S, Reader
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
@@ -40,6 +40,7 @@ def build(
     *,
     tick: Callable[[], float] = monotonic,
     writes_together: int = BATCH,
+    deadline_s: float = DEADLINE_S,
     pages: Callable[[], Sequence[Any]] = tuple,
 ) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
@@ -47,6 +48,7 @@ def build(
     The database need not be there yet: until it is, what needs it answers 503. What people write needs no collector
     before it: its tables are made here.
     tick: seconds that never go back, by which limits are counted. writes_together: in one commit, at most.
+    deadline_s: how long a question to the data may take.
     pages: gives the handlers of what people look at; without it `/` leads to the description.
 
     Raises:
@@ -58,7 +60,10 @@ def build(
         for setting in (setting for app in writable for setting in app.settings):
             setting.text(settings)  # what cannot be is said before anybody writes
         prepare(database, writable)
-    reader, writer = Reader.of(settings, known), Writer(database, known, clock, settings, batch=writes_together)
+    reader, writer = (
+        Reader.of(settings, known, deadline_s=deadline_s),
+        Writer(database, known, clock, settings, batch=writes_together),
+    )
 
     def description(visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
         return describe(apps, visible, version=__version__, reader=caller)

@@ -13,7 +13,8 @@ from litestar import Request, Response, get
 
 from ..errors import QueryError
 from ..store.difference import Differences, Span, differences, parse_span
-from ..store.query import Query, parse
+from ..store.query import Query, index_for, parse
+from ..store.reader import TOO_SLOW
 from ..store.snapshot import Item, Page, State, Version
 from ..store.tables import Collection
 from . import gate
@@ -139,10 +140,17 @@ async def _read(question: Callable[[], T], *, quick: bool = False) -> T:
 
 
 def read_page(data: Data, collection: Collection, query: Query) -> Page:
-    """The page that the query asks for, noted as read."""
-    with data.reader.snapshot() as snapshot:
-        data.note(snapshot, collection)
-        return snapshot.page(collection, query)
+    """The page that the query asks for, noted as read. QueryError: 503, naming the index that would serve it."""
+    try:
+        with data.reader.snapshot() as snapshot:
+            data.note(snapshot, collection)
+            return snapshot.page(collection, query)
+    except QueryError as error:
+        if error.kind != TOO_SLOW or query.as_of is not None:  # of what held before there is no order to declare
+            raise
+        declared = f"{'Resource' if collection.written else 'Feed'}(indexes=[{index_for(query)!r}])"
+        message = f"the question takes too long; ask for less, or declare an index: {declared}"
+        raise QueryError(message, kind=TOO_SLOW, status=503) from error
 
 
 def _page_body(page: Page) -> bytes:

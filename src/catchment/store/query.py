@@ -32,6 +32,7 @@ __all__ = [
     "Term",
     "distinct",
     "fits",
+    "index_for",
     "parse",
     "parse_as_of",
     "read_fields",
@@ -378,6 +379,16 @@ def _count(text: str) -> Counting:
     if text not in get_args(Counting):
         raise QueryError(f"count: {text[:60]!r} is not none, exact or capped", parameter="count")
     return cast("Counting", text)
+
+
+def index_for(query: Query) -> tuple[str, ...]:
+    """The index that would serve the query, as `indexes=` says it: what is fixed, then the order, or else what is
+    compared besides.
+    """
+    fixed = [item.column for item in query.terms if item.operator in ("", "in")]
+    order = [f"{'-' if item.descending else ''}{item.column}" for item in query.order]
+    compared = [item.column for item in query.terms if item.operator in ("gt", "gte", "lt", "lte", "startswith")]
+    return tuple(dict.fromkeys([*fixed, *(compared if compared and not fixed else order)]))
 
 
 def parse_as_of(text: str, parameter: str = "as_of") -> AsOf:

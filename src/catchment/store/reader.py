@@ -13,9 +13,11 @@ from .questions import Tables, tables
 from .snapshot import Snapshot, State, all_states
 from .tables import Collection
 
-__all__ = ["Reader"]
+__all__ = ["DEADLINE_S", "TOO_SLOW", "Reader"]
 
 DEADLINE_S = 1.0
+TOO_SLOW = "query-too-slow"
+"""What is told of a question that is cut at its deadline."""
 _IDLE_CONNECTIONS = 8
 
 
@@ -36,9 +38,9 @@ class Reader:
         self._tables: dict[str, Tables] = {}
 
     @classmethod
-    def of(cls, settings: Settings, collections: Sequence[Collection]) -> Reader:
+    def of(cls, settings: Settings, collections: Sequence[Collection], *, deadline_s: float = DEADLINE_S) -> Reader:
         """The reader of the database that the settings name."""
-        return cls(database_of(settings.database), collections)
+        return cls(database_of(settings.database), collections, deadline_s=deadline_s)
 
     def close(self) -> None:
         """Returns when no connection is kept any more."""
@@ -128,7 +130,7 @@ def _wrapped() -> Iterator[None]:
             yield
     except Interrupted as error:
         message = "the question takes too long; ask for less, or declare an index: Feed(indexes=[(field, …)])"
-        raise QueryError(message, kind="too-slow", status=503) from error
+        raise QueryError(message, kind=TOO_SLOW, status=503) from error
     except Misunderstood as error:
         raise StoreError("the store did not understand a question") from error
     except (Broken, Down) as error:
