@@ -306,14 +306,14 @@ def test_of_two_instances_one_polls_and_the_other_takes_over_when_it_is_killed(t
             control.wait_for(8)  # all but these two is committed: else the last would not be asked for yet
             second = command(reported.collected, "collect", "incidents")
             first.kill()
-            first.communicate(timeout=20)
+            first.communicate(timeout=60)
             control.release()
             code, out, err = finished(second)
         finally:
             for process in (first, second):
                 if process is not None and process.poll() is None:
                     process.kill()
-                    process.communicate(timeout=20)
+                    process.communicate(timeout=60)
         assert code == 0, out + err
         asked = [entry["path"] for entry in control.log()]
         assert sorted(asked) == sorted(["/identities/", *(f"/incidents/{kind}/" for kind in TYPES), *held])
@@ -421,7 +421,7 @@ def test_what_the_stand_in_prints_collects_from_it(tmp_path):
         )
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert done.stderr == ""
     assert "incidents/identities" in done.stdout
 

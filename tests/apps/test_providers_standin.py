@@ -73,7 +73,7 @@ def service(tmp_path, settings):
     assert process.stdout.readline().startswith("serving on http://")
     yield f"http://127.0.0.1:{port}"
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=15)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in out + err) == (0, False)
 
 

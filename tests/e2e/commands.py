@@ -14,7 +14,7 @@ from typing import Any
 from catchment.clock import FileClock
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
-WAIT_S = 30.0
+WAIT_S = 120.0
 """A process that has not ended by then never will; nothing waits for it otherwise."""
 
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 """What has not come by then never will."""
 
 

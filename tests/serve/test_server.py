@@ -60,7 +60,7 @@ def server(store):
 
 
 def test_it_serves_and_ends_when_asked(server, store):
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
         listed = client.get("/v1/demo/bars?limit=1")
         assert listed.status_code == 200
         assert listed.headers["server"] == "catchment"
@@ -76,14 +76,14 @@ def test_it_serves_and_ends_when_asked(server, store):
         assert client.get(f"/v1?{'a' * 17000}").status_code == 414
         assert client.get("/v1", headers={"host": "evil.example"}).status_code == 400
     server.send_signal(signal.SIGTERM)
-    assert server.wait(timeout=10) == 0
+    assert server.wait(timeout=60) == 0
     assert server.stdout.read().splitlines()[-1] == "stopped"  # after the lines of what was refused
 
 
 def test_ctrl_c_reaches_everybody_and_is_quiet(server):
-    httpx.get(f"http://127.0.0.1:{server.port}/health/live", timeout=10)
+    httpx.get(f"http://127.0.0.1:{server.port}/health/live", timeout=60)
     os.killpg(server.pid, signal.SIGINT)
-    assert server.wait(timeout=10) in (0, 1)
+    assert server.wait(timeout=60) in (0, 1)
     assert server.stdout.read().splitlines()[-1] == "stopped"  # after the lines of what was refused
 
 

@@ -15,7 +15,7 @@ __all__ = ["Control"]
 class Control:
     """Speaks to one running stand-in; every call is one request of its own, so threads may share it."""
 
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 60.0) -> None:
         self._where = urlsplit(url)
         self._timeout_s = timeout_s
 
