@@ -51,7 +51,7 @@ def first_requests(apps: Sequence[App], address: str, key: str) -> Iterator[str]
         public = [feed.public for feed in app.feeds] + [resource.public for resource in app.resources]
         proof = "" if all(public) else f" -H 'Authorization: Bearer {key}'"
         yield f"  curl{proof} '{address}{app.example}'"
-    yield f"\nEvery route is described at {address}/docs. Ctrl+C ends it all."
+    yield f"\nLook at it in a browser: {address}; every route is described at {address}/docs. Ctrl+C ends it all."
 
 
 def reading_key(settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """The demo as a person starts it, through a pipe, with nothing set that would flush for it."""
 
 import json
+import re
 import shlex
 import signal
 import socket
@@ -15,6 +16,7 @@ from numbers_upstream import Numbers, write_feeds
 from catchment.app import load_app
 from catchment.clock import FakeClock
 from catchment.standin import serve_in_thread
+from catchment.store.tables import collections_of
 
 
 @pytest.fixture
@@ -45,6 +47,26 @@ def read(port: int, path: str, method: str = "GET", **headers: str):
         return answer.status, json.loads(answer.read())
 
 
+def page(port: int, path: str) -> str:
+    """What a browser gets there."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    with closing(connection):
+        connection.request("GET", path, headers={"accept": "text/html"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
+        return answer.read().decode()
+
+
+def pages(port: int) -> set[str]:
+    """The collections whose table and first record a browser finds from the first page on."""
+    found = set()
+    for path in re.findall(r'href="(/explore/[a-z]+/[a-z_]+)"', page(port, "/")):
+        records = re.findall(r'class="open" href="([^"]*)"', page(port, path))
+        assert [path in page(port, record) for record in records[:1]] == [True] * bool(records)
+        found.add(path.removeprefix("/explore/"))
+    return found
+
+
 # App -> the member of its answer that has something in it; "" is the answer itself.
 SHOWN = {"police": "total", "stocks": "data", "incidents": "", "episodes": "results", "providers": "items"}
 
@@ -70,6 +92,9 @@ def test_people_have_written_when_the_demo_says_so(place):
         assert (status, content["pagination"]["count"]) == (200, 20)
         assert sum(item["review_count"] for item in content["service_providers"]) == 40
         assert read(port, "/v1/providers/reviews?count=exact")[1]["meta"]["count"] == 40
+        known = [item for app in SHOWN for item in collections_of(load_app(app))]
+        # Behind a gateway on this machine anybody may be: without a key there is what is public.
+        assert pages(port) == {item.name for item in known if item.feed.public}
         said(process, "Ask, in another terminal")
         lines = [process.stdout.readline() for _ in SHOWN]
         assert [answered(line) for line in lines] == [200] * len(SHOWN)
