@@ -37,6 +37,8 @@ _SESSION = {
     "idle_in_transaction_session_timeout": IDLE_MS,
     "client_min_messages": "warning",
     "synchronous_commit": "on",
+    "plan_cache_mode": "force_custom_plan",  # many keys asked for at once are looked up, not compared one by one
+    "random_page_cost": 1.1,
 }
 
 
