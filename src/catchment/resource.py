@@ -158,8 +158,6 @@ class WriteLimit:
 def _theirs(action: Action, principal: Principal, record: Any, owner: str) -> bool:
     if action == "create":
         return True
-    if action == "delete" and "moderate" in principal.scopes:
-        return True
     return "write" in principal.scopes and (not owner or getattr(record, owner) == principal.id)
 
 
@@ -181,7 +179,9 @@ class Resource:
         check: (record) -> pairs of field and what is wrong with it.
         refuse: (record, principal, view) -> why it is not taken, or None.
         may: (action, principal, record) -> whether this person may change or delete this record. Without it the
-            owner may, and who may moderate may delete.
+            owner may.
+        moderates: what who may moderate does too, whoever's the record is and without the right to write:
+            `moderates=("delete",)`.
         conceal: who may not gets 404, as if there were no such record, instead of 403.
         if_match: a change or deletion must name the version that it is meant for.
         limits: how often one person may write.
@@ -203,6 +203,7 @@ class Resource:
     check: Check | None = field(default=None, kw_only=True)
     refuse: Refuse | None = field(default=None, kw_only=True)
     may: May | None = field(default=None, kw_only=True)
+    moderates: Sequence[Action] = field(default=(), kw_only=True)
     conceal: bool = field(default=False, kw_only=True)
     if_match: bool = field(default=False, kw_only=True)
     limits: Sequence[WriteLimit] = field(default=(), kw_only=True)
@@ -401,6 +402,8 @@ class Resource:
 
     def allows(self, action: Action, principal: Principal, record: Any) -> bool:
         """Whether this person may do that to this record."""
+        if action in self.moderates and "moderate" in principal.scopes:
+            return True
         return self.may(action, principal, record) if self.may else _theirs(action, principal, record, self.owner)
 
     def draft(self, members: Any) -> dict[str, Any]:

@@ -259,6 +259,17 @@ def test_a_long_row_of_marks_is_refused_for_its_length(market):
     assert status("POST", "/service-providers/recommend", job, 0) == 422
 
 
+@pytest.mark.parametrize("scopes", [("moderate",), ("moderate", "write")], ids=["moderates", "writes too"])
+def test_who_moderates_deletes_reviews_and_no_providers(market, scopes):
+    provider, review = there(market)
+    key = market.key(9, *scopes)
+    for path in (f"/service-provider/{provider}", f"/v1/providers/providers/{provider}"):
+        refused = 404 if "write" in scopes else 403
+        assert market.ask("DELETE", path, who=0, if_match="*", **key).status_code == refused
+    assert market.ask("DELETE", f"/v1/providers/reviews/{review}", who=0, **key).status_code == 204
+    assert market.ask("DELETE", f"/service-provider/{provider}", who=1).status_code == 200
+
+
 @pytest.mark.parametrize("skill", [" ", "\u2003 "], ids=["space", "wide spaces"])
 def test_a_skill_of_spaces_alone_is_not_the_review_in_general(market, skill):
     provider, review = there(market)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 GOOD = (
     *("outside", "loopback", "reader", "owner", "other", "moderator", "operator", "gateway"),
-    "owner without write",
+    *("owner without write", "moderator who writes"),
 )
 BAD = ("revoked", "expired", "malformed")
 PEOPLE = (*GOOD, *BAD)
@@ -24,19 +24,21 @@ def row(status: int, **others: int) -> Row:
 ANYONE = row(200)
 READER = row(404, outside=401, loopback=200, reader=200, owner_without_write=200)
 OPERATOR = row(403, outside=401, loopback=200, operator=200)
-MODERATOR = row(403, outside=401, loopback=401, moderator=200)
+MODERATOR = row(403, outside=401, loopback=401, moderator=200, moderator_who_writes=200)
 
 _MAY_NOT = {"outside": 401, "loopback": 401}
-WRITER = row(403, **_MAY_NOT, owner=201, other=201, gateway=201)
+WRITER = row(403, **_MAY_NOT, owner=201, other=201, gateway=201, moderator_who_writes=201)
 OWNER = row(403, **_MAY_NOT, owner=200)
-OWNER_OR_MODERATOR = row(403, **_MAY_NOT, owner=204, moderator=204)
+OWNER_OR_MODERATOR = row(403, **_MAY_NOT, owner=204, moderator=204, moderator_who_writes=204)
 # Whose it is not is told that there is no such record.
-CONCEALED = row(403, **_MAY_NOT, owner=200, other=404, gateway=404)
-CONCEALED_OR_MODERATOR = row(403, **_MAY_NOT, owner=204, moderator=204, other=404, gateway=404)
+CONCEALED = row(403, **_MAY_NOT, owner=200, other=404, gateway=404, moderator_who_writes=404)
+CONCEALED_DELETE = row(403, **_MAY_NOT, owner=204, other=404, gateway=404, moderator_who_writes=404)
 # Who may not even read the collection is told that there is none, unless he may write what he does not read.
-HIDDEN_WRITER = row(403, **_MAY_NOT, owner=201, other=201, gateway=201, moderator=404, operator=404)
+HIDDEN_WRITER = row(
+    403, **_MAY_NOT, owner=201, other=201, gateway=201, moderator=404, operator=404, moderator_who_writes=201
+)
 HIDDEN_OWNER = row(403, **_MAY_NOT, owner=200, moderator=404, operator=404)
-HIDDEN_DELETE = row(403, **_MAY_NOT, owner=204, moderator=204, operator=404)
+HIDDEN_DELETE = row(403, **_MAY_NOT, owner=204, moderator=404, operator=404)
 
 ABSENT = row(405)
 """Of every method that a route does not have."""
@@ -45,7 +47,7 @@ OPTIONS = row(204)
 OPERATOR_OPTIONS = row(403, outside=401, loopback=204, operator=204)
 
 # The providers' contract: what is not the caller's own is not found, and a moderator writes nothing but judgements.
-OWN_ONE = row(403, **_MAY_NOT, owner=200, other=404, gateway=404)
+OWN_ONE = row(403, **_MAY_NOT, owner=200, other=404, gateway=404, moderator_who_writes=404)
 
 READ = {"get": ANYONE}
 READ_WITH_RIGHT = {"get": READER}
@@ -99,7 +101,7 @@ POLICY: dict[str, dict[str, Row]] = {
     "/police/v1/coverage": READ,
     **collected("market/bars"),
     "/v1/market/places": READ | {"post": WRITER},
-    "/v1/market/places/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_OR_MODERATOR},
+    "/v1/market/places/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_DELETE},
     "/v1/market/places/diff": READ,
     "/v1/market/places/{key}/history": READ,
     "/v1/market/places/changes": READ,
@@ -114,7 +116,7 @@ POLICY: dict[str, dict[str, Row]] = {
     "/v1/market/notes/{key}/history": READ_WITH_RIGHT,
     "/v1/market/notes/changes": READ_WITH_RIGHT,
     "/v1/providers/providers": READ | {"post": WRITER},
-    "/v1/providers/providers/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_OR_MODERATOR},
+    "/v1/providers/providers/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_DELETE},
     "/v1/providers/providers/diff": READ,
     "/v1/providers/providers/{key}/history": READ,
     "/v1/providers/providers/changes": READ,

@@ -120,6 +120,7 @@ reviews = Resource(
     normal=normal_review,
     check=check_review,
     refuse=refuse_review,
+    moderates=("delete",),
     rollups=(
         Rollup(of="rating", by=("place",), carries=("cost",), orders=(("cost", "-_mean", "place"),)),
         Rollup(of="rating", by=("place", "skill"), carries=("cost",), orders=(("skill", "_count", "-_whole"),)),

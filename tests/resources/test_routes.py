@@ -165,7 +165,8 @@ PEOPLE = {  # POST, PUT, PATCH, DELETE on a place of user 1, which strangers are
     "reader": (1, ("read",), {}, (403, 403, 403, 403)),
     "operator": (1, ("operate",), {}, (403, 403, 403, 403)),
     "another": (2, ("write",), {}, (201, 404, 404, 404)),
-    "moderator": (2, ("moderate",), {}, (403, 403, 403, 204)),
+    "moderator": (2, ("moderate",), {}, (403, 403, 403, 403)),
+    "moderator who writes": (2, ("moderate", "write"), {}, (201, 404, 404, 404)),
     "owner": (1, ("write",), {}, (201, 200, 200, 204)),
     "overriding": (2, ("write",), {"x_http_method_override": "GET"}, (201, 404, 404, 404)),
 }

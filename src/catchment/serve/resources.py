@@ -148,7 +148,7 @@ class Writing:
         as_owner: bool = True,
     ) -> Write:
         if as_owner and not self.lets_anybody:
-            _demand(self.data, action)
+            _demand(self.data, collection, action)
         return Write(
             collection=collection,
             action=action,
@@ -200,13 +200,14 @@ def _resource(collection: Collection) -> Resource:
     return collection.feed
 
 
-def _may_write(data: Data, action: Action) -> bool:
-    """Whether the caller may write at all. Who moderates may delete without the right to write, or to read."""
-    return may(data.principal, "write") or (action == "delete" and may(data.principal, "moderate"))
+def _may_write(data: Data, collection: Collection, action: Action) -> bool:
+    """Whether the caller may write at all. Who moderates needs no right to write, or to read, for what that is."""
+    moderates = action in _resource(collection).moderates
+    return may(data.principal, "write") or (moderates and may(data.principal, "moderate"))
 
 
-def _demand(data: Data, action: Action) -> None:
-    if not _may_write(data, action):
+def _demand(data: Data, collection: Collection, action: Action) -> None:
+    if not _may_write(data, collection, action):
         demand(data.principal, "write")
 
 
@@ -301,9 +302,9 @@ _WAYS = {
 
 def _check(data: Data, collection: Collection, action: Action) -> None:
     """Returns if the caller may write at all. QueryError: 401, 403, or 404 where he is not let know of it."""
-    if not data.may_read(collection) and data.principal.id and not _may_write(data, action):
+    if not data.may_read(collection) and data.principal.id and not _may_write(data, collection, action):
         data.collection(collection.name)  # 404: a right is not told to be missing where nothing may be seen
-    _demand(data, action)
+    _demand(data, collection, action)
 
 
 def _answer(data: Data, collection: Collection, done: Done) -> _Answer:

@@ -125,6 +125,7 @@ comments = Resource(
     owner="owner",
     check=check_comment,
     may=may_comment,
+    moderates=("delete",),
     max_body=MAX_BODY,
     sort=("created_at",),
     indexes=[("episode", "created_at")],

@@ -43,10 +43,10 @@ def check_comment(comment: Comment) -> list[tuple[str, str]]:
 
 
 def may_comment(action: str, principal: Any, comment: Comment) -> bool:
-    """Whether this person may do that to this comment: the owner, and who moderates may delete.
+    """Whether this person may do that to this comment: the owner.
 
     One without an owner is everybody's who writes as nobody, which takes EPISODES_OPEN_COMMENTS.
     """
-    if action == "create" or (action == "delete" and "moderate" in principal.scopes):
+    if action == "create":
         return True
     return bool((comment.owner or "") == principal.id)

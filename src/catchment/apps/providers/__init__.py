@@ -73,6 +73,7 @@ reviews = Resource(
     normal=normal_review,
     check=check_review,
     refuse=refuse_review,
+    moderates=("delete",),
     limits=[writes, opinions],
     spellings={"skill": skill},
     rollups=(
