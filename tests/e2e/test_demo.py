@@ -95,6 +95,8 @@ def test_people_have_written_when_the_demo_says_so(place):
         known = [item for app in SHOWN for item in collections_of(load_app(app))]
         # Behind a gateway on this machine anybody may be: without a key there is what is public.
         assert pages(port) == {item.name for item in known if item.feed.public}
+        assert 'type="search"' in page(port, "/explore/episodes/episodes")
+        assert "<b>words</b> nothinglikeit" in page(port, "/explore/episodes/episodes?q=nothinglikeit")
         said(process, "Ask, in another terminal")
         lines = [process.stdout.readline() for _ in SHOWN]
         assert [answered(line) for line in lines] == [200] * len(SHOWN)

@@ -84,6 +84,8 @@ def test_a_table_is_walked_by_its_links_each_record_once(here, visit):
         pytest.param("_column=value", "fields=value", id="one column"),
         pytest.param("fields=id&_column=id&_column=value", "", id="all columns"),
         pytest.param("_as_of=2026-01-01", "as_of=2026-01-01", id="a day"),
+        pytest.param("as_of=3&_q=red+fox", "q=red%20fox", id="words, of what holds now"),
+        pytest.param("q=fox&_as_of=2026-01-01", "as_of=2026-01-01", id="a day, of all words"),
         pytest.param("as_of=3&_as_of=", "", id="now again"),
         pytest.param(
             "_field=id&_op=contains&_value=%3Cb%3E%26", "id__contains=%3Cb%3E%26", id="what has to be escaped"

@@ -37,6 +37,7 @@ _SIGNS = {
 }
 _NUMBERS = frozenset({"integer", "number", "decimal"})
 _ONE_PAGE = ("cursor",)
+_NOT_TOGETHER = ("as_of", "q")  # words are looked for in what holds now
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class Table:
 
 def asked(pairs: Pairs, columns: Sequence[Column]) -> list[tuple[str, str]]:
     """The parameters as the API takes them: what a form of the page says (`_field`, `_op` and `_value`, `_column`,
-    `_as_of`) becomes a filter, `fields` and `as_of`. Whoever asks otherwise is led there, so that all state is in the
-    address and the address is the API's.
+    `_as_of`, `_q`) becomes a filter, `fields`, `as_of` and `q`. Whoever asks otherwise is led there, so that all
+    state is in the address and the address is the API's.
     """
     form = [(name, value) for name, value in pairs if name.startswith("_")]
     given = [(name, value) for name, value in pairs if not name.startswith("_")]
@@ -123,7 +124,9 @@ def asked(pairs: Pairs, columns: Sequence[Column]) -> list[tuple[str, str]]:
         name = said["_field"] + (f"__{said['_op']}" if said.get("_op") else "")
         given = [*_without(given, (name,)), (name, said.get("_value", ""))]
     if "_as_of" in said:
-        given = _without(given, ("as_of",)) + [("as_of", said["_as_of"])] * bool(said["_as_of"])
+        given = _without(given, _NOT_TOGETHER) + [("as_of", said["_as_of"])] * bool(said["_as_of"])
+    if "_q" in said:
+        given = _without(given, _NOT_TOGETHER) + [("q", said["_q"])] * bool(said["_q"].strip())
     if chosen := [value for name, value in form if name == "_column"]:
         everything = set(chosen) >= {column.name for column in columns}
         given = _without(given, ("fields",)) + [("fields", ",".join(chosen))] * (not everything)
@@ -146,7 +149,7 @@ def table(data: Data, collection: Collection, pairs: Pairs) -> Table:
     columns = data.columns(collection)
     shown = [column for column in columns if not query.fields or column.name in query.fields]
     kept = _without(pairs, _ONE_PAGE)
-    filters = [pair for pair in kept if pair[0] not in PARAMETERS]
+    filters = [pair for pair in kept if pair[0] not in PARAMETERS or pair[0] == "q"]
     return Table(
         collection,
         about(collection),
@@ -175,6 +178,8 @@ def _chip(collection: Collection, kept: Pairs, pair: tuple[str, str]) -> Chip:
     name, value = pair
     field, _, suffix = name.partition("__")
     without = page_of(collection.name, [item for item in kept if item != pair])
+    if name == "q":
+        return Chip("words", value, without)
     if suffix == "isnull":
         return Chip(field, "is empty" if value == "true" else "has a value", without)
     return Chip(field, f"{_SIGNS[suffix]} {value}", without)
