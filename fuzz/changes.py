@@ -71,8 +71,9 @@ def hunt(folder: Path, options: argparse.Namespace) -> list[str]:
     """What is wrong in the end."""
     chance = random.Random(options.seed)
     mirror = folder / "mirror.sqlite"
-    with Store(settings(folder), [app]) as store:
-        upstream = Upstream(Shop(store), chance)
+    place = settings(folder)
+    with Store(place, [app]) as store:
+        upstream = Upstream(Shop(store, place), chance)
         service = Service(folder / "catchment.sqlite", "shop:app", SHOP)
         try:
             for _ in range(options.kills):

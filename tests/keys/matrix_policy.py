@@ -55,7 +55,17 @@ READ_WITH_RIGHT = {"get": READER}
 
 def collected(name: str) -> dict[str, dict[str, Row]]:
     """The routes of a public feed."""
-    below = ("", "/changes", "/diff", "/{key}", "/{key}/history", "/{key}/source", "/{key}/source/body")
+    below = (
+        "",
+        ".csv",
+        ".ndjson",
+        "/changes",
+        "/diff",
+        "/{key}",
+        "/{key}/history",
+        "/{key}/source",
+        "/{key}/source/body",
+    )
     return {f"/v1/{name}{path}": READ for path in below}
 
 
@@ -105,26 +115,36 @@ POLICY: dict[str, dict[str, Row]] = {
     "/v1/market/places/diff": READ,
     "/v1/market/places/{key}/history": READ,
     "/v1/market/places/changes": READ,
+    "/v1/market/places.csv": READ,
+    "/v1/market/places.ndjson": READ,
     "/v1/market/reviews": READ | {"post": WRITER},
     "/v1/market/reviews/{key}": READ | {"put": OWNER, "patch": OWNER, "delete": OWNER_OR_MODERATOR},
     "/v1/market/reviews/diff": READ,
     "/v1/market/reviews/{key}/history": READ,
     "/v1/market/reviews/changes": READ,
+    "/v1/market/reviews.csv": READ,
+    "/v1/market/reviews.ndjson": READ,
     "/v1/market/notes": READ_WITH_RIGHT | {"post": HIDDEN_WRITER},
     "/v1/market/notes/{key}": READ_WITH_RIGHT | {"put": HIDDEN_OWNER, "patch": HIDDEN_OWNER, "delete": HIDDEN_DELETE},
     "/v1/market/notes/diff": READ_WITH_RIGHT,
     "/v1/market/notes/{key}/history": READ_WITH_RIGHT,
     "/v1/market/notes/changes": READ_WITH_RIGHT,
+    "/v1/market/notes.csv": READ_WITH_RIGHT,
+    "/v1/market/notes.ndjson": READ_WITH_RIGHT,
     "/v1/providers/providers": READ | {"post": WRITER},
     "/v1/providers/providers/{key}": READ | {"put": CONCEALED, "patch": CONCEALED, "delete": CONCEALED_DELETE},
     "/v1/providers/providers/diff": READ,
     "/v1/providers/providers/{key}/history": READ,
     "/v1/providers/providers/changes": READ,
+    "/v1/providers/providers.csv": READ,
+    "/v1/providers/providers.ndjson": READ,
     "/v1/providers/reviews": READ | {"post": WRITER},
     "/v1/providers/reviews/{key}": READ | {"put": OWNER, "patch": OWNER, "delete": OWNER_OR_MODERATOR},
     "/v1/providers/reviews/diff": READ,
     "/v1/providers/reviews/{key}/history": READ,
     "/v1/providers/reviews/changes": READ,
+    "/v1/providers/reviews.csv": READ,
+    "/v1/providers/reviews.ndjson": READ,
     **contract("v1_0"),
     **contract("v1_1"),
     "/health": READ,

@@ -14,6 +14,7 @@ from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavaila
 from ..processes import end_with_parent, stop_when_asked
 from .commands import INCOMPLETE, commands
 from .desk import desk
+from .export import exports
 from .keys import keys
 from .standin import standins
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(commands)
 app.add_typer(desk)
+app.add_typer(exports)
 app.add_typer(keys, name="keys")
 app.add_typer(standins)
 

@@ -22,7 +22,7 @@ from ..store.reader import DEADLINE_S, Reader
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
-from . import changes, collections, desk, docs, problems, resources, status
+from . import changes, collections, desk, docs, export, problems, resources, status
 from .front import Front
 from .openapi import describe
 from .own import ERRORS, errors_of, own_routes
@@ -71,7 +71,7 @@ def build(
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *changes.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
-    handlers += docs.handlers(description)
+    handlers += [*export.handlers(known), *docs.handlers(description)]
     handlers += pages() or [docs.to_docs]
     state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: errors_of(apps)})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)

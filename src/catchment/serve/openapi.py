@@ -19,7 +19,7 @@ from ..store.difference import PARAMETERS as SPAN
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, SEARCH, Operator, fits
 from ..store.tables import Collection
 from .data import visible_columns
-from .outgoing import change_paths
+from .outgoing import change_paths, export_paths
 from .own import own_routes
 from .service import service_paths
 from .told import schemas_of
@@ -190,6 +190,7 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
         ),
     }
     described |= change_paths(collection)
+    described |= export_paths(collection, _list_parameters(columns, collection.aliases))
     if collection.written:
         return described  # what people write comes from no exchange
     return described | {

@@ -1,4 +1,4 @@
-"""The description of the routes by which a collection goes out as a whole: its changes."""
+"""The description of the routes by which a collection goes out as a whole: its changes, and files of all of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from ..store.tables import Collection
 from .changes import EVENTS, LINES, MAX_CHANGES, PARAMETERS
+from .export import FORMATS, LEFT_OUT
 from .words import ANYWHERE, MOMENT, TEXT, WITH_KEY, Json, errors, object_of, query
 
-__all__ = ["change_paths"]
+__all__ = ["change_paths", "export_paths"]
 
 _POSITION: Json = {"type": "string", "pattern": "^(0|[1-9][0-9]*)(:[1-9][0-9]*)?$"}
 _LAST_EVENT: Json = {
@@ -41,6 +42,25 @@ def change_paths(collection: Collection) -> Json:
         f"/v1/{collection.name}/changes": {
             "get": _operation(collection, "changes", words, parameters, content, headers)
         }
+    }
+
+
+def export_paths(collection: Collection, parameters: Sequence[Json]) -> Json:
+    """The paths of a collection's files. parameters: of its list."""
+    taken = [item for item in parameters if item["name"] not in LEFT_OUT]
+    headers = {"X-Revision": {"description": "Whose state it is.", "schema": {"type": "integer"}}}
+    return {
+        f"/v1/{collection.name}.{name}": {
+            "get": _operation(
+                collection,
+                f"export_{name}",
+                f"All of the list as a file: {form.words}",
+                taken,
+                {form.media_type: {"schema": TEXT}},
+                headers,
+            )
+        }
+        for name, form in FORMATS.items()
     }
 
 

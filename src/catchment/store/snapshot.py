@@ -26,7 +26,7 @@ from .kept import Kept, kept
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import prepared, written
 from .rollups import group_text
-from .sql import Statement, condition, count_statement, document, order_by, page_statement, rows_from
+from .sql import Statement, condition, count_statement, document, order_by, page_rows, page_statement, rows_from
 from .sums import SUMS, Total
 from .tables import Collection
 
@@ -201,6 +201,16 @@ class Snapshot:
             )
         count, exact = self._count(collection, query)
         return Page(body or "", count, exact, following, state)
+
+    def piece(
+        self, collection: Collection, query: Query, position: Position | None
+    ) -> tuple[list[str], Position | None]:
+        """The JSON of the next records of a query, and where the last one stands; None behind the last of all."""
+        self.check_kept(collection, self.state(collection), query.as_of)
+        rows = self.ask(page_rows(collection, query, position))
+        found = rows[: query.limit]
+        last = Position(tuple(found[-1][2:]), found[-1][1]) if len(rows) > query.limit else None
+        return [row[0] for row in found], last
 
     def _count(self, collection: Collection, query: Query) -> tuple[int | None, bool]:
         if query.count == "none":

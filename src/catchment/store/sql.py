@@ -16,6 +16,7 @@ __all__ = [
     "count_statement",
     "document",
     "order_by",
+    "page_rows",
     "page_statement",
     "quoted",
     "rows_from",
@@ -162,10 +163,10 @@ def page_statement(collection: Collection, query: Query, position: Position | No
         " FROM (SELECT found.*, row_number() OVER () AS n FROM (",
         (query.limit,) * (len(query.order) + 2),
     )
-    return head + _page_rows(collection, query, position) + Statement(") AS found) AS numbered")
+    return head + page_rows(collection, query, position) + Statement(") AS found) AS numbered")
 
 
-def _page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
+def page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:
     """The page's rows and one more: `d` is the document, `o0` the key, `o1` … the values in the walk's order."""
     where = condition(collection, query.terms, query.as_of, query.words)
     if position is not None:

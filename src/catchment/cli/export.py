@@ -1,0 +1,103 @@
+"""The command that writes a whole list into a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from .arguments import DataFlag, find_apps, one_of, read_settings, split_target
+
+if TYPE_CHECKING:
+    from ..store.export import Export
+    from ..store.reader import Reader
+
+__all__ = ["exports"]
+
+exports = typer.Typer()
+
+
+@exports.command(
+    epilog="[bold]Example[/bold]  catchment export stocks/bars --where symbol=IBM --as-of 2026-03-31 -o bars.csv"
+)
+def export(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="APP/FEED or FILE:app/FEED.", show_default=False)],
+    *,
+    form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="NAME=VALUE", help="As in the list's address: a filter, sort=, fields=."),
+    ] = None,
+    as_of: Annotated[str, typer.Option("--as-of", help="As it was: a moment, a date or a revision.")] = "",
+    hidden: Annotated[bool, typer.Option("--hidden", help="Also the fields that are hidden from readers.")] = False,
+    output: Annotated[str, typer.Option("-o", "--output", help="The file; standard output without it.")] = "",
+    data: DataFlag = "",
+) -> None:
+    """Write all records of a list into a file, as they stood at one revision. A file is there when it is whole."""
+    from ..serve.data import visible_columns
+    from ..serve.export import FORMATS, columns_shown, query_of_export
+    from ..store.export import Export
+
+    chosen = FORMATS[one_of("--format", form, tuple(FORMATS))]
+    with closing(_reader(target, data)) as reader:
+        collection = reader.collections[_name(target, reader)]
+        columns = visible_columns(collection, moderates=hidden)
+        query = query_of_export(_pairs(where or [], as_of), collection, columns)
+        begun = Export.begin(reader, collection, query)
+        _write(chosen.make(columns_shown(query, columns), begun.pieces()), output)
+        _tell(begun, output)
+
+
+def _reader(target: str, data: str) -> Reader:
+    from ..store.reader import Reader
+    from ..store.tables import collections_of
+
+    return Reader.of(read_settings(data), [item for app in find_apps([target]) for item in collections_of(app)])
+
+
+def _name(target: str, reader: Reader) -> str:
+    """The collection that the target names, of those of its app."""
+    known = {name.partition("/")[2]: name for name in reader.collections}
+    feed = split_target(target)[1]
+    if feed not in known:
+        raise UsageError(f"{target} names no collection", hint=f"write APP/FEED; there are {', '.join(known)}")
+    return known[feed]
+
+
+def _pairs(where: list[str], as_of: str) -> list[tuple[str, str]]:
+    pairs = []
+    for text in [*where, *([f"as_of={as_of}"] if as_of else [])]:
+        name, sign, value = text.partition("=")
+        if not (sign and name):
+            raise UsageError(f"--where {text} is no NAME=VALUE", hint="e.g. --where symbol=IBM")
+        pairs.append((name, value))
+    return pairs
+
+
+def _write(pieces: Iterator[bytes], output: str) -> None:
+    """Writes beside the file and renames at the end: nobody takes a half for the whole."""
+    if not output:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
+    file = Path(output)
+    beside = file.with_name(f"{file.name}.part")
+    try:
+        with beside.open("wb") as into:
+            for piece in pieces:
+                into.write(piece)
+        beside.replace(file)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}", hint="name another by -o") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _tell(export: Export, output: str) -> None:
+    sys.stderr.write(f"{export.collection.name} at revision {export.state.revision}{output and f' in {output}'}\n")
