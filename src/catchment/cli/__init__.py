@@ -12,6 +12,7 @@ from .. import __version__
 from ..app import SHIPPED
 from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
 from ..processes import end_with_parent, stop_when_asked
+from .backup import backups
 from .commands import INCOMPLETE, commands
 from .desk import desk
 from .export import exports
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(commands)
 app.add_typer(desk)
 app.add_typer(exports)
+app.add_typer(backups)
 app.add_typer(keys, name="keys")
 app.add_typer(standins)
 

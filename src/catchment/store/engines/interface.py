@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+<<<<<<< HEAD
 from dataclasses import dataclass
+=======
+from pathlib import Path
+>>>>>>> 1b1561d (catchment backup copies a database at one moment while others write; restore brings it back and overwrites nothing)
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -194,6 +198,16 @@ class Database(Protocol):
 
     def read(self) -> Connection:
         """A connection that reads only. StoreUnavailable where there is nothing of ours."""
+        ...
+
+    def copy_to(self, path: Path) -> None:
+        """Copies one moment of the database into a new file, without what signs cursors. StoreError where the engine
+        has ways of its own.
+        """
+        ...
+
+    def copy_from(self, path: Path) -> None:
+        """Makes the database, which is not there, of such a file."""
         ...
 
     def workers(self) -> Workers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -357,6 +358,12 @@ class Server:
             connection.close()
             raise
         return connection
+
+    def copy_to(self, path: Path) -> None:
+        raise StoreError(f"{self.label} is not copied into {path.name}", hint="PostgreSQL has its own: pg_dump")
+
+    def copy_from(self, path: Path) -> None:
+        raise StoreError(f"{self.label} is not made of {path.name}", hint="PostgreSQL has its own: pg_restore")
 
     def workers(self) -> Presence:
         return Presence(Connection(self))

@@ -1,0 +1,84 @@
+"""A backup that is made while others write is one moment of the store, and comes back as it was."""
+
+import threading
+
+import pytest
+from shop import app
+
+from catchment.errors import UsageError
+from catchment.store.backup import backup, restore
+from catchment.store.check import check
+from catchment.store.engines.sqlite import File
+from catchment.store.tables import collections_of
+
+pytestmark = pytest.mark.sqlite  # its file
+
+ROUNDS = 6
+
+
+def said(database: File, sql: str) -> list[tuple]:
+    connection = database.read()
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, tmp_path):
+    here = open_shop()
+    here.collect(("a", 0), ("b", 0))
+    database, ended, revisions = here.store.database, threading.Event(), []
+
+    def write() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            here.collect(*[(f"{place}", number) for place in range(number % 40 + 1)])
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        for number in range(ROUNDS):
+            file, copy = tmp_path / f"{number}.copy", File(tmp_path / f"restored {number}" / "catchment.sqlite")
+            done = backup(database, file)
+            assert (tmp_path / f"{number}.copy.sha256").read_text() == f"{done.digest}  {number}.copy\n"
+            restore(file, copy)
+            assert [text for rule in check(copy, collections_of(app)) for text in rule.shown] == []
+            revisions += said(copy, "SELECT revision FROM _collection WHERE name = 'shop/things'")
+    finally:
+        ended.set()
+        writing.join()
+    assert revisions == sorted(revisions)
+    assert revisions[0] < revisions[-1], "nothing was written meanwhile: the test says nothing"
+
+
+def test_what_signs_cursors_is_not_in_it_and_is_made_anew(here, tmp_path):
+    here.collect(("a", 1))
+    key = "SELECT value FROM _meta WHERE name = 'cursor-key'"
+    ((before,),) = said(here.store.database, key)
+    backup(here.store.database, tmp_path / "copy")
+    assert before.encode() not in (tmp_path / "copy").read_bytes()
+    assert before.encode() in b"".join(path.read_bytes() for path in here.store.database.path.parent.glob("*.sqlite*"))
+    restored = File(tmp_path / "other" / "catchment.sqlite")
+    restore(tmp_path / "copy", restored)
+    ((after,),) = said(restored, key)
+    assert (len(after), after != before) == (64, True)
+    assert (restored.path.stat().st_mode & 0o777, (tmp_path / "copy").stat().st_mode & 0o777) == (0o600, 0o600)
+
+
+def test_nothing_is_overwritten_and_a_damaged_copy_is_refused(here, tmp_path):
+    here.collect(("a", 1))
+    file, other = tmp_path / "copy", File(tmp_path / "other" / "catchment.sqlite")
+    backup(here.store.database, file)
+    with pytest.raises(UsageError, match="is there already"):
+        backup(here.store.database, file)
+    with pytest.raises(UsageError, match="is there already"):
+        restore(file, here.store.database)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="not what its checksum says"):
+        restore(file, other)
+    with pytest.raises(UsageError, match="cannot be read"):
+        restore(tmp_path / "none", other)
+    assert not other.exists()
