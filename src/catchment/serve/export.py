@@ -28,8 +28,8 @@ __all__ = ["FORMATS", "LEFT_OUT", "Format", "columns_shown", "handlers", "query_
 
 Ask = Request[Any, Any, Any]
 Make = Callable[[Sequence[Column], Iterator[list[str]]], Iterator[bytes]]
-LEFT_OUT = frozenset({"limit", "cursor", "count"})
-"""Of a list's parameters, what means nothing of all of it."""
+LEFT_OUT = frozenset({"limit", "cursor", "count", "q"})
+"""Of a list's parameters, what means nothing of all of it; and `q`, which asks what holds now alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def query_of_export(pairs: Sequence[tuple[str, str]], collection: Collection, co
     """
     for name, _ in pairs:
         if name in LEFT_OUT:
-            raise QueryError(f"{name}: an export is whole", kind="unknown-parameter", parameter=name)
+            raise QueryError(f"{name}: is not of a whole list as a file", kind="unknown-parameter", parameter=name)
     query = parse(pairs, columns, (), collection.aliases)
     if not query.fields and len(columns) < len(collection.columns):
         query = replace(query, fields=tuple(column.name for column in columns))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-<<<<<<< HEAD
 from dataclasses import dataclass
-=======
 from pathlib import Path
->>>>>>> 1b1561d (catchment backup copies a database at one moment while others write; restore brings it back and overwrites nothing)
 from typing import Any, Protocol
 
 import sqlalchemy as sa
