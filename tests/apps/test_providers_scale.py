@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import date, timedelta
 
 import pytest
+import sqlalchemy as sa
 from crowd import LARGE, load, looking
 from marketplace import NOW, marketplace, user
 
@@ -22,6 +23,7 @@ from catchment.apps.providers.ranking import Prior, Rated, bayesian
 from catchment.apps.providers.standin import SIZES, SKILLS, Extent, offers, opinions
 from catchment.apps.providers.walking import Asked, page, together
 from catchment.apps.providers.ways import Effort
+from catchment.errors import StoreError
 from catchment.principal import Principal
 from catchment.store.change import apply
 from catchment.store.group import Group
@@ -159,6 +161,21 @@ def test_the_bound_is_reached_by_the_best_ratings():
 
 def exact_score(rated, prior):
     return (rated.hundredths * 10**4 + prior.weight * prior.millionths) / ((rated.count + prior.weight) * 1e6)
+
+
+def test_a_prepared_question_is_asked_with_other_values_each_time(database):
+    with looking(database) as view:
+        rated = view.tables("reviews").rollups[0].c
+        question = sa.select(rated["provider"]).where(rated["_count"] == sa.bindparam("number")).order_by("provider")
+        numbers = [number for (number,) in view.select(sa.select(rated["_count"]).distinct().limit(3))]
+        ask = view.prepared(question)
+        found = [ask(number=number) for number in numbers]
+        assert len(found) == 3
+        assert all(found)
+        assert found == [view.select(question.params(number=number)) for number in numbers]
+        for asked_without in (ask, lambda: view.select(question)):
+            with pytest.raises(StoreError, match="without a value for number"):
+                asked_without()
 
 
 # -- a walk while people write --------------------------------------------------------------------------------------

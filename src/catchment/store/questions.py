@@ -56,8 +56,10 @@ class Question:
     values: Mapping[str, Any]
 
     def with_values(self, **others: Any) -> Statement:
-        """The statement with the values of all its marks."""
+        """The statement with the values of all its marks. StoreError where one has none."""
         values = {**self.values, **others}
+        if missing := [name for name in self.names if name not in values]:
+            raise StoreError(f"a question was asked without a value for {', '.join(missing)}")
         return Statement(self.sql, tuple(values[name] for name in self.names))
 
 

@@ -27,7 +27,7 @@ Rank = tuple[Any, ...]
 Way = Iterator[tuple[list[str], Rank]]
 """Keys, and the rank of the last of them."""
 
-LARGEST, LARGEST_SCORED = 2048, 8192
+LARGEST, LARGEST_SCORED = 2048, 1024
 """Keys in any chunk, and in any by score; the first ones are smaller."""
 
 
@@ -36,14 +36,14 @@ class Effort:
     """How much is done at once. None of it changes what is found.
 
     few: so many candidates are sorted without walking. chunk: keys in the first chunk of a walk; scored: of one by
-    score, where most are tested in vain. heavy: as many of
-    those with most reviews are sorted at once, since hardly two of them have as many reviews.
+    score, where most are tested in vain. heavy: as many of those with most reviews are sorted at once, since hardly
+    two of them have as many reviews.
     """
 
     few: int = 10_000
     chunk: int = 64
     scored: int = 256
-    heavy: int = 4096
+    heavy: int = 1024
 
 
 def by_name(view: View, place: Sequence[Any], effort: Effort) -> Way:
