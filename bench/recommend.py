@@ -41,7 +41,7 @@ from catchment.serve.app import build
 from catchment.serve.data import Data, View
 from catchment.settings import Settings
 from catchment.store.engines.sqlite import Connection, File
-from catchment.store.questions import written
+from catchment.store.questions import prepared
 from catchment.store.reader import Reader
 from catchment.store.tables import collections_of
 
@@ -154,13 +154,18 @@ class Watched:
         return self.view.state(name)
 
     def select(self, statement: Any) -> list[Any]:
-        asked = written(statement, Connection.dialect)
-        plan = self.sql.execute(f"EXPLAIN QUERY PLAN {asked.sql}", asked.values)
-        self.steps.update(step for *_, step in plan if "providers_" in step)
-        return self.view.select(statement)
+        return self.prepared(statement)()
 
     def prepared(self, statement: Any) -> Callable[..., list[Any]]:
-        return lambda **values: self.select(statement.params(values))
+        question, ask = prepared(statement, Connection.dialect), self.view.prepared(statement)
+
+        def noted(**values: Any) -> list[Any]:
+            asked = question.with_values(**values)
+            plan = self.sql.execute(f"EXPLAIN QUERY PLAN {asked.sql}", asked.values)
+            self.steps.update(step for *_, step in plan if "providers_" in step)
+            return ask(**values)
+
+        return noted
 
 
 def wanted(kind: str, said: Any) -> Asked:

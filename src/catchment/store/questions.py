@@ -79,5 +79,6 @@ def prepared(statement: sa.Select[Any], dialect: sa.Dialect) -> Question:
             _SHAPES.clear()
         found = _SHAPES[dialect.name, shape.key] = statement.compile(dialect=dialect, cache_key=shape)
     values = found.construct_params(extracted_parameters=shape.bindparams, _check=False)
-    given = {name: value for name, value in values.items() if not found.binds[name].required}
+    left_open = {bind.key for bind in shape.bindparams if bind.required}
+    given = {name: value for name, value in values.items() if name not in left_open}
     return Question(str(found), tuple(found.positiontup or ()), given)
