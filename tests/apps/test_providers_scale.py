@@ -287,7 +287,12 @@ def contents(database, users=()):
     """Every row of every table of the app, of its commits and its audit, with ids in the order of their creation."""
     with closing(sqlite3.connect(database)) as sql:
         names = [name for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        wanted = [name for name in names if name.startswith("providers_")] + ["_commit", "_audit", "_collection"]
+        # The index of words is the database's own: how it is laid out depends on the commits that filled it.
+        wanted = [name for name in names if name.startswith("providers_") and "__words" not in name] + [
+            "_commit",
+            "_audit",
+            "_collection",
+        ]
         found = {name: sql.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(wanted)}
         places = {}
         for table in ("providers_providers", "providers_reviews"):
