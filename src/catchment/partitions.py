@@ -258,7 +258,7 @@ class Months:
         """The month that a person means: `2024-03`, or `-2` for two calendar months before the present one."""
         if re.fullmatch(r"-[0-9]{1,4}", text):
             return self._before(now, int(text[1:]))
-        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
+        if not re.fullmatch(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])", text):
             raise UsageError(
                 f"{self.name}={text} is no month",
                 hint="write e.g. 2024-03, or -2 for the month two before this one",

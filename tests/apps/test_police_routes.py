@@ -14,6 +14,7 @@ from collecting import Collecting, collecting
 
 from catchment.apps.police.records import KNOWN_FORCES
 from catchment.apps.police.routes import CATEGORIES
+from catchment.errors import UsageError
 from catchment.serve.app import build
 from catchment.settings import load_settings
 
@@ -180,6 +181,40 @@ def test_before_anything_is_collected_nothing_is_complete(tmp_path):
         found = ask(f"{BREAKDOWN}?by=type").json()
         assert (found["total"], found["complete"], found["breakdown"]) == (0, False, {"type": []})
         assert ask(COVERAGE).json() == {"cells": []}
+
+
+def test_a_force_of_which_nothing_is_known_is_not_complete_however_it_is_named(tmp_path):
+    with collecting("police", tmp_path, now=NOW, FORCES="leicestershire") as police:
+        assert police.run().complete
+        ask = asking(police)
+        for query, complete in {
+            "force=leicestershire": True,
+            "force__in=leicestershire": True,
+            "force=kent": False,
+            "force__in=kent": False,
+            "force__in=kent,leicestershire": False,
+            "force__in=kent,leicestershire&force=leicestershire": True,
+            "force__in=kent,leicestershire&force__ne=kent": True,
+        }.items():
+            found = ask(f"{BREAKDOWN}?by=type&{query}").json()
+            assert (found["complete"], found["pending"]) == (complete, []), query
+
+
+def test_months_begin_with_the_year_one(tmp_path):
+    with collecting("police", tmp_path, now=NOW, FORCES="leicestershire") as police:
+        police.run()
+        ask = asking(police)
+        for url, name in {
+            f"{BREAKDOWN}?month=0000-01": "month",
+            f"{COVERAGE}?from=0000-12": "from",
+            f"{COVERAGE}?to=0000-12": "to",
+        }.items():
+            answer = ask(url)
+            assert (answer.status_code, answer.json()["detail"].partition(":")[0]) == (400, name)
+        months = [cell["month"] for cell in ask(f"{COVERAGE}?force=leicestershire&to=0001-02").json()["cells"]]
+        assert months == ["0001-02", "0001-01"]
+        with pytest.raises(UsageError, match="month=0000-01 is no month"):
+            police.run(only={"month": ["0000-01"]})
 
 
 def test_a_breakdown_of_then_says_what_was_said_then(tmp_path):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from collecting import collecting, only_result
 
-from catchment.apps.stocks.answers import read_series
+from catchment.apps.stocks.answers import read_events, read_series
 from catchment.errors import UsageError
 from catchment.exchange import Answer
 from catchment.partitions import Partition
@@ -192,13 +192,57 @@ def test_the_newest_bar_that_moves_is_one_version_a_reading(tmp_path):
         (b'{"Note": 7}', "no series"),
         (b'["Note"]', "no series"),
         (b"{", "no series"),
+        (b'["Time Series (Daily)"]', "no series"),
+        (b'{"Time Series (Daily)": 5}', "no series"),
+        (b'{"Time Series (Daily)": ["2026-01-30"]}', "no series"),
+        (b'{"Time Series (Daily)": ' + b"[" * 100_000, "truncated"),
         (b'{"Detail": "Our standard API rate limit is 25 requests per day"}', "daily quota"),
     ],
-    ids=["long", "no text", "no object", "no JSON", "known words elsewhere"],
+    ids=[
+        *("long", "no text", "no object", "no JSON", "a list", "a number as series", "a list as series", "deep"),
+        "known words elsewhere",
+    ],
 )
 def test_a_message_that_nobody_has_classified_is_told_as_one(body, reason):
     answer = Answer(200, body, NOW)
     assert read_series(answer, Partition((("symbol", "IBM"),))).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"symbol": "IBM", "data": []}', ""),
+        (b'{"data": {}}', "no series"),
+        (b'["data"]', "no series"),
+        (b'{"data": 5, "Note": "moved"}', "unknown message: moved"),
+        (b'{"symbol": "IBM", "data": [', "truncated"),
+    ],
+    ids=["empty", "an object", "a list", "a message", "truncated"],
+)
+def test_events_are_a_list_or_no_events(body, reason):
+    found = read_events(Answer(200, body, NOW), Partition((("symbol", "IBM"),)))
+    assert (found.kind, found.reason) == ("transient" if reason else "data", reason)
+
+
+def test_a_day_that_is_no_bar_is_a_reject_and_its_neighbours_are_stored(tmp_path):
+    bar = {"1. open": "2", "2. high": "3", "3. low": "1", "4. close": "2", "5. volume": "7"}
+    days = {"2026-01-30": bar, "2026-01-29": 5, "2026-01-28": bar, "2026-01-27": None}
+    body = {"Meta Data": {"2. Symbol": "IBM"}, "Time Series (Daily)": days}
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM") as stocks:
+        stocks.control.faults({"path": "/query", "fault": "status", "status": 200, "body": json.dumps(body)})
+        result = only_result(stocks.run())
+        assert (result.verdict, result.counts.new, result.counts.rejected) == ("complete", 2, 2)
+        assert stocks.sql("SELECT date FROM stocks_bars ORDER BY date") == [("2026-01-28",), ("2026-01-30",)]
+        assert stocks.sql("SELECT DISTINCT reason FROM _reject") == [("Object missing required field `open`",)]
+
+
+def test_an_event_that_is_none_is_a_reject_and_its_neighbours_are_stored(tmp_path):
+    rows = [{"effective_date": "2026-01-05", "split_factor": "2"}, {"split_factor": "2"}, 5]
+    body = {"symbol": "IBM", "data": rows}
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS="IBM", STOCK_SPLITS="yes") as stocks:
+        stocks.control.faults({"path": "/query", "fault": "status", "status": 200, "body": json.dumps(body)})
+        (result,) = stocks.run(feeds=["splits"]).results
+        assert (result.verdict, result.counts.new, result.counts.rejected) == ("complete", 1, 2)
 
 
 def test_symbols_of_every_form_reach_the_upstream_as_they_are(tmp_path):

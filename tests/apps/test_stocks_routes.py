@@ -186,6 +186,16 @@ def test_dividends_are_taken_off_what_was_before_them(tmp_path):
         assert whole[-1] == raw[-1]
 
 
+@pytest.mark.parametrize("way", ["splits", "all"])
+def test_nothing_is_adjusted_by_what_nobody_has_collected(tmp_path, way):
+    with collecting("stocks", tmp_path, now=NOW, STOCK_SPLITS="yes", STOCK_DIVIDENDS="yes") as stocks:
+        stocks.control.set(error="500")
+        stocks.run(retry=False)
+        answer = get(stocks, ROWS, adjust=way)
+        assert answer.status_code == 409
+        assert answer.json()["info"]["error"].startswith("adjust: there are no splits of AAPL")
+
+
 def test_an_event_that_is_declared_for_later_changes_no_price_yet(tmp_path):
     settings = {"STOCK_SYMBOLS": "IBM", "STOCK_SPLITS": "yes", "STOCK_DIVIDENDS": "yes"}
     later = {

@@ -98,6 +98,7 @@ POLICY: dict[str, dict[str, Row]] = {
     **collected("stocks/splits"),
     **collected("stocks/dividends"),
     "/api": READ,
+    "/api/v1": READ,
     "/api/financial_data": READ,
     "/api/v1/financial_data": READ,
     "/api/coverage": READ,

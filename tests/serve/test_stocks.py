@@ -156,7 +156,8 @@ ROW_ERRORS = {
     "include=volume": "include",
     "adjust=some": "adjust",
     "as_of=never": "as_of",
-    "symbol=%ff": "not UTF-8",
+    "symbol=%ff": "symbol: is not UTF-8",
+    "symbol=IBM&limit=%FF": "limit: is not UTF-8",
 }
 
 
@@ -395,6 +396,7 @@ def test_without_a_database_the_shape_stays(tmp_path, clock, week, client, url, 
 def test_the_root_lists_endpoints_that_answer(week, client):
     answer = client.get("/api/")
     listed = answer.json()["data"]
+    assert client.get("/api/v1/").json()["data"] == listed
     assert {"etag", "x-collected-at", "x-age", "x-stale"} <= set(answer.headers)
     assert {ROWS, AVERAGES, "/api/v1/financial_data", "/api/v1/statistics"} <= set(listed)
     for path in listed:

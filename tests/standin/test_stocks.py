@@ -222,10 +222,25 @@ def test_answers_without_a_series(tiny, word, shape):
     assert list(body(tiny, switches={"error": word})) == shape
 
 
-def test_an_error_may_be_for_the_first_calls_only(tiny):
-    switches = {"error": "burst", "error_calls": 1}
-    assert "Information" in body(tiny, switches=switches, number=1)
-    assert SERIES in body(tiny, switches=switches, number=2)
+def test_an_error_may_be_for_the_first_calls_only_from_when_it_is_set():
+    with serve_in_thread(service(options()), clock=FakeClock(START)) as running:
+
+        def said() -> bool:
+            return SERIES in ask(running.url, f"/query?function={DAILY}&symbol=IBM&apikey=k").json()
+
+        assert said()
+        for _ in range(2):
+            running.control.set(error="other-note", error_calls=2)
+            assert [said() for _ in range(4)] == [False, False, True, True]
+        running.control.reset()
+        assert said()
+
+
+def test_a_word_that_a_switch_does_not_take_is_told_with_those_that_it_takes():
+    with serve_in_thread(service(options()), clock=FakeClock(START)) as running:
+        answer = ask(running.url, "/_control", method="POST", body=b'{"switches": {"recorded": "sp5000"}}')
+        assert answer.status == 400
+        assert "recorded is one of vintages, sp500, none" in answer.json()["error"]
 
 
 def test_limits_count_each_key_by_second_minute_and_day(tiny):

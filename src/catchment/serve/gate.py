@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 from ..errors import QueryError
 from ..settings import Setting, Settings
@@ -104,7 +104,21 @@ def pairs(query: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as error:  # UnicodeError is one
-        raise QueryError("the query string is not UTF-8, percent-encoded, or has too many parameters") from error
+        raise _unreadable(query) from error
+
+
+def _unreadable(query: bytes) -> QueryError:
+    """Why a query cannot be read, with the first parameter that cannot."""
+    parts = query.split(b"&", MAX_PARAMETERS)
+    if len(parts) > MAX_PARAMETERS:
+        return QueryError(f"there are more than {MAX_PARAMETERS} parameters")
+    for part in parts:
+        try:
+            parse_qsl(part.decode("ascii"), keep_blank_values=True, errors="strict")
+        except ValueError:
+            name = unquote_plus(part.partition(b"=")[0].decode(errors="replace"), errors="replace")[:60]
+            return QueryError(f"{name}: is not UTF-8, percent-encoded", parameter=name)
+    return QueryError("the query string is not UTF-8, percent-encoded")
 
 
 def accepts(accept: str, media_type: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -294,7 +294,15 @@ def built(said: Mapping[str, object], shape: type[Any]) -> Any:
     try:
         return msgspec.convert(said, shape)
     except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), hint=_allowed(said, shape)) from error
+
+
+def _allowed(said: Mapping[str, object], shape: type[Any]) -> str:
+    """What may stand in the place of a word that is none of those that a member takes; "" where it takes no words."""
+    kinds = get_type_hints(shape)
+    words = {name: get_args(kinds[name]) for name in said if get_origin(kinds[name]) is Literal}
+    wrong = [name for name, allowed in words.items() if said[name] not in allowed]
+    return f"{wrong[0]} is one of {', '.join(map(str, words[wrong[0]]))}" if wrong else ""
 
 
 def listed(said: object) -> list[object]:

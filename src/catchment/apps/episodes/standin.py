@@ -51,12 +51,12 @@ class Switches:
     """What can be turned while it runs.
 
     keys: those that are let in; none: every one. per_day: calls allowed to a key on a day of `day_zone`, 0 for any
-    number. error: what calls answer, all or only the first `error_calls`, and, where `error_for` is set, those alone
-    that ask for this id. cached: answers, whatever they say, are repeated for a day. lost_seasons: not found.
-    lost_last: of each season so many episodes are left out. vanished: ids that no season has, and nobody finds.
-    ratings: id -> what is said from the `ratings_from`-th request on. na_ids: episodes do not say where they belong.
-    total_seasons: what series and seasons say, "absent" for nothing. wrong_id: the id that is answered whatever was
-    asked. hits: how many results a search has.
+    number. error: what calls answer, all or only the first `error_calls` after the switches were turned last, and,
+    where `error_for` is set, those alone that ask for this id. cached: answers, whatever they say, are repeated for a
+    day. lost_seasons: not found. lost_last: of each season so many episodes are left out. vanished: ids that no season
+    has, and nobody finds. ratings: id -> what is said from the `ratings_from`-th request on. na_ids: episodes do not
+    say where they belong. total_seasons: what series and seasons say, "absent" for nothing. wrong_id: the id that is
+    answered whatever was asked. hits: how many results a search has.
     """
 
     keys: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class Omdb:
         folder = options.recorded("omdb", *NEEDED)
         self._recorded = Recorded.load(folder) if folder else None
         self._meter = Meter()
-        self._errors = 0
+        self._turned, self._errors = Switches(), 0
         self._kept: dict[str, tuple[datetime, Answer]] = {}
 
     def switches(self) -> Switches:
@@ -129,6 +129,8 @@ class Omdb:
         if switches.per_day and self._meter.refusal(key, request.at, Daily(switches.per_day, switches.day_zone)):
             return refused("limit", request, switches)
         query = {name.lower(): value for name, value in request.query.items()}
+        if switches is not self._turned:
+            self._turned, self._errors = switches, 0
         told = switches.error
         due = not switches.error_calls or self._errors < switches.error_calls
         if told != "none" and due and switches.error_for in ("", query.get("i")):

@@ -43,7 +43,9 @@ MAX_TOP, DEFAULT_TOP = 100, 20
 MOST_PENDING = 100
 WINDOW = 36
 MOST_MONTHS = 600
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
+_FIRST = 12
+"""The number of the first month that there is: January of the year 1."""
 _ZONE = ZoneInfo(LONDON)
 _TOP = re.compile(r"[1-9][0-9]{0,2}")
 NOT_RECORDED = "(not recorded)"
@@ -113,7 +115,8 @@ def _missing(
     """The selected force-months that were not collected by that moment (None: by now), and whether there are none.
 
     Where no force is named, of those that are configured and those that there is something of. What the list has
-    counts from its listing on; what the upstream no longer has at all is not waited for.
+    counts from its listing on; what the upstream no longer has at all is not waited for. A force that is named and of
+    which no month is known is not complete either.
     """
     wanted = [term for term in terms if term.column in ("force", "month")]
     asked = {tuple(dict(item["params"]).values()): item for item in now.partitions("stops")}
@@ -124,7 +127,11 @@ def _missing(
     places = [{"force": force, "month": month} for force, month in sorted(asked.keys() | listed) if force in forces]
     here = [place for place in places if _selected(place, wanted)]
     missing = [place for place in here if not _is_there(asked.get(tuple(place.values())), moment)]
-    return missing, bool(here) and not missing
+    named = {
+        str(value) for term in wanted if term.column == "force" and term.operator in ("", "in") for value in term.values
+    }
+    nothing_of = {force for force in named if _selected({"force": force}, wanted)} - {place["force"] for place in here}
+    return missing, bool(here) and not missing and not nothing_of
 
 
 def _is_there(state: Mapping[str, Any] | None, moment: str | None) -> bool:
@@ -148,7 +155,7 @@ _COMPARED: Mapping[str, Callable[[str, str], bool]] = {
 
 def _selected(params: Mapping[str, str], terms: Iterable[Term]) -> bool:
     """Whether the filters on force and month take this force-month."""
-    return all(_takes(params[term.column], term) for term in terms)
+    return all(_takes(params[term.column], term) for term in terms if term.column in params)
 
 
 def _takes(value: str, term: Term) -> bool:
@@ -245,7 +252,7 @@ def _months(given: Mapping[str, str], newest: str) -> list[str]:
     last = given.get("to") or newest
     if not last:
         return []
-    first = _number(given["from"]) if "from" in given else _number(last) - (WINDOW - 1)
+    first = _number(given["from"]) if "from" in given else max(_number(last) - (WINDOW - 1), _FIRST)
     if first > _number(last):
         raise QueryError(f"from: {given.get('from')} is after {last}", parameter="from")
     if _number(last) - first >= MOST_MONTHS:

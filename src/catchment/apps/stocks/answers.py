@@ -51,8 +51,9 @@ def read_series(answer: Answer, partition: Partition) -> Meaning:
     if answer.body.startswith(CSV_HEADER):
         return _whole(ended=answer.body.endswith(b"\n"), rows=answer.body.count(b"\n") > 1)
     if f'"{SERIES}"'.encode() in answer.body:
-        series = _json(answer.body)
-        return _whole(ended=series is not None, rows=bool(series and series.get(SERIES)))
+        body = _json(answer.body)
+        series = body.get(SERIES) if isinstance(body, dict) else None
+        return _whole(ended=body is not None, rows=isinstance(series, dict) and bool(series))
     return _said(answer)
 
 
@@ -60,9 +61,11 @@ def read_events(answer: Answer, partition: Partition) -> Meaning:
     """What an answer of SPLITS or DIVIDENDS is: a list, which may be empty, else what its message says."""
     if answer.status != 200:
         return read_http(answer, partition)
-    if b'"data"' in answer.body:
-        return _whole(ended=_json(answer.body) is not None, rows=True)
-    return _said(answer)
+    if b'"data"' not in answer.body:
+        return _said(answer)
+    body = _json(answer.body)
+    listed = isinstance(body, dict) and isinstance(body.get("data"), list)
+    return _said(answer) if body is not None and not listed else _whole(ended=listed, rows=True)
 
 
 def _said(answer: Answer) -> Meaning:
@@ -90,7 +93,7 @@ def _whole(*, ended: bool, rows: bool) -> Meaning:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -111,12 +114,16 @@ def _csv_rows(text: str, symbol: str) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(body: Any, symbol: str) -> Iterator[dict[str, Any]]:
-    """Members are read by the name after their number: the numbers shift."""
-    echoed = str(body.get("Meta Data", {}).get("2. Symbol", ""))
+    """Members are read by the name after their number: the numbers shift. A day that is no object has none of them:
+    it is a reject.
+    """
+    meta = body.get("Meta Data")
+    echoed = str(meta.get("2. Symbol", "")) if isinstance(meta, dict) else ""
     if echoed.casefold() != symbol.casefold():
         raise DecodeError(f"asked for {symbol}, answered {echoed or 'nothing'}", reason="symbol")
     for day, bar in body[SERIES].items():
-        named = {name.partition(". ")[2].replace(" ", "_"): value for name, value in bar.items()}
+        members = bar.items() if isinstance(bar, dict) else [("0. said", bar)]
+        named = {name.partition(". ")[2].replace(" ", "_"): value for name, value in members}
         yield {**named, "symbol": symbol, "date": day}
 
 
@@ -137,9 +144,16 @@ def _date(text: Any) -> date | None:
 
 
 def events(body: Any, partition: Partition, *, day: str, value: tuple[str, str]) -> Iterable[Mapping[str, Any]]:
-    """The rows of SPLITS or DIVIDENDS. day: the member that holds the date. value: the upstream's member, and ours."""
+    """The rows of SPLITS or DIVIDENDS. day: the member that holds the date. value: the upstream's member, and ours.
+
+    What lacks one of the two, or is no object, is a reject.
+    """
     symbol, (theirs, ours) = partition["symbol"], value
     if str(body.get("symbol", "")).casefold() != symbol.casefold():
         raise DecodeError(f"asked for {symbol}, answered {body.get('symbol') or 'nothing'}", reason="symbol")
     for row in body["data"]:
-        yield {"symbol": symbol, "date": row[day], ours: row[theirs]}
+        found = row if isinstance(row, dict) else {"said": row}
+        yield {
+            "symbol": symbol,
+            **{{day: "date", theirs: ours}.get(name, name): value for name, value in found.items()},
+        }

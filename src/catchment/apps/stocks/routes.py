@@ -102,7 +102,7 @@ def _check(asked: Asked, store: Data, now: View) -> None:
         raise Wrong(409, "include: there is no adjusted close; STOCK_FUNCTION=adjusted brings it")
     for feed in NEEDED[asked.adjust]:
         then = now.beside("bars", asked.as_of)
-        symbols = [asked.symbol] if asked.symbol else sorted(_collected(now, "bars", then))
+        symbols = [asked.symbol] if asked.symbol else sorted(_collected(now, "bars", then) or _configured(store))
         known = _collected(now, feed, then)
         if lacking := [symbol for symbol in symbols if symbol not in known]:
             raise Wrong(409, f"adjust: there are no {feed} of {lacking[0]}; STOCK_{feed.upper()}=yes collects them")
@@ -163,13 +163,6 @@ def _answer(empty: Mapping[str, Any], content: Callable[[], dict[str, Any]]) -> 
         return respond(dict(empty) | {"info": {"error": error.message}}, error.status, headers=headers)
 
 
-def _pairs(request: Ask) -> Pairs:
-    try:
-        return parameters(request)
-    except QueryError:
-        return [("not UTF-8", "")]
-
-
 def _no_rows(reason: str) -> dict[str, Any]:
     return {"data": [], "pagination": _pagination(Asked(), 0), "info": {"error": reason}}
 
@@ -189,7 +182,7 @@ def _nothing_covered(reason: str) -> dict[str, Any]:
 )
 async def financial_data(request: Ask, store: Store) -> Response[bytes]:
     """Rows in ascending order of date, then symbol."""
-    return await asyncio.to_thread(_financial_data, _pairs(request), store)
+    return await asyncio.to_thread(_financial_data, parameters(request), store)
 
 
 def _financial_data(pairs: Pairs, store: Data) -> Response[bytes]:
@@ -242,7 +235,7 @@ def _pagination(asked: Asked, count: int) -> dict[str, int]:
 )
 async def statistics(request: Ask, store: Store) -> Response[bytes]:
     """Averages computed in decimals, rounded half-even; null where there are no bars."""
-    return await asyncio.to_thread(_statistics, _pairs(request), store)
+    return await asyncio.to_thread(_statistics, parameters(request), store)
 
 
 def _statistics(pairs: Pairs, store: Data) -> Response[bytes]:
@@ -300,7 +293,7 @@ def _averages(asked: Asked, now: View) -> dict[str, Any]:
 )
 async def coverage(request: Ask, store: Store) -> Response[bytes]:
     """First and last day, how many bars, gaps, and whether the whole series could be had."""
-    return await asyncio.to_thread(_coverage, _pairs(request), store)
+    return await asyncio.to_thread(_coverage, parameters(request), store)
 
 
 def _coverage(pairs: Pairs, store: Data) -> Response[bytes]:
@@ -331,7 +324,7 @@ def _stored(symbol: str, partition: Mapping[str, Any] | None, now: View) -> Stor
     return Stored(symbol, days, sizes, now.answer("bars", partition["key"]) or b"", refused_until)
 
 
-@get("/api", errors=_nothing_covered, operation_class=described("The endpoints", {}))
+@get(["/api", "/api/v1"], errors=_nothing_covered, operation_class=described("The endpoints", {}))
 async def endpoints(store: Store) -> Response[bytes]:
     """The endpoints of this app; with the age of the bars, where there are any, as every answer."""
     await asyncio.to_thread(_look, store)

@@ -31,7 +31,9 @@ def service(options: Options) -> Stocks:
 
 
 class Stocks:
-    """The upstream as talk. Its state: the calls of each key, and how often each symbol was served."""
+    """The upstream as talk. Its state: the calls of each key, how often each symbol was served, and how often the error
+    was told since switches were turned last.
+    """
 
     name = "stocks"
 
@@ -46,6 +48,7 @@ class Stocks:
         self._first, self._event = served[0], served[len(served) // 2]
         self._meter = Meter()
         self._served: Counter[str] = Counter()
+        self._turned, self._told_times = Switches(), 0
 
     def switches(self) -> Switches:
         return Switches(per_second=1, per_day=25) if self._world.limited else Switches()
@@ -53,12 +56,16 @@ class Stocks:
     def reset(self) -> None:
         self._meter.clear()
         self._served.clear()
+        self._told_times = 0
 
     def answer(self, request: Request, switches: Switches) -> Answer:
         if request.path != "/query":
             return Answer(404, b"<h1>Not Found</h1>", (("Content-Type", "text/html"),))
+        if switches is not self._turned:
+            self._turned, self._told_times = switches, 0
         told = switches.error
-        if told != "none" and (not switches.error_calls or request.number <= switches.error_calls):
+        if told != "none" and (not switches.error_calls or self._told_times < switches.error_calls):
+            self._told_times += 1
             return self._told(told, request, switches)
         refused = self._refusal(request, switches)
         return said(refused, request, switches) if refused else self._data(request, switches)

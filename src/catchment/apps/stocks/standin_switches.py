@@ -24,8 +24,9 @@ class Switches:
     """What can be turned while it runs.
 
     per_second, per_minute, per_day: calls allowed to one key, 0 for any number. error: what every call answers, or
-    only the first `error_calls`. as_of: the date on which the data is served, "" for the clock's. `_bar`: the n-th bar
-    from the newest, 0 for none. restated_bar: its close is a cent higher. bad_bar: its high is below its low.
+    only the first `error_calls` after the switches were turned last. as_of: the date on which the data is served, ""
+    for the clock's. `_bar`: the n-th bar from the newest, 0 for none. restated_bar: its close is a cent higher.
+    bad_bar: its high is below its low.
     """
 
     per_second: int = 0
