@@ -17,7 +17,15 @@ from catchment.store.tables import collections_of
 
 NOW = datetime.now(UTC)
 SERIES = {"1. open": "1.5", "2. high": "2", "3. low": "1", "4. close": "1.5", "5. volume": "10"}
-STOP = {"datetime": "2024-03-01T10:00:00+00:00", "type": "Person search", "involved_person": True, "outcome": "Arrest"}
+STOP = {
+    **dict.fromkeys(("operation", "operation_name", "gender", "age_range", "legislation", "object_of_search")),
+    **dict.fromkeys(("self_defined_ethnicity", "officer_defined_ethnicity", "location")),
+    **dict.fromkeys(("outcome_linked_to_object_of_search", "removal_of_more_than_outer_clothing")),
+    "datetime": "2024-03-01T10:00:00+00:00",
+    "type": "Person search",
+    "involved_person": True,
+    "outcome": "Arrest",
+}
 COLLECTED = {  # collection: the partition, and what its upstream answered
     "stocks/splits": (
         {"symbol": "IBM"},
