@@ -1,13 +1,18 @@
 """Writing by the providers' contract: nothing is done that was refused, and nothing is written over unseen."""
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from urllib.parse import quote
 
+import httpx
 import pytest
-from marketplace import BODY, LIMITLESS, marketplace, user
+from asgi_client import transport
+from marketplace import BODY, GATEWAY, LIMITLESS, marketplace, user
+
+from catchment.errors import UsageError
 
 REVIEW = {"rating": 4, "skill": None, "comment": "x"}
 
@@ -238,6 +243,30 @@ def test_what_shows_nothing_is_no_text(market, text):
     provider, _ = there(market)
     answer = market.ask("POST", f"/service-provider/{provider}/review", REVIEW | {"comment": text}, 3)
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/v1_0/service-provider", "/v1/providers/providers"])
+def test_a_body_that_does_not_come_to_its_end_is_given_up(tmp_path, path):
+    async def half():
+        yield b'{"name": "Mi'
+        await asyncio.Event().wait()
+
+    async def post(front):
+        given = {"content-type": "application/json", "user-id": user(1)}
+        async with asyncio.timeout(20):
+            way = transport(front, GATEWAY)
+            async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
+                return await client.post(path, content=half(), headers=given)
+
+    with marketplace(tmp_path, CATCHMENT_BODY_TIMEOUT="0.05") as slow:
+        answer = asyncio.run(post(slow.front))
+    assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "inf"])
+def test_a_timeout_that_is_no_time_is_told_before_the_start(tmp_path, text):
+    with pytest.raises(UsageError, match="CATCHMENT_BODY_TIMEOUT"), marketplace(tmp_path, CATCHMENT_BODY_TIMEOUT=text):
+        pass
 
 
 def test_a_long_row_of_marks_is_refused_for_its_length(market):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -59,18 +60,26 @@ _VARY, _VARY_TOLD = b"Accept, Authorization, X-API-Key", b", user-id, user_id"
 
 @dataclass
 class _In:
-    """The request's body: whether there is more of it than was taken."""
+    """The request's body: whether there is more of it than was taken. until: by when it has to have come."""
 
     receive: Receive
     left: bool
+    until: float
 
     @classmethod
-    def of(cls, scope: Message, receive: Receive) -> _In:
+    def of(cls, scope: Message, receive: Receive, timeout_s: float) -> _In:
         chunked = bool(gate.header(scope, b"transfer-encoding"))
-        return cls(receive, chunked or gate.header(scope, b"content-length") not in ("", "0"))
+        left = chunked or gate.header(scope, b"content-length") not in ("", "0")
+        return cls(receive, left, asyncio.get_running_loop().time() + timeout_s)
 
     async def __call__(self) -> Message:
-        message = await self.receive()
+        if not self.left:
+            return await self.receive()  # that the client leaves: that may take as long as it does
+        try:
+            async with asyncio.timeout_at(self.until):
+                message = await self.receive()
+        except TimeoutError as error:
+            raise QueryError("The body did not come in time.", kind="request-timeout", status=408) from error
         self.left &= bool(message.get("more_body"))
         return message
 
@@ -170,6 +179,7 @@ class Front:
         self._settings = settings
         self._clock = clock
         self._hosts = gate.allowed_hosts(settings)
+        self._body_timeout_s = gate.body_timeout(settings)
         self._rights = Rights(settings, database_of(settings.database), reader.states)
         self._vary = _VARY + (_VARY_TOLD if self._rights.gateways else b"")
         self._tick = tick
@@ -190,7 +200,7 @@ class Front:
         scope = self._at_home({**scope, gate.HEADERS: gate.gathered(scope)})
         path, identity, told = gate.raw_path(scope), request_id(scope), _Told(self._tick())
         scope[REQUEST_ID], scope[_TOLD] = identity, told
-        body = _In.of(scope, receive)
+        body = _In.of(scope, receive, self._body_timeout_s)
         out = _Out(send, body, scope["method"] == "HEAD", identity)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
         structlog.contextvars.bind_contextvars(request_id=identity, user="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = [
     "accepts",
     "address",
     "allowed_hosts",
+    "body_timeout",
     "gathered",
     "is_loopback",
     "matches",
@@ -30,6 +32,7 @@ MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
 MAX_PARAMETERS = 200
 HEADERS = "catchment.headers"
 """Where a request's `gathered` headers stand in its scope."""
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _SPEAKS_FOR = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 
@@ -41,6 +44,17 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     extra = Setting("CATCHMENT_ALLOWED_HOSTS").values(settings)
     own = f"[{settings.host}]" if ":" in settings.host else settings.host
     return frozenset(name.lower() for name in ("localhost", "127.0.0.1", "[::1]", own, *extra))
+
+
+def body_timeout(settings: Settings) -> float:
+    """The seconds within which a request's whole body has to have come. UsageError for what is no such number."""
+    return float(Setting("CATCHMENT_BODY_TIMEOUT", form=_seconds).text(settings))
+
+
+def _seconds(text: str) -> str:
+    if not _SECONDS.fullmatch(text) or not float(text):
+        raise ValueError("is no number of seconds above 0")
+    return text
 
 
 def raw_path(scope: Scope) -> str:
@@ -70,7 +84,8 @@ def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
         return of_status(414, f"The URL is longer than {MAX_URL} bytes.")
     if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEADERS:
         return of_status(431, f"The headers are longer than {MAX_HEADERS} bytes.", Connection="close")
-    if header(scope, b"transfer-encoding") and (scope["method"] in _BODILESS or header(scope, b"content-length")):
+    length = header(scope, b"content-length")
+    if "," in length or (header(scope, b"transfer-encoding") and (scope["method"] in _BODILESS or length)):
         # Two lengths for one body, or a body where none belongs: what one server skips the next takes for a request.
         return of_status(400, "A body of two lengths, or where none belongs.", Connection="close")
     host = header(scope, b"host").lower()

@@ -26,6 +26,7 @@ _KINDS = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "request-timeout",
     409: "conflict",
     410: "history-gone",
     412: "changed-meanwhile",
