@@ -74,8 +74,8 @@ class Attempts:
         """The last runs of these apps that asked for something, newest first."""
         sql = (
             "SELECT r.id, r.app, r.started_at, r.ended_at, count(*),"  # noqa: S608 (marks, own words)
-            " count(*) FILTER (WHERE a.verdict IN ('complete', 'unchanged')), sum(a.requests),"
-            ' sum(a."new" + a.changed + a.back + a.gone)'
+            " count(*) FILTER (WHERE a.verdict IN ('complete', 'unchanged')), CAST(sum(a.requests) AS BIGINT),"
+            ' CAST(sum(a."new" + a.changed + a.back + a.gone) AS BIGINT)'
             f" FROM _run r JOIN _attempt a ON a.run = r.id WHERE r.app IN ({_marks(apps)})"
             " GROUP BY r.id, r.app, r.started_at, r.ended_at ORDER BY r.id DESC LIMIT ?"
         )
@@ -85,4 +85,4 @@ class Attempts:
 
 
 def _marks(names: Sequence[str]) -> str:
-    return ", ".join("?" * len(names))
+    return ", ".join("?" * len(names)) or "NULL"
