@@ -149,6 +149,26 @@ def test_another_body_than_was_asked_for_is_refused_whole(feed, body, params, re
 
 
 @pytest.mark.parametrize(
+    ("feed", "body", "said"),
+    [
+        ("seasons", {"Season": "1"}, "a season has a list `Episodes`"),
+        ("seasons", {"Season": "1", "Episodes": {}}, "a season has a list `Episodes`"),
+        ("seasons", [], "the body is no object"),
+        ("series", ["x"], "the body is no object"),
+    ],
+)
+def test_a_body_of_another_shape_says_what_was_expected(feed, body, said):
+    with pytest.raises(DecodeError) as caught:
+        read(feed, body, series="tt0944947", season="1")
+    assert caught.value.message == said
+
+
+def test_a_row_of_another_shape_says_what_was_expected():
+    assert season(5, None, {"imdbID": 5}) == ["is no object", "is no object", "imdbID: no text"]
+    assert episode(Title=5) == "Title: no text"
+
+
+@pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
         (200, b'{"Response":"True"}', "data"),

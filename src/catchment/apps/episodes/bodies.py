@@ -112,11 +112,13 @@ def series_rows(body: Any, partition: Partition) -> Iterable[Row]:
 
 
 def season_rows(body: Any, partition: Partition) -> Iterable[Row]:
-    """A row for each episode of the season. DecodeError for another season."""
-    said = body.get("Season")
+    """A row for each episode of the season. DecodeError for another season, and for what has no list of episodes."""
+    said = _object(body).get("Season")
     if said not in (None, "N/A", partition["season"]):
         raise DecodeError(f"asked for season {partition['season']}, answered {said}", reason="season")
-    yield from body["Episodes"]
+    if not isinstance(listed := body.get("Episodes"), list):
+        raise DecodeError("a season has a list `Episodes`")
+    yield from listed
 
 
 def episode_rows(body: Any, partition: Partition) -> Iterable[Row]:
@@ -124,8 +126,14 @@ def episode_rows(body: Any, partition: Partition) -> Iterable[Row]:
     yield _asked(body, partition["id"], "episode")
 
 
+def _object(body: Any) -> Row:
+    if not isinstance(body, dict):
+        raise DecodeError("the body is no object")
+    return body
+
+
 def _asked(body: Any, wanted: str, kind: str) -> Row:
-    if body.get("imdbID") != wanted:
+    if _object(body).get("imdbID") != wanted:
         raise DecodeError(f"asked for {wanted}, answered {body.get('imdbID', 'nothing')}", reason="id")
     if (said := body.get("Type", kind)) != kind:
         raise DecodeError(f"{wanted} is a {said}, no {kind}", reason="type")
@@ -153,7 +161,7 @@ def series(row: Row, partition: Partition) -> Row:  # noqa: ARG001 (a feed's sha
 def season_entry(row: Row, partition: Partition) -> Row:
     """The fields of an episode as its season has it; series and season are those that were asked for."""
     return {
-        "imdb_id": imdb_id(row["imdbID"]),
+        "imdb_id": imdb_id(_named(row, "imdbID")),
         "series_id": partition["series"],
         "season": int(partition["season"]),
         "episode": _integer(row, "Episode"),
@@ -171,7 +179,7 @@ def episode(row: Row, partition: Partition) -> Row:  # noqa: ARG001 (a feed's sh
         "season": _integer(row, "Season"),
         "episode": _integer(row, "Episode"),
         "title": row["Title"],
-        "placeholder_title": re.fullmatch(r"Episode #[0-9]+\.[0-9]+", row["Title"]) is not None,
+        "placeholder_title": re.fullmatch(r"Episode #[0-9]+\.[0-9]+", _named(row, "Title")) is not None,
         "released": _date(row, "Released"),
         "year": _years(row)[0],
         "runtime_min": _minutes(row, "Runtime"),
@@ -196,7 +204,7 @@ def hit(row: Row, partition: Partition) -> Row:
     first, last = _years(row)
     return {
         "term": partition["term"],
-        "imdb_id": imdb_id(row["imdbID"]),
+        "imdb_id": imdb_id(_named(row, "imdbID")),
         "title": row["Title"],
         "year_from": first,
         "year_to": last,
@@ -235,6 +243,13 @@ def imdb_id(text: str) -> str:
     if not re.fullmatch(r"tt[0-9]{7,10}", text):
         raise ValueError(f"{text[:40]!r} is no IMDb id: tt and 7 to 10 digits")
     return text
+
+
+def _named(row: Row, name: str) -> str:
+    """A text without which there is no record."""
+    if not isinstance(value := row[name], str):
+        raise ValueError(f"{name}: no text")
+    return value
 
 
 def _text(row: Row, name: str) -> str | None:
