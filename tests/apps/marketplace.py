@@ -147,9 +147,11 @@ def _validator(only: tuple[str, ...], schema: str) -> Draft202012Validator:
 
 def _faults(content: dict[str, Any], body: bytes, only: tuple[str, ...]) -> list[str]:
     """What in the body is not as the description has it."""
-    (media,) = [item for name, item in content.items() if name != "application/merge-patch+json"]
+    lines = content.get("application/x-ndjson")
+    media = lines or next(item for name, item in content.items() if name != "application/merge-patch+json")
     validator = _validator(only, json.dumps(media["schema"], sort_keys=True))
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(json.loads(body))]
+    values = map(json.loads, body.splitlines() if lines else [body])
+    return [f"{error.json_path}: {error.message}" for value in values for error in validator.iter_errors(value)]
 
 
 def undescribed(answer: httpx.Response, body: bytes | None, only: tuple[str, ...] = ()) -> list[str]:

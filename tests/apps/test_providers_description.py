@@ -105,7 +105,7 @@ BODIES = {  # what is sent to a path with this end; the whole of it where it has
     "service-provider": BODY,
     "{provider}": BODY,
 }
-QUERIES = {"recommend": JOB_ASKED, "partitions": "collection=providers/reviews"}
+QUERIES = {"recommend": JOB_ASKED, "partitions": "collection=providers/reviews", "diff": "from=0"}
 
 
 def body_of(method, path, provider):
@@ -168,6 +168,8 @@ class Routes:
         return provider, self.market.rate(provider, 4, comment="x").json()["id"]
 
 
+PAST = {"/diff": "", "anges": "after=1"}
+"""How a route is asked for what is no longer kept, where it is not by `as_of`; by the end of its path."""
 NO_KEY = {"who": 0, "authorization": "Bearer ck_nothing"}
 REFUSED = {  # status: how any route comes to it
     400: lambda routes, *route: routes.ask(*route, query="nothing=1"),
@@ -176,7 +178,7 @@ REFUSED = {  # status: how any route comes to it
     404: lambda routes, *route: routes.lost(*route),
     406: lambda routes, *route: routes.ask(*route, accept="text/plain"),
     409: lambda routes, *route: routes.clash(*route),
-    410: lambda routes, *route: routes.ask(*route, query="as_of=1", of=routes.forgetful),
+    410: lambda routes, *route: routes.ask(*route, query=PAST.get(route[1][-5:], "as_of=1"), of=routes.forgetful),
     412: lambda routes, *route: routes.ask(*route, if_match='"other"'),
     413: lambda routes, *route: routes.ask(*route, content_length=str(2**31)),
     414: lambda routes, *route: routes.ask(*route, query="x" * 2**14),

@@ -76,7 +76,7 @@ PLANTED = {
     "another content than was said": (
         "I1 I2 I6",
         "shelf=one: b is not what its last answer says",
-        f"UPDATE {CURRENT} SET _hash = x'00' WHERE _key = 'b'",
+        f"UPDATE {CURRENT} SET _hash = _raw WHERE _key = 'b'",
     ),
     "a record that was not said": (
         "I1 I2 I6",

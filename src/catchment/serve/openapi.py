@@ -344,7 +344,11 @@ def _operation(
         "responses": {
             "200": {"description": words, "headers": headers, "content": content},
             "304": {"description": "The client has it already", "headers": aged},
-            **errors(*ANYWHERE, *(() if name == "list" and collection.feed.public else (404,)), *_GONE.get(name, ())),
+            **errors(
+                *ANYWHERE,
+                *(() if name in ("list", "diff") and collection.feed.public else (404,)),
+                *_GONE.get(name, ()),
+            ),
         },
     }
 
