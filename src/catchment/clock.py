@@ -145,6 +145,11 @@ async def heartbeat(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def worked() -> float:
+    """Seconds that this thread has computed, whoever else was at work meanwhile; for measuring only."""
+    return time.thread_time()
+
+
 def monotonic() -> float:
     """Seconds that never go back; for deadlines of sockets and measuring only, never for what is stored."""
     return time.monotonic()

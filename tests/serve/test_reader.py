@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +14,7 @@ from filled_store import COLLECTED, FilledStore, bar
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from catchment.clock import monotonic
 from catchment.errors import QueryError, StoreError, StoreUnavailable
 from catchment.store.engines import database_of
 from catchment.store.engines.sqlite import File
@@ -258,7 +260,28 @@ def test_a_question_that_takes_too_long_is_cut(store):
     with pytest.raises(QueryError) as caught, reader.snapshot() as snapshot:
         snapshot.page(NOTES, parse([("text__contains", "9"), ("sort", "-text")], NOTES.columns))
     assert (caught.value.status, caught.value.kind) == (503, "query-too-slow")
-    assert "index" in caught.value.message
+    assert "ask for less" in caught.value.message
+    reader.close()
+
+
+@pytest.mark.sqlite
+def test_a_deadline_counts_what_a_question_works_not_what_others_do_meanwhile(store):
+    for number in range(500):
+        store.put(NOTES, Note(str(number), None, None, None, []), nr=number)
+    done = threading.Event()
+
+    def other() -> None:
+        end = monotonic() + 0.6
+        while monotonic() < end:
+            pass
+        done.set()
+
+    reader = Reader(store.database, [NOTES], deadline_s=0.5)
+    with reader.snapshot() as snapshot:
+        threading.Thread(target=other).start()
+        assert done.wait(30)
+        page = snapshot.page(NOTES, parse([("text__contains", "9"), ("sort", "-text")], NOTES.columns))
+    assert page.body
     reader.close()
 
 

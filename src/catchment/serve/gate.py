@@ -84,8 +84,7 @@ def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
         return of_status(414, f"The URL is longer than {MAX_URL} bytes.")
     if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEADERS:
         return of_status(431, f"The headers are longer than {MAX_HEADERS} bytes.", Connection="close")
-    length = header(scope, b"content-length")
-    if "," in length or (header(scope, b"transfer-encoding") and (scope["method"] in _BODILESS or length)):
+    if header(scope, b"transfer-encoding") and (scope["method"] in _BODILESS or header(scope, b"content-length")):
         # Two lengths for one body, or a body where none belongs: what one server skips the next takes for a request.
         return of_status(400, "A body of two lengths, or where none belongs.", Connection="close")
     host = header(scope, b"host").lower()

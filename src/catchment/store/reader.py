@@ -129,7 +129,7 @@ def _wrapped() -> Iterator[None]:
         with mapped():
             yield
     except Interrupted as error:
-        message = "the question takes too long; ask for less, or declare an index: Feed(indexes=[(field, …)])"
+        message = "the question takes too long; ask for less, by a filter that fewer records meet"
         raise QueryError(message, kind=TOO_SLOW, status=503) from error
     except Misunderstood as error:
         raise StoreError("the store did not understand a question") from error
