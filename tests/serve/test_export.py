@@ -51,6 +51,7 @@ def test_an_export_of_then_is_what_was_then(store, client):
 
 
 def test_a_table_is_read_back_as_it_was_and_starts_no_formula(store, client):
+    """Advisory A21: a cell that a spreadsheet would take for a formula."""
     texts = ["=1+1", "+44", "-x", "@now", "\tx", "-12.5", "a,b", 'say "x"', "two\r\nlines", "", None, "é"]
     for number, text in enumerate(texts, 1):
         store.put(NOTES, Note(text, -1.5, True, None, ["a", "=b"]), nr=number)

@@ -56,7 +56,7 @@ def export_paths(collection: Collection, parameters: Sequence[Json]) -> Json:
                 f"export_{name}",
                 f"All of the list as a file: {form.words}",
                 taken,
-                {form.media_type: {"schema": TEXT}},
+                {form.media_type: {"schema": _record(collection) if form.media_type == LINES else TEXT}},
                 headers,
             )
         }
@@ -92,6 +92,10 @@ def _change(collection: Collection) -> Json:
     )
     more: Json = {
         "fields": {"type": "array", "items": TEXT, "description": "Of a changed one: which differ."},
-        "record": {"$ref": f"#/components/schemas/{collection.table}"},
+        "record": _record(collection),
     }
     return told | {"properties": told["properties"] | more}
+
+
+def _record(collection: Collection) -> Json:
+    return {"$ref": f"#/components/schemas/{collection.table}"}
