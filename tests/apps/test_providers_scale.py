@@ -10,6 +10,7 @@ import sqlite3
 import uuid
 from contextlib import closing
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from marketplace import NOW, marketplace, user
 
 from catchment.apps.providers import app, search
 from catchment.apps.providers.asking import Filters
+from catchment.apps.providers.narrowing import narrowest
 from catchment.apps.providers.ranges import Days, day_number
 from catchment.apps.providers.ranking import Prior, Rated, bayesian
 from catchment.apps.providers.standin import SIZES, SKILLS, Extent, offers, opinions
@@ -61,6 +63,8 @@ FILTERS = {
         availability_mode="any",
     ),
     "a run of days": Filters(skills=(COMMON,), availability=(days("2024-02-01", "2024-03-31"),), need=20),
+    "dear": Filters(cost_gt=55_000),
+    "nearly of one mean": Filters(rating=(("ge", Decimal("3.1")), ("lt", Decimal("3.4")))),
     "well rated": Filters(skills=(COMMON, SECOND), rating=(("ge", 4),), cost_lt=50_000),
 }
 RANKS = [("name", "bayes"), ("price", "bayes"), ("best", "bayes"), ("best", "wilson"), ("best", "decayed")]
@@ -125,6 +129,22 @@ def test_no_question_scans_what_grows_with_the_market(database, name, rank, scor
     with closing(sqlite3.connect(database)) as sql:
         for statement, values in view.asked.items():
             assert not scans(sql, statement, values), statement
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filters(cost_gt=10**9),
+        Filters(cost_lt=1),
+        Filters(rating=(("ge", Decimal("2.0001")), ("le", Decimal("2.0002")))),
+    ],
+    ids=["dearer than all", "cheaper than all", "of no one's mean"],
+)
+@pytest.mark.parametrize(("rank", "score"), RANKS)
+def test_where_nobody_is_within_the_numbers_nobody_is_walked_by(database, wanted, rank, score):
+    with looking(database) as view:
+        assert page(view, Asked(wanted, rank, PRIOR, score, TODAY), 10) == []
+        assert narrowest(view, wanted, {}, few=0).size == 0
 
 
 def scans(sql, statement, values=()):

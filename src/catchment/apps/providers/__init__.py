@@ -85,6 +85,7 @@ reviews = Resource(
             orders=(
                 ("-cost_in_pence", "-_mean", "provider"),
                 ("_count", "-_whole", "cost_in_pence", "provider"),
+                ("_mean", "provider"),
             ),
         ),
         Rollup(

@@ -15,11 +15,12 @@ from catchment.web import View
 
 from . import search
 from .asking import Filters
-from .judging import listed
+from .judging import listed, touched_since
 from .rules import folded
 
 __all__ = ["Narrow", "narrowest", "sizes_of"]
 
+_ROUNDING = 1e-6
 MANY, SOME, CROSSED = 100_000, 500, 4
 """Further than so many nothing is counted. Of so many it is looked at how many have the other skills too. So many of
 the rarest skills are looked up together: more of them hardly make fewer candidates."""
@@ -49,10 +50,13 @@ def sizes_of(view: View, filters: Filters) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def narrowest(view: View, filters: Filters, sizes: Mapping[str, int], *, few: int, level: int = 0) -> Narrow | None:
+def narrowest(
+    view: View, filters: Filters, sizes: Mapping[str, int], *, few: int, level: int = 0, pinned: int | None = None
+) -> Narrow | None:
     """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it.
 
-    sizes: of the skills. few: lists that are longer are crossed with each other, where there are two.
+    sizes: of the skills. few: lists that are longer are crossed with each other, where there are two. pinned: reviews
+    are judged as of that revision.
     """
     found = _by_skills(view, filters, sizes, level)
     if not found or found[0].size > SOME:  # else there is nothing to win
@@ -60,9 +64,20 @@ def narrowest(view: View, filters: Filters, sizes: Mapping[str, int], *, few: in
     if filters.name is not None:
         found.append(_of_name(view, filters))
     least = min(found, key=lambda item: item.size, default=None)
-    if least is None or max(least.size, least.read or 0) <= few:
+    if least is not None and max(least.size, least.read or 0) <= few:
         return least
-    return _met(view, filters, [*_each_needed(view, filters, sizes, level), *found]) or least
+    within = min(_by_numbers(view, filters, pinned), key=lambda item: item.size, default=None)
+    if within is not None and within.size <= few:
+        return within
+    met = _met(view, filters, [*_each_needed(view, filters, sizes, level), *found])
+    return met or _fewer(least, within)
+
+
+def _fewer(least: Narrow | None, within: Narrow | None) -> Narrow | None:
+    """The shorter list. One by numbers that was not counted to its end narrows nothing."""
+    if within is None or within.size > MANY:
+        return least
+    return within if least is None or within.size < least.size else least
 
 
 def _each_needed(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[Narrow]:
@@ -122,6 +137,38 @@ def _by_days(view: View, filters: Filters) -> list[Narrow]:
     if not lists:
         return []
     return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_joined(lists)]
+
+
+def _by_numbers(view: View, filters: Filters, pinned: int | None) -> list[Narrow]:
+    """Who is within the cost, and who within the rating: each a stretch of an index."""
+    cost = view.tables("reviews").rollups[0].c["cost_in_pence"]
+    bounds = [cost > filters.cost_gt] if filters.cost_gt is not None else []
+    bounds += [cost < filters.cost_lt] if filters.cost_lt is not None else []
+    found = [_rated(view, bounds)] if bounds else []
+    return [*found, _by_rating(view, filters, pinned)] if filters.rating else found
+
+
+def _by_rating(view: View, filters: Filters, pinned: int | None) -> Narrow:
+    """Who has such a mean now, or may have had one at the revision; whoever is found is judged exactly later."""
+    mean = view.tables("reviews").rollups[0].c["_mean"]  # of hundredths, the nearest number
+    found = _rated(
+        view,
+        [
+            mean >= float(bound) * 100 - _ROUNDING
+            if operator in ("gt", "ge")
+            else mean <= float(bound) * 100 + _ROUNDING
+            for operator, bound in filters.rating
+        ],
+    )
+    if pinned is None:
+        return found
+    touched = touched_since(view, pinned)
+    changed = sa.select(listed(touched).subquery().c["value"].label("_key"))
+    return _joined([found, Narrow(changed, len(touched))])
+
+
+def _rated(view: View, conditions: Sequence[Any]) -> Narrow:
+    return _counted(view, sa.select(view.tables("reviews").rollups[0].c["provider"].label("_key")).where(*conditions))
 
 
 def _counted(view: View, keys: Any) -> Narrow:

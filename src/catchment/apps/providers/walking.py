@@ -83,7 +83,7 @@ def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed
     asked = replace(asked, filters=replace(asked.filters, skills=tuple(sizes)))
     for level in asked.levels:
         there = _at(asked, level)
-        narrow = narrowest(view, there.filters, sizes, level=level, few=effort.few)
+        narrow = narrowest(view, there.filters, sizes, level=level, few=effort.few, pinned=asked.pinned)
         if asked.can_be_walked and (narrow is None or narrow.size > effort.few):
             more = _walk(view, there, level, limit - len(found), narrow.size if narrow else None, effort)
             if more is not None:
