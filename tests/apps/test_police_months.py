@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from collecting import Collecting, by_partition, collecting
 
-from catchment.apps.police.answers import read_stops
+from catchment.apps.police.answers import OURS, read_stops
+from catchment.apps.police.records import Stop
 from catchment.apps.police.standin import PUBLISHERS
 from catchment.exchange import Answer
 from catchment.partitions import Partition
@@ -164,9 +165,10 @@ def test_a_record_of_the_evening_before_belongs_to_its_local_month_and_a_few_oth
     tmp_path, outside, verdict
 ):
     """Acceptance 11. Half of the records may lie outside the month, not more."""
-    inside = [{"datetime": "2019-03-31T23:30:00+00:00"}, {"datetime": "2019-04-30T22:59:59+00:00"}]
-    others = [{"datetime": f"2019-03-31T22:{minute}:00+00:00"} for minute in range(10, 10 + outside)]
-    body = json.dumps([*inside, *others])
+    inside = ["2019-03-31T23:30:00+00:00", "2019-04-30T22:59:59+00:00"]
+    others = [f"2019-03-31T22:{minute}:00+00:00" for minute in range(10, 10 + outside)]
+    told = dict.fromkeys(name for name in Stop.__struct_fields__ if name not in OURS) | {"location": None}
+    body = json.dumps([told | {"datetime": moment} for moment in (*inside, *others)])
     then = datetime(2019, 6, 20, tzinfo=UTC)
     with collecting("police", tmp_path, now=then, FORCES=ONE) as police:
         police.control.faults({"path": PATH, "fault": "status", "status": 200, "body": body})

@@ -11,7 +11,6 @@ from people import COLLECTIONS, NOW, PLACES, REVIEWS, Market
 from catchment.app import App
 from catchment.clock import FakeClock
 from catchment.serve.app import build
-from catchment.settings import Settings
 from catchment.store.store import Store
 
 REVIEW = {"skill": None, "rating": "4.5", "comment": "canary"}
@@ -19,11 +18,10 @@ SECRET = ("comment", "comment_state")
 
 
 @pytest.fixture
-def hiding(database):
+def hiding(database, settings):
     """The market, in which nobody but a moderator reads comments."""
-    values = {"CATCHMENT_DATA": str(database.parent), "CATCHMENT_LIMIT_WRITES": "off", "CATCHMENT_LIMIT_KEY": "off"}
     declared = App("market", feeds=[bars], resources=[places, replace(reviews, hidden=SECRET), notes])
-    front = build([declared], Settings().with_values("test", values), FakeClock(NOW))
+    front = build([declared], settings, FakeClock(NOW))
     yield Market(front, database, FakeClock(NOW))
     front.close()
 
@@ -69,10 +67,10 @@ def test_reviews_are_gone_with_what_they_are_about(market):
     assert [record["_key"] for record in listed] == [keys[2]]
 
 
-def test_who_follows_begins_anew_when_a_record_was_erased(market, database):
+def test_who_follows_begins_anew_when_a_record_was_erased(market, settings):
     place = market.place(1).json()["data"]["_key"]
     done = market.ask("POST", REVIEWS, REVIEW | {"place": place}, who=2).json()
-    with closing(Store(Settings({"CATCHMENT_DATA": (str(database.parent), "test")}), [app])) as store:
+    with closing(Store(settings, [app])) as store:
         assert store.erasure(COLLECTIONS["reviews"], app, [done["data"]["_key"]]).run(NOW).done
     answer = market.ask("GET", f"{REVIEWS}/changes?after={done['meta']['revision']}")
     assert (answer.status_code, answer.json()["type"]) == (410, "/problems/history-gone")

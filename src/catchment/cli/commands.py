@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -188,25 +187,6 @@ def status(targets: Targets, *, json: JsonFlag = False, data: DataFlag = "") -> 
                 console.print(f"[yellow]drift[/yellow] {escape(line)}", highlight=False)
             _say_outdated(apps, store, settings, console)
     raise typer.Exit(0 if all(item.complete for item in found) else INCOMPLETE)
-
-
-@commands.command(epilog="[bold]Example[/bold]  catchment export episodes --raw data")
-def export(
-    name: Annotated[str, typer.Argument(metavar="APP", help="Whose raw bodies.", show_default=False)],
-    *,
-    raw: Annotated[
-        str, typer.Option("--raw", metavar="DIR", help="The folder.", show_default="DATA_DIR, else ./data")
-    ] = "",
-    data: DataFlag = "",
-) -> None:
-    """Write what the upstream answered last, byte for byte, under the file names of the app. Nothing is asked."""
-    from ..raw import export_raw
-
-    target, settings = load_app(name), read_settings(data)
-    folder = Path(raw or settings.get("DATA_DIR", "data"))
-    with _open_store(settings, [target]) as store:
-        count = export_raw(target, store, folder)
-    typer.echo(f"{count} raw bodies of {target.name} are in {folder}")
 
 
 @commands.command("settings", epilog="[bold]Example[/bold]  catchment settings")

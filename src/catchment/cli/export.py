@@ -1,4 +1,4 @@
-"""The command that writes a whole list into a file."""
+"""The command that writes files: a whole list, or what an upstream answered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..app import load_app
 from ..errors import UsageError
 from .arguments import DataFlag, find_apps, one_of, read_settings, split_target
 
@@ -26,7 +27,12 @@ exports = typer.Typer()
     epilog="[bold]Example[/bold]  catchment export stocks/bars --where symbol=IBM --as-of 2026-03-31 -o bars.csv"
 )
 def export(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="APP/FEED or FILE:app/FEED.", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="APP/FEED: a list. APP: the raw bodies of its feeds.", show_default=False
+        ),
+    ],
     *,
     form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
     where: Annotated[
@@ -36,9 +42,34 @@ def export(
     as_of: Annotated[str, typer.Option("--as-of", help="As it was: a moment, a date or a revision.")] = "",
     hidden: Annotated[bool, typer.Option("--hidden", help="Also the fields that are hidden from readers.")] = False,
     output: Annotated[str, typer.Option("-o", "--output", help="The file; standard output without it.")] = "",
+    raw: Annotated[
+        str,
+        typer.Option("--raw", metavar="DIR", help="The folder of raw bodies.", show_default="DATA_DIR, else ./data"),
+    ] = "",
     data: DataFlag = "",
 ) -> None:
-    """Write all records of a list into a file, as they stood at one revision. A file is there when it is whole."""
+    """Write all records of a list into a file, as they stood at one revision. A file is there when it is whole.
+
+    Of an app: what its upstream answered last, byte for byte, under the file names of the app. Nothing is asked.
+    """
+    if raw or not split_target(target)[1]:
+        _write_raw(target, raw, data)
+    else:
+        _write_list(target, form, _pairs(where or [], as_of), data, output, hidden=hidden)
+
+
+def _write_raw(target: str, raw: str, data: str) -> None:
+    from ..raw import export_raw
+    from ..store.store import Store
+
+    app, settings = load_app(target), read_settings(data)
+    folder = Path(raw or settings.get("DATA_DIR", "data"))
+    with Store(settings, [app]) as store:
+        count = export_raw(app, store, folder)
+    typer.echo(f"{count} raw bodies of {app.name} are in {folder}")
+
+
+def _write_list(target: str, form: str, asked: list[tuple[str, str]], data: str, output: str, *, hidden: bool) -> None:
     from ..serve.data import visible_columns
     from ..serve.export import FORMATS, columns_shown, query_of_export
     from ..store.export import Export
@@ -47,7 +78,7 @@ def export(
     with closing(_reader(target, data)) as reader:
         collection = reader.collections[_name(target, reader)]
         columns = visible_columns(collection, moderates=hidden)
-        query = query_of_export(_pairs(where or [], as_of), collection, columns)
+        query = query_of_export(asked, collection, columns)
         begun = Export.begin(reader, collection, query)
         _write(chosen.make(columns_shown(query, columns), begun.pieces()), output)
         _tell(begun, output)
