@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..app import App, load_app
 from ..clock import open_clock
 from ..errors import UsageError
-from ..settings import Secret
+from ..settings import Secret, Settings
 from .arguments import SIZES, one_of, read_moment, read_settings
 
 if TYPE_CHECKING:  # it loads the server of stand-ins
@@ -74,31 +74,44 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
     target, settings = load_app(name), read_settings(data)
     size = one_of("--size", size, SIZES)
     if target.standin is not None:
-        from ..standin import Options
-        from ..standin.running import clock_from
-
-        now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
-        options = Options(size=size, variant=variant, samples=samples, clock=now)  # type: ignore[arg-type]  # checked against the same list
-        _serve(name, target, options, port, switch or ())
-        return
-    if target.people is None:
+        _stand_in(name, target, settings, port, switch or (), size=size, variant=variant, samples=samples, clock=clock)
+    elif target.people is None:
         raise UsageError(f"app {name} has no stand-in")
+    elif data and (to or load or clients > 1 or gateway != "user"):
+        raise UsageError("--data loads below the API", hint="leave out --to, --clients, --load and --gateway")
+    else:
+        _write(
+            target.people,
+            settings,
+            database=settings.data / "catchment.sqlite" if data else None,
+            address=_address(to or f"http://{settings.host}:{settings.port}"),
+            size=size,
+            variant=variant,
+            gateway=gateway,
+            clients=clients,
+            load=load,
+        )
+
+
+def _stand_in(
+    name: str, target: App, settings: Settings, port: int, switches: Sequence[str], *, clock: str, **chosen: Any
+) -> None:
+    """Serves in the upstream's place. chosen: further options of the stand-in."""
+    from ..standin import Options
+    from ..standin.running import clock_from
+
+    now = clock_from(read_moment(clock)) if clock else open_clock(settings.get("CATCHMENT_CLOCK"))
+    _serve(name, target, Options(clock=now, **chosen), port, switches)
+
+
+def _write(people: Callable[[Any], Iterator[str]], settings: Settings, *, gateway: str, **chosen: Any) -> None:
+    """Has made-up people write, or loads what they wrote. chosen: what else there is to say of the crowd."""
     from ..standin import Crowd
     from ..standin.crowd import GATEWAYS
 
-    if data and (to or load or clients > 1 or gateway != "user"):
-        raise UsageError("--data loads below the API", hint="leave out --to, --clients, --load and --gateway")
-    crowd = Crowd(
-        database=settings.data / "catchment.sqlite" if data else None,
-        address=_address(to or f"http://{settings.host}:{settings.port}"),
-        size=size,  # type: ignore[arg-type]  # checked against the same list
-        variant=variant,
-        gateway=one_of("--gateway", gateway, GATEWAYS),  # type: ignore[arg-type]
-        clients=clients,
-        load=load,
-        key=KEY.reveal(settings) if gateway == "different" else "",
-    )
-    for line in target.people(crowd):
+    known: Any = one_of("--gateway", gateway, GATEWAYS)
+    key = KEY.reveal(settings) if gateway == "different" else ""
+    for line in people(Crowd(gateway=known, key=key, **chosen)):
         typer.echo(line)
 
 

@@ -120,6 +120,27 @@ class Pass:
     reason: str
 
 
+_CLOSE = (
+    "UPDATE _partition SET verdict = :verdict, reason = :reason, checked_at = :at, retry_at = :retry,"
+    " failures = :failures, pass = pass + :ended, lease_owner = NULL, lease_until = NULL,"
+    " collected_at = CASE WHEN :good = 1 THEN :at ELSE collected_at END,"
+    " first_collected_at = CASE WHEN :good = 1 THEN coalesce(first_collected_at, :at)"
+    " ELSE first_collected_at END,"
+    " doubted_at = CASE WHEN :good = 1 THEN NULL ELSE coalesce(:doubted, doubted_at) END,"
+    " doubted_digest = CASE WHEN :good = 1 THEN '' WHEN :doubted IS NULL OR doubted_at = :doubted"
+    " THEN doubted_digest ELSE :digest END,"
+    " instead_until = CASE WHEN :good = 1 OR :instead <> '' THEN :instead_until ELSE instead_until END,"
+    " instead = CASE WHEN :good = 1 OR :instead <> '' THEN :instead ELSE instead END,"
+    " records = coalesce(:records, records), stamp = CASE WHEN :good = 1 THEN :stamp ELSE stamp END,"
+    " etag = CASE WHEN :merged = 1 THEN :etag ELSE etag END,"
+    " last_modified = CASE WHEN :merged = 1 THEN :modified ELSE last_modified END,"
+    " digest = CASE WHEN :merged = 1 THEN :digest ELSE digest END,"
+    " model = CASE WHEN :merged = 1 THEN :model ELSE model END"
+    " WHERE feed = :feed AND key = :key"
+)
+"""Only what was good moves the times, the stamp and what stands instead; only what was merged the validators."""
+
+
 class Ledger:
     """Partitions, leases, runs and attempts on one connection. Not shared between threads at once."""
 
@@ -355,22 +376,7 @@ class Ledger:
         retry = retry_at(outcome.verdict, failures, now, until=outcome.until)
         good = outcome.verdict in GOOD
         sql.execute(
-            "UPDATE _partition SET verdict = :verdict, reason = :reason, checked_at = :at, retry_at = :retry,"
-            " failures = :failures, pass = pass + :ended, lease_owner = NULL, lease_until = NULL,"
-            " collected_at = CASE WHEN :good = 1 THEN :at ELSE collected_at END,"
-            " first_collected_at = CASE WHEN :good = 1 THEN coalesce(first_collected_at, :at)"
-            " ELSE first_collected_at END,"
-            " doubted_at = CASE WHEN :good = 1 THEN NULL ELSE coalesce(:doubted, doubted_at) END,"
-            " doubted_digest = CASE WHEN :good = 1 THEN '' WHEN :doubted IS NULL OR doubted_at = :doubted"
-            " THEN doubted_digest ELSE :digest END,"
-            " instead_until = CASE WHEN :good = 1 OR :instead <> '' THEN :instead_until ELSE instead_until END,"
-            " instead = CASE WHEN :good = 1 OR :instead <> '' THEN :instead ELSE instead END,"
-            " records = coalesce(:records, records), stamp = CASE WHEN :good = 1 THEN :stamp ELSE stamp END,"
-            " etag = CASE WHEN :merged = 1 THEN :etag ELSE etag END,"
-            " last_modified = CASE WHEN :merged = 1 THEN :modified ELSE last_modified END,"
-            " digest = CASE WHEN :merged = 1 THEN :digest ELSE digest END,"
-            " model = CASE WHEN :merged = 1 THEN :model ELSE model END"
-            " WHERE feed = :feed AND key = :key",
+            _CLOSE,
             {
                 "verdict": outcome.verdict,
                 "reason": outcome.reason,
