@@ -44,7 +44,7 @@ class Visit(Record):
     minutes: int
 
 
-many = Upstream("many", "https://many.example")
+many = Upstream("many", "https://many.example", max_body=2**30)
 SHAPE = {"request": Get("/visits"), "pages": by_page(total="total"), "rows": items("items")}
 visits = Feed("visits", Visit, many, key=("id",), max_partition_records=10**7, **SHAPE)
 nameless = Feed("nameless", Visit, many, key=CONTENT, max_partition_records=10**7, **SHAPE)

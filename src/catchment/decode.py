@@ -1,4 +1,4 @@
-"""Bytes to rows to records and rejects; strict, and the same for every engine.
+"""The rows of a body to records and rejects; strict, and the same for every engine.
 
 A row whose bytes are known already is passed on by its digest alone, undecoded.
 """
@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
-from itertools import repeat
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +23,8 @@ from .feed import CONTENT, Feed, Row, items
 from .model import model_digest
 from .partitions import Partition
 from .record import Record, Stored, columns, content_hash, stored_values
-from .strict import DEPTH, doubled, load_json, most_names, too_deep, twice
+from .split import mended, raw_rows, rows_of, why
+from .strict import DEPTH, load_json, most_names, too_deep, twice
 
 __all__ = [
     "Decoded",
@@ -38,7 +37,6 @@ __all__ = [
     "key_reader",
     "load_json",
     "model_digest",
-    "raw_rows",
     "render_key",
     "row_digest",
     "scrubbed",
@@ -82,11 +80,6 @@ class Dropped(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 Decoded = Entry | Seen | Reject | Dropped
 
-_BOM = b"\xef\xbb\xbf"
-
-
-_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
-
 
 def decode(
     feed: Feed,
@@ -111,10 +104,9 @@ def decode(
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
-    body = body.removeprefix(_BOM)
     seed = int(model[:16], 16)
     read, key_of = _reader(feed, partition), key_reader(feed, partition) if erased else _no_key
-    for raw, row in _rows(feed, partition, body):
+    for raw, row in rows_of(feed, partition, body):
         digest = xxhash.xxh3_128_digest(raw, seed)
         left = digest in known if times is None else times.get(digest, 0)
         if left:
@@ -164,11 +156,11 @@ def key_reader(feed: Feed, partition: Partition) -> Callable[[bytes], str | None
 
 def _leniently(raw: bytes) -> Any:
     """A row also where JSON forbids something in it, or where it names a member twice."""
-    mended = _mended(raw)
+    whole = mended(raw)
     try:
-        return load_json(mended)
+        return load_json(whole)
     except DecodeError:
-        return msgspec.json.decode(mended)
+        return msgspec.json.decode(whole)
 
 
 def _key_fields(feed: Feed) -> list[tuple[str, Any]]:
@@ -200,11 +192,6 @@ def scrubbed(feed: Feed, partition: Partition, body: bytes, erased: Erased) -> b
     return left if others == [raw for raw in rows if raw not in gone] else None
 
 
-def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:
-    """The bytes of each row, in the body's order, undecoded where they can be split. DecodeError as `decode`."""
-    return (raw for raw, _ in _rows(feed, partition, body.removeprefix(_BOM)))
-
-
 def row_digest(raw: bytes, model: str) -> bytes:
     """The digest by which the bytes of a row are known again, by the same declaration."""
     return xxhash.xxh3_128_digest(raw, int(model[:16], 16))
@@ -228,95 +215,6 @@ def from_document(record: type[Record]) -> Callable[[str], Any]:
 
 
 _KEYED = '{"_key":"'
-
-
-def _rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
-    """Pairs of a row's bytes and, where the feed's own function made it, the row."""
-    if isinstance(feed.rows, items):
-        return zip(map(bytes, _split_around(body, feed.rows.member)), repeat(None))
-    return _made_rows(feed.rows, partition, body)
-
-
-def _made_rows(
-    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: bytes
-) -> Iterator[tuple[bytes, Row]]:
-    content = load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
-    try:
-        for row in make(content, partition):
-            yield msgspec.json.encode(row), row
-    except _WRONG_SHAPE as error:
-        raise DecodeError(_why(error)) from error
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise DecodeError("the body is no UTF-8 text", reason="encoding") from error
-
-
-_TOKEN = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
-    rb'|(?P<quote>")|(?P<number>NaN|-?Infinity)',
-    re.DOTALL,
-)
-"""What tells where a text ends, and what of a row JSON does not allow: half of a pair of surrogates without the other
-half, and the numbers that some encoders write although JSON has none of them.
-"""
-
-
-def _mended(body: bytes) -> bytes:
-    """A body of the same length in which what one row has wrong does not stop whoever splits it."""
-    inside = False
-
-    def instead(found: re.Match[bytes]) -> bytes:
-        nonlocal inside
-        inside ^= found["quote"] is not None
-        if found["half"]:
-            return b"\\u0000"
-        return b"0".rjust(len(found[0])) if found["number"] and not inside else found[0]
-
-    return _TOKEN.sub(instead, body)
-
-
-def _split_around(body: bytes, member: str) -> Iterable[bytes | msgspec.Raw]:
-    """The rows as `_split` gives them; what it refuses because of one row is left to that row."""
-    try:
-        return _split(body, member)
-    except DecodeError:
-        whole = _mended(body)
-        if whole == body:
-            raise
-    return _split_as(whole, body, member)
-
-
-def _split_as(whole: bytes, body: bytes, member: str) -> Iterator[bytes]:
-    """The rows of a body where they stand in its mended one."""
-    end = 0
-    for row in _split(whole, member):
-        start = whole.index(bytes(row), end)
-        end = start + len(bytes(row))
-        yield body[start:end]
-
-
-def _split(body: bytes, member: str) -> list[msgspec.Raw]:
-    try:
-        if member:
-            if body.count(b'"%b"' % member.encode()) > 1 and doubled(body, outermost=True) == member:
-                raise DecodeError(f"{member} is named twice", reason="json")
-            rows: list[msgspec.Raw] = _envelope(member).decode(body).rows
-            return rows
-        return _raw_list.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        reason = "shape" if isinstance(error, msgspec.ValidationError) else "json"
-        raise DecodeError(f"no array of records{f' at {member}' if member else ''}: {error}", reason=reason) from error
-    except RecursionError as error:
-        raise DecodeError("nested too deeply", reason="json") from error
-
-
-@cache
-def _envelope(member: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [("rows", list[msgspec.Raw])], rename={"rows": member}))
 
 
 def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, bytes], Decoded]:
@@ -390,9 +288,6 @@ _WRONG = (
 )
 """What a record that cannot be read raises, in the decoder or in a function of the feed."""
 
-_WRONG_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What a feed's own function raises on a body that is not what it expects."""
-
 _AT = re.compile(r" - at `\$?\.?(.*)`\Z")
 
 
@@ -400,20 +295,9 @@ def _reject(raw: bytes, error: Exception) -> Reject:
     """Why it was not acceptable, as the validator says it, with the path apart."""
     if too_deep(raw):
         return Reject(raw, _TOO_DEEP, "", None)
-    reason = _why(error)
+    reason = why(error)
     at = _AT.search(reason)
     return Reject(raw, _AT.sub("", reason), at[1] if at else "", None)
-
-
-def _why(error: Exception) -> str:
-    """What a function of the feed could not read, in words. What is Python's own is said to be no more than that."""
-    if isinstance(error, KeyError):
-        return f"missing {error}"
-    if isinstance(error, ArithmeticError):
-        return f"no number: {type(error).__name__}"  # decimal's own message names classes
-    if isinstance(error, AttributeError | TypeError | IndexError):
-        return f"a member is not of the type that the feed's function reads ({error})"
-    return str(error)
 
 
 _TOO_DEEP = f"nested deeper than {DEPTH}"

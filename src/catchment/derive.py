@@ -11,7 +11,7 @@ from itertools import chain
 
 import structlog
 
-from .decode import Dropped, Reject, Seen, decode, from_document, model_digest, raw_rows, row_digest
+from .decode import Dropped, Reject, Seen, decode, from_document, model_digest, row_digest
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
@@ -19,6 +19,7 @@ from .feed import CONTENT, Feed
 from .fill import Filler
 from .merge import STORED, Change, Changes, Fold, Found, Known, compare
 from .rules import Doubt, Met, doubt
+from .split import raw_rows
 from .store.archive import Exchange
 from .store.erasing import Burn
 from .store.ledger import Counts, Lease, Outcome

@@ -18,7 +18,7 @@ import structlog
 from .breaker import Turn
 from .budget import Wait
 from .clock import Clock, heartbeat
-from .decode import model_digest, raw_rows
+from .decode import model_digest
 from .errors import CatchmentError, DecodeError, PagingError, StoreUnavailable
 from .exchange import Answer, Request
 from .feed import Feed
@@ -28,6 +28,7 @@ from .page import Page
 from .paging import Again, Walk, walk
 from .runs import Event, OnEvent
 from .settings import Secret, Settings
+from .split import raw_rows
 from .store.archive import Exchange, Place
 from .store.ledger import Instead, Lease, Outcome
 from .store.store import Store

@@ -14,7 +14,7 @@ from functools import partial
 
 from .app import App, in_order
 from .clock import Clock
-from .decode import model_digest, raw_rows
+from .decode import model_digest
 from .derive import derive
 from .errors import CatchmentError, DecodeError, PagingError, StoreError, UsageError
 from .exchange import Request
@@ -28,6 +28,7 @@ from .plan import END
 from .rules import Confirm
 from .runs import Event, OnEvent, Scope
 from .settings import Settings
+from .split import raw_rows
 from .store.archive import Exchange
 from .store.engines import Connection
 from .store.ledger import Lease, Outcome, Pass

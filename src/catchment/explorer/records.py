@@ -10,13 +10,14 @@ from urllib.parse import unquote
 
 import msgspec
 
-from ..decode import key_reader, raw_rows
+from ..decode import key_reader
 from ..errors import DecodeError, QueryError
 from ..feed import CONTENT, Feed
 from ..partitions import Partition
 from ..record import Column
 from ..serve.collections import read_history, read_source
 from ..serve.data import Data
+from ..split import raw_rows
 from ..store.snapshot import State, Version
 from ..store.tables import Collection
 from .cells import KINDS, LONG, Cell, cell, documents

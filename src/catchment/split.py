@@ -1,0 +1,142 @@
+"""A body into the bytes of its rows, as strictly as they are read; what one row has wrong is left to that row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import repeat
+from typing import Any
+
+import msgspec
+
+from .errors import DecodeError
+from .feed import Feed, Row, items
+from .partitions import Partition
+from .strict import doubled, load_json
+
+__all__ = ["mended", "raw_rows", "rows_of", "why"]
+
+BOM = b"\xef\xbb\xbf"
+
+
+def rows_of(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
+    """Pairs of a row's bytes and, where the feed's own function made it, the row; in the body's order.
+
+    Raises:
+        DecodeError: the body is not of the declared shape; nothing of it may be stored.
+    """
+    body = body.removeprefix(BOM)
+    if isinstance(feed.rows, items):
+        return zip(map(bytes, _split_around(body, feed.rows.member)), repeat(None))
+    return _made_rows(feed.rows, partition, body)
+
+
+def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:
+    """The bytes of each row, in the body's order, undecoded where they can be split. DecodeError as `rows_of`."""
+    return (raw for raw, _ in rows_of(feed, partition, body))
+
+
+# -- made by the feed's own function -----------------------------------------------------------------------------------
+
+
+def _made_rows(
+    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: bytes
+) -> Iterator[tuple[bytes, Row]]:
+    content = load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
+    try:
+        for row in make(content, partition):
+            yield msgspec.json.encode(row), row
+    except _WRONG_SHAPE as error:
+        raise DecodeError(why(error)) from error
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError("the body is no UTF-8 text", reason="encoding") from error
+
+
+_WRONG_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What a feed's own function raises on a body that is not what it expects."""
+
+
+def why(error: Exception) -> str:
+    """What a function of the feed could not read, in words. What is Python's own is said to be no more than that."""
+    if isinstance(error, KeyError):
+        return f"missing {error}"
+    if isinstance(error, ArithmeticError):
+        return f"no number: {type(error).__name__}"  # decimal's own message names classes
+    if isinstance(error, AttributeError | TypeError | IndexError):
+        return f"a member is not of the type that the feed's function reads ({error})"
+    return str(error)
+
+
+# -- split, undecoded --------------------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+    rb'|(?P<quote>")|(?P<number>NaN|-?Infinity)',
+    re.DOTALL,
+)
+"""What tells where a text ends, and what of a row JSON does not allow: half of a pair of surrogates without the other
+half, and the numbers that some encoders write although JSON has none of them.
+"""
+
+
+def mended(body: bytes) -> bytes:
+    """A body of the same length in which what one row has wrong does not stop whoever splits it."""
+    inside = False
+
+    def instead(found: re.Match[bytes]) -> bytes:
+        nonlocal inside
+        inside ^= found["quote"] is not None
+        if found["half"]:
+            return b"\\u0000"
+        return b"0".rjust(len(found[0])) if found["number"] and not inside else found[0]
+
+    return _TOKEN.sub(instead, body)
+
+
+def _split_around(body: bytes, member: str) -> Iterable[bytes | msgspec.Raw]:
+    """The rows as `_split` gives them; what it refuses because of one row is left to that row."""
+    try:
+        return _split(body, member)
+    except DecodeError:
+        whole = mended(body)
+        if whole == body:
+            raise
+    return _split_as(whole, body, member)
+
+
+def _split_as(whole: bytes, body: bytes, member: str) -> Iterator[bytes]:
+    """The rows of a body where they stand in its mended one."""
+    end = 0
+    for row in _split(whole, member):
+        start = whole.index(bytes(row), end)
+        end = start + len(bytes(row))
+        yield body[start:end]
+
+
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _split(body: bytes, member: str) -> list[msgspec.Raw]:
+    try:
+        if member:
+            if body.count(b'"%b"' % member.encode()) > 1 and doubled(body, outermost=True) == member:
+                raise DecodeError(f"{member} is named twice", reason="json")
+            rows: list[msgspec.Raw] = _envelope(member).decode(body).rows
+            return rows
+        return _raw_list.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        reason = "shape" if isinstance(error, msgspec.ValidationError) else "json"
+        raise DecodeError(f"no array of records{f' at {member}' if member else ''}: {error}", reason=reason) from error
+    except RecursionError as error:
+        raise DecodeError("nested too deeply", reason="json") from error
+
+
+@cache
+def _envelope(member: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [("rows", list[msgspec.Raw])], rename={"rows": member}))
