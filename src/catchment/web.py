@@ -10,6 +10,14 @@ A handler takes `store: Store` and reads inside `with store.open() as now:`. Its
     def newest(store: Data) -> list[dict[str, Any]]:
         with store.open() as now:
             return now.rows("bars", sort=["-date"], limit=1)
+
+What a query may say is one table: it reads the parameters, refuses all others, and is the API's description of them.
+
+    ASKED = {"limit": Parameter("Rows on a page.", 10, kind=Annotated[int, Meta(ge=1, le=100)], default=5)}
+
+    @get("/api/rows", operation_class=described("Rows", ASKED))
+    async def rows(request: Request, store: Store) -> Response[bytes]:
+        values = read_parameters(parameters(request), ASKED)
 """
 
 from __future__ import annotations
@@ -35,10 +43,11 @@ from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
 from .serve.members import NoNumber, read_members
+from .serve.parameter import Parameter, judge_parameters, read_parameters
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
 from .serve.resources import Writing
 from .serve.rights import demand
-from .serve.told import Answer, Body, Parameter, by_version, described, in_version
+from .serve.told import Answer, Body, by_version, described, in_version
 from .store.bulk import Draft, load
 from .store.kept import Kept
 from .store.query import AsOf, Query, Term, parse_as_of
@@ -86,6 +95,7 @@ __all__ = [
     "described",
     "from_decimal_key",
     "get",
+    "judge_parameters",
     "load",
     "may",
     "number",
@@ -97,6 +107,7 @@ __all__ = [
     "problem",
     "put",
     "read_members",
+    "read_parameters",
     "respond",
     "to_stored",
     "unstorable",

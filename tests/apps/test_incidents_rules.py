@@ -271,7 +271,7 @@ def test_a_wrong_parameter_is_named(name, text):
     [
         ([("since", "10"), ("until", "10")], "since: is not before until"),
         ([("limit", "5"), ("limit", "5")], "limit is given twice"),
-        ([("employee_id", str(number)) for number in range(1, 102)], "more than 100 are named"),
+        ([("employee_id", str(number)) for number in range(1, 102)], "more than 100 are given"),
     ],
     ids=["nothing between", "twice", "too many"],
 )

@@ -21,8 +21,8 @@ from ..store.tables import Collection
 from .data import visible_columns
 from .outgoing import change_paths, export_paths
 from .own import own_routes
+from .schemas import schemas_of
 from .service import service_paths
-from .told import schemas_of
 from .words import (
     ANYWHERE,
     KEYS,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
 from . import desk, status
-from .told import schema_of
+from .schemas import schema_of
 from .words import ANYWHERE, TEXT, WITH_KEY, Json, errors, query
 
 __all__ = ["service_paths"]

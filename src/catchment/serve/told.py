@@ -1,12 +1,12 @@
-"""What an app's own handlers say of themselves for the API's description: parameters, bodies, answers, refusals."""
+"""What an app's own handlers say of themselves for the API's description: bodies, answers, refusals."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-import msgspec
 from litestar.openapi.spec import (
     OpenAPIHeader,
     OpenAPIMediaType,
@@ -19,16 +19,16 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec import Parameter as OpenAPIParameter
 
+from .parameter import Parameter
+from .schemas import schema_of
+
 __all__ = [
     "PROBLEM_ANSWER",
     "Answer",
     "Body",
-    "Parameter",
     "by_version",
     "described",
     "in_version",
-    "schema_of",
-    "schemas_of",
 ]
 
 Json = dict[str, Any]
@@ -46,92 +46,7 @@ _HEADERS = {
 }
 
 
-# -- schemas --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Typed(Schema):
-    """The schema of a type, which says itself what it is; `parts`: those that it refers to, by name."""
-
-    told: Json = field(default_factory=dict)
-    parts: Json = field(default_factory=dict)
-
-    def to_schema(self) -> Json:
-        return self.told
-
-
-def schema_of(kind: Any) -> _Typed:
-    """The JSON Schema of a type. A number with a fraction is a JSON number: what is text says so."""
-    (told,), parts = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
-    return _Typed(told=_with_numbers(told), parts=_with_numbers(dict(parts)))
-
-
-def _with_numbers(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        if schema.get("format") == "decimal":
-            return {name: value for name, value in schema.items() if name != "format"} | {"type": "number"}
-        return {name: _with_numbers(item) for name, item in schema.items()}
-    return [_with_numbers(item) for item in schema] if isinstance(schema, list) else schema
-
-
-def schemas_of(operation: Operation) -> Json:
-    """The schemas that an operation's body and answers refer to, by name."""
-    found: Json = {}
-    said: list[Any] = [operation.request_body, *(operation.responses or {}).values()]
-    for item in said:
-        for content in (getattr(item, "content", None) or {}).values():
-            found |= getattr(content.schema, "parts", {})
-    return found
-
-
-# -- parameters and answers -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What the API's description says of a parameter: `Parameter("Of this season.", 1, type="integer", minimum=0)`.
-
-    example: a value that works. several: it may be repeated. place: where it stands; one of the path is known by its
-    name. bounds: members of JSON Schema; `kind`, a type, says them all at once.
-    """
-
-    words: str
-    example: Any
-    place: Literal["query", "header"]
-    several: bool
-    required: bool
-    schema: Schema
-
-    def __init__(
-        self,
-        words: str,
-        example: Any = None,
-        *,
-        place: Literal["query", "header"] = "query",
-        several: bool = False,
-        required: bool = False,
-        kind: Any = None,
-        type: str = "string",  # noqa: A002 (the word of JSON Schema)
-        **bounds: Any,
-    ) -> None:
-        schema = Schema(type=OpenAPIType(type), **bounds) if kind is None else schema_of(kind)
-        if several and kind is None:
-            schema = Schema(type=OpenAPIType.ARRAY, items=schema)
-        values = {"words": words, "example": example, "place": place, "several": several}
-        for name, value in {**values, "required": required, "schema": schema}.items():
-            object.__setattr__(self, name, value)
-
-    def shown(self, name: str) -> OpenAPIParameter:
-        """The parameter as it stands in the description."""
-        example = [self.example] if self.several and self.example is not None else self.example
-        return OpenAPIParameter(
-            name, self.place, description=self.words, schema=self.schema, required=self.required, example=example
-        )
-
-    def named(self, known: OpenAPIParameter) -> OpenAPIParameter:
-        """The framework's parameter of the path with what this one says."""
-        schema = self.schema if isinstance(self.schema, _Typed) else known.schema
-        return replace(known, description=self.words, example=self.example, schema=schema)
+# -- answers and bodies ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -174,7 +89,7 @@ class Body:
 
 def described(
     summary: str,
-    parameters: Mapping[str, str | Parameter],
+    parameters: Mapping[str, Parameter],
     *,
     body: Any = None,
     answers: Mapping[int, str | Answer] | None = None,
@@ -184,13 +99,13 @@ def described(
 ) -> type[Operation]:
     """What the API's description says of a handler that reads its request itself: `operation_class=`.
 
-    parameters: name -> what it means, of those of the path too. body: the JSON body that it takes, a `Body` or
-    just an example; None for none. answers: status -> when it is given; without it the description leaves open how the
-    handler answers. refuses: the statuses of its problems, beside those that any request may be refused with.
+    parameters: those of the query, as the handler reads them, of headers and of the path. body: the JSON body that it
+    takes, a `Body` or just an example; None for none. answers: status -> when it is given; without it the description
+    leaves open how the handler answers. refuses: the statuses of its problems, beside those that any request may be
+    refused with.
     security: the schemes of which one is needed. reads: it looks at data, which may not be there, and which the client
     may have already.
     """
-    told = {name: Parameter(said) if isinstance(said, str) else said for name, said in parameters.items()}
     anywhere = (*_ANYWHERE, *((_UNREADABLE,) if reads else ()), *((413, 415) if body is not None else ()))
     refused = sorted({*anywhere, *refuses})
 
@@ -200,8 +115,9 @@ def described(
             self.summary = summary
             # The framework has put those of the path; it knows of none in the query.
             path = {item.name: item for item in self.parameters or () if isinstance(item, OpenAPIParameter)}
-            named = [told[name].named(item) if name in told else item for name, item in path.items()]
-            self.parameters = [*named, *(item.shown(name) for name, item in told.items() if name not in path)]
+            named = [parameters[name].named(item) if name in parameters else item for name, item in path.items()]
+            others = [item.shown(name) for name, item in parameters.items() if name not in path]
+            self.parameters = [*named, *itertools.chain.from_iterable(others)]
             if security:
                 self.security = [{name: []} for name in security]
             if body is not None:

@@ -1,57 +1,71 @@
-"""What a request asks for, read from its query into one frozen value. Pure."""
+"""What a request asks for: one table of parameters, and the frozen values that they come to. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal
 
-from catchment.web import Parameter, QueryError, unstorable
+from msgspec import Meta
 
-__all__ = ["BEST", "COMMENTS", "FILTERS", "PAGING", "Asked", "Paging", "Sort", "asked", "given", "imdb_id", "paging"]
+from catchment.web import Parameter, QueryError
+
+__all__ = ["COMMENT", "COMMENTS", "EPISODE", "FILTERS", "OF_EPISODE", "Asked", "Paging", "Sort", "asked", "paging"]
 
 Sort = Literal["series,season,episode", "-imdbRating", "released"]
-Pairs = Sequence[tuple[str, str]]
 
 BEST = Decimal("8.8")
 OPERATORS = ("gt", "gte", "lt", "lte")
-RATINGS = tuple(f"{operator}_imdb_rating" for operator in OPERATORS)
-PAGING: Mapping[str, Parameter] = {
-    "page": Parameter("Which page, from 1.", 1, type="integer", minimum=1, maximum=1000, default=1),
-    "page_size": Parameter("How many on a page.", 50, type="integer", minimum=1, maximum=200, default=50),
+_ImdbId = Annotated[str, Meta(pattern=r"^tt[0-9]{7,10}\Z")]
+_Rating = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0, "maximum": 10})]
+_RATING = re.compile(r"(?:10(?:\.0{1,2})?|[0-9](?:\.[0-9]{1,2})?)")
+
+
+def _bound(text: str) -> Decimal:
+    if not _RATING.fullmatch(text):
+        raise ValueError(f"{text[:60]!r} is not a number from 0 to 10 with at most 2 decimals")
+    return Decimal(text)
+
+
+def _rated(words: str, example: float) -> Parameter:
+    return Parameter(f"{words}; at most 2 decimals.", example, kind=_Rating, reads=_bound)
+
+
+PAGING = {
+    "page": Parameter("Which page.", 1, kind=Annotated[int, Meta(ge=1, le=1000)], default=1),
+    "page_size": Parameter("How many on a page.", 50, kind=Annotated[int, Meta(ge=1, le=200)], default=50),
 }
-
-
-def _bound(words: str, example: float) -> Parameter:
-    return Parameter(f"{words}; 0 to 10, at most 2 decimals.", example, type="number", minimum=0, maximum=10)
-
-
-FILTERS: Mapping[str, Parameter] = {
-    "season": Parameter("Of this season; may be given several times.", 1, several=True, type="integer", minimum=0),
-    "series": Parameter("Of the series with this IMDb id.", "tt0944947", pattern="^tt[0-9]{7,10}$"),
-    "gt_imdb_rating": _bound("Rated above this", 8.8),
-    "gte_imdb_rating": _bound("Rated at least this", 8.8),
-    "lt_imdb_rating": _bound("Rated below this", 9.5),
-    "lte_imdb_rating": _bound("Rated at most this", 9.5),
-    "only_best": Parameter("`true`: the same as `gt_imdb_rating=8.8`, and alone.", True, type="boolean"),
-    "title": Parameter("Its title has this text in it, in any case.", "winter", min_length=1, max_length=200),
+FILTERS = {
+    "season": Parameter(
+        "Of this season; may be given several times.", 1, kind=list[Annotated[int, Meta(ge=0, le=2**31)]], default=()
+    ),
+    "series": Parameter("Of the series with this IMDb id.", "tt0944947", kind=_ImdbId, default=""),
+    "gt_imdb_rating": _rated("Rated above this", 8.8),
+    "gte_imdb_rating": _rated("Rated at least this", 8.8),
+    "lt_imdb_rating": _rated("Rated below this", 9.5),
+    "lte_imdb_rating": _rated("Rated at most this", 9.5),
+    "only_best": Parameter("`true`: the same as `gt_imdb_rating=8.8`, and alone.", True, kind=bool, default=False),
+    "title": Parameter(
+        "Its title has this text in it, in any case.",
+        "winter",
+        kind=Annotated[str, Meta(min_length=1, max_length=200)],
+        default="",
+    ),
     "sort": Parameter(
         "The order; nothing comes last, and the id decides between equal ones.",
         "-imdbRating",
-        enum=list(get_args(Sort)),
+        kind=Sort,
+        default="series,season,episode",
     ),
     **PAGING,
 }
 """The parameters of a list of episodes."""
-COMMENTS: Mapping[str, Parameter] = {
-    "episode": Parameter("On the episode with this IMDb id.", "tt1480055", pattern="^tt[0-9]{7,10}$"),
-    **PAGING,
-}
-_SEVERAL = ("season",)
-_RATING = re.compile(r"(?:10(?:\.0{1,2})?|[0-9](?:\.[0-9]{1,2})?)")
+COMMENTS = {"episode": Parameter("On the episode with this IMDb id.", "tt1480055", kind=_ImdbId), **PAGING}
+EPISODE = {"episode": Parameter("The episode's IMDb id.", "tt1480055", place="path")}
+OF_EPISODE = EPISODE | PAGING
+COMMENT = {"comment": Parameter("The comment's id.", place="path")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,93 +91,21 @@ class Asked:
     sort: Sort = "series,season,episode"
 
 
-def given(pairs: Pairs, known: Mapping[str, Parameter]) -> dict[str, list[str]]:
-    """The parameters' values by name. QueryError: 400 for one that is unknown, or given twice where one is meant."""
-    found: dict[str, list[str]] = {}
-    for name, text in pairs:
-        shown = name[:100]
-        if name not in known:
-            nearest = get_close_matches(shown, list(known), n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known) or 'none'}"
-            raise QueryError(f"{shown}: is not known; {hint}", kind="unknown-parameter", parameter=shown)
-        if name in found and name not in _SEVERAL:
-            raise QueryError(f"{name}: is given twice", kind="repeated-parameter", parameter=name)
-        if fault := next(unstorable(text), None):
-            raise _wrong(name, fault.message)
-        found.setdefault(name, []).append(text)
-    return found
+def paging(values: Mapping[str, Any]) -> Paging:
+    """The page that is meant."""
+    return Paging(**{name: values[name] for name in PAGING})
 
 
-def paging(values: Mapping[str, Sequence[str]]) -> Paging:
-    """The page that is meant. QueryError for one out of bounds."""
-    return Paging(_number(values, "page", 1, 1, 1000), _number(values, "page_size", 50, 1, 200))
-
-
-def asked(values: Mapping[str, Sequence[str]]) -> Asked:
-    """The episodes that are meant. QueryError: 400 for a value that cannot be, or two that exclude each other."""
-    best, ratings = _best(values), _ratings(values)
-    if best and ratings:
-        raise _wrong("only_best", "is a rating filter; give no other one with it")
-    sort = values.get("sort", ["series,season,episode"])[0]
-    if sort not in get_args(Sort):
-        raise _wrong("sort", f"is one of {' | '.join(get_args(Sort))}")
+def asked(values: Mapping[str, Any]) -> Asked:
+    """The episodes that are meant. QueryError: 400 for filters that exclude each other."""
+    bounds = ((operator, values[f"{operator}_imdb_rating"]) for operator in OPERATORS)
+    ratings = tuple((operator, bound) for operator, bound in bounds if bound is not None)
+    if values["only_best"] and ratings:
+        raise QueryError("only_best: is a rating filter; give no other one with it", parameter="only_best")
     return Asked(
-        tuple(_season(text) for text in values.get("season", ())),
-        imdb_id(values, "series") or "",
-        (("gt", BEST),) if best else ratings,
-        _title(values),
-        sort,  # type: ignore[arg-type]  # it is one of them
+        values["season"],
+        values["series"],
+        (("gt", BEST),) if values["only_best"] else ratings,
+        values["title"].casefold(),
+        values["sort"],
     )
-
-
-def _number(values: Mapping[str, Sequence[str]], name: str, default: int, least: int, most: int) -> int:
-    if name not in values:
-        return default
-    text = values[name][0]
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise _wrong(name, f"is a whole number from {least} to {most}")
-    return int(text)
-
-
-def _season(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise _wrong("season", "is a whole number from 0")
-    return int(text)
-
-
-def imdb_id(values: Mapping[str, Sequence[str]], name: str) -> str | None:
-    """The id that a parameter gives, None where it is not given. QueryError for one that is none."""
-    if name not in values:
-        return None
-    text = values[name][0]
-    if not re.fullmatch(r"tt[0-9]{7,10}", text):
-        raise _wrong(name, "is an IMDb id, e.g. tt0944947")
-    return text
-
-
-def _title(values: Mapping[str, Sequence[str]]) -> str:
-    text = values.get("title", [""])[0]
-    if len(text) > 200 or ("title" in values and not text):
-        raise _wrong("title", "is a text of 1 to 200 characters")
-    return text.casefold()
-
-
-def _best(values: Mapping[str, Sequence[str]]) -> bool:
-    text = values.get("only_best", ["false"])[0]
-    if text not in ("true", "false"):
-        raise _wrong("only_best", "is true or false")
-    return text == "true"
-
-
-def _ratings(values: Mapping[str, Sequence[str]]) -> tuple[tuple[str, Decimal], ...]:
-    found = []
-    for operator, name in zip(OPERATORS, RATINGS, strict=True):
-        if name in values:
-            if not _RATING.fullmatch(values[name][0]):
-                raise _wrong(name, "is a number from 0 to 10 with at most 2 decimals")
-            found.append((operator, Decimal(values[name][0])))
-    return tuple(found)
-
-
-def _wrong(name: str, reason: str) -> QueryError:
-    return QueryError(f"{name}: {reason}", parameter=name)

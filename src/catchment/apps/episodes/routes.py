@@ -32,10 +32,12 @@ from catchment.web import (
     post,
     put,
     read_members,
+    read_parameters,
     respond,
 )
 
 from . import answers, asking, search
+from .asking import COMMENT, EPISODE
 from .comments import MAX_BODY, OPEN
 
 __all__ = ["ROUTES"]
@@ -44,16 +46,14 @@ Ask = Request[Any, Any, Any]
 Json = dict[str, Any]
 Found = TypeVar("Found")
 
-EPISODE = {"episode": Parameter("The episode's IMDb id.", "tt1480055")}
-COMMENT = {"comment": Parameter("The comment's id.")}
 MEANT = COMMENT | {"If-Match": Parameter("The ETag of the version that is meant; another one is 412.", place="header")}
 PAGE, SHOWN, CREATED = {200: "A page of them"}, {200: "As it is now"}, {201: "As it is stored; `Location` says where"}
 ON_EPISODE, ON_ANY = {"text": "Great start"}, {"episode": "tt1480055", "text": "Great start"}
 
 
-def _given(request: Ask, known: Mapping[str, Parameter] = MappingProxyType({})) -> dict[str, list[str]]:
+def _given(request: Ask, known: Mapping[str, Parameter] = MappingProxyType({})) -> dict[str, Any]:
     """The query's parameters, none of which may be another than these."""
-    return asking.given(parameters(request), known)
+    return read_parameters(parameters(request), known)
 
 
 # -- episodes -------------------------------------------------------------------------------------------------------
@@ -111,13 +111,11 @@ def _ratings(store: Data, key: str) -> Response[bytes]:
 
 @get(
     "/episodes/{episode:str}/comments",
-    operation_class=described(
-        "An episode's comments, oldest first", {**EPISODE, **asking.PAGING}, answers=PAGE, refuses=[404]
-    ),
+    operation_class=described("An episode's comments, oldest first", asking.OF_EPISODE, answers=PAGE, refuses=[404]),
 )
 async def comments_of_episode(request: Ask, store: Store, episode: FromPath[str]) -> Response[bytes]:
     """A page of an episode's comments."""
-    paging = asking.paging(_given(request, asking.PAGING))
+    paging = asking.paging(_given(request, asking.OF_EPISODE))
     return await asyncio.to_thread(_comments, store, episode, paging, known=True)
 
 
@@ -125,7 +123,7 @@ async def comments_of_episode(request: Ask, store: Store, episode: FromPath[str]
 async def comments(request: Ask, store: Store) -> Response[bytes]:
     """A page of the comments on an episode, or on all."""
     values = _given(request, asking.COMMENTS)
-    return await asyncio.to_thread(_comments, store, asking.imdb_id(values, "episode"), asking.paging(values))
+    return await asyncio.to_thread(_comments, store, values["episode"], asking.paging(values))
 
 
 def _comments(store: Data, episode: str | None, paging: asking.Paging, *, known: bool = False) -> Response[bytes]:

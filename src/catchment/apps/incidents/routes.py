@@ -25,11 +25,12 @@ from catchment.web import (
     get,
     parameters,
     problem,
+    read_parameters,
     respond,
 )
 
 from . import incidents
-from .asking import MEANINGS, UNATTRIBUTED, Asked, asked_for, nothing_asked_for, unattributed_asked_for
+from .asking import REPORT, UNATTRIBUTED, Asked, asked_for, unattributed_asked_for
 from .report import Report, read_report, read_unattributed
 from .rules import SUBJECTS
 
@@ -47,7 +48,7 @@ DAY = timedelta(days=1)
 # -- the report -----------------------------------------------------------------------------------------------------
 
 
-@get("/incidents", operation_class=described("Incidents by employee and priority", MEANINGS))
+@get("/incidents", operation_class=described("Incidents by employee and priority", REPORT))
 async def report(request: Ask, store: Store) -> Response[bytes]:
     """Employees in numeric order, each with four lists in the order of time."""
     pairs = parameters(request)
@@ -129,7 +130,7 @@ def _ready(now: View) -> bool:
 @get("/incidents/status", operation_class=described("How each type, the identity map and the poll stand", {}))
 async def status(request: Ask, store: Store) -> Response[bytes]:
     """Computed at each asking from the ledger."""
-    nothing_asked_for(parameters(request))
+    read_parameters(parameters(request), {})
     return await asyncio.to_thread(_status, store)
 
 

@@ -11,11 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Meta
 
 from catchment.web import (
     Data,
+    Parameter,
     QueryError,
     Request,
     Response,
@@ -25,6 +28,7 @@ from catchment.web import (
     described,
     get,
     parameters,
+    read_parameters,
     respond,
 )
 
@@ -39,16 +43,46 @@ CATEGORIES = (
     *("type", "gender", "age_range", "self_defined_ethnicity", "officer_defined_ethnicity"),
     *("legislation", "object_of_search", "outcome", "force"),
 )
-MAX_TOP, DEFAULT_TOP = 100, 20
 MOST_PENDING = 100
 WINDOW = 36
 MOST_MONTHS = 600
-_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 _FIRST = 12
 """The number of the first month that there is: January of the year 1."""
 _ZONE = ZoneInfo(LONDON)
-_TOP = re.compile(r"[1-9][0-9]{0,2}")
 NOT_RECORDED = "(not recorded)"
+
+
+def month(text: str) -> str:
+    """The month. ValueError if it is none."""
+    if not re.fullmatch(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])", text):
+        raise ValueError(f"{text[:60]!r} is no month, YYYY-MM")
+    return text
+
+
+_Category = Annotated[str, Meta(extra_json_schema={"enum": list(CATEGORIES)})]
+BREAKDOWN = {
+    "by": Parameter(
+        "Categories, separated by commas.", "gender", kind=list[_Category], default=CATEGORIES, commas=True
+    ),
+    "top": Parameter(
+        "How many values of each; the rest is in `other`.", 5, kind=Annotated[int, Meta(ge=1, le=100)], default=20
+    ),
+}
+FILTERS = {
+    "force": Parameter("One force. Every other filter of `/v1/police/stops` is taken too.", "leicestershire"),
+    "month": Parameter("One month, YYYY-MM.", "2024-03"),
+    "as_of": Parameter("As it was: a moment, a date or a revision.", "2024-03-31"),
+}
+"""Some of what the list of stops takes, which reads them all."""
+COVERAGE = {
+    "force": Parameter("One force; by default every one that is collected.", "leicestershire", default=""),
+    "from": Parameter(
+        f"First month, YYYY-MM; by default {WINDOW - 1} months before the last.", "2024-01", reads=month, default=""
+    ),
+    "to": Parameter(
+        "Last month, YYYY-MM; by default the newest that is published.", "2024-03", reads=month, default=""
+    ),
+}
 
 
 # -- how stops break down ------------------------------------------------------------------------------------------
@@ -56,16 +90,7 @@ NOT_RECORDED = "(not recorded)"
 
 @get(
     "/police/v1/breakdown",
-    operation_class=described(
-        "Stops by their categories",
-        {
-            "by": f"Categories, separated by commas; by default all: {', '.join(CATEGORIES)}.",
-            "top": f"How many values of each, 1 to {MAX_TOP}; default {DEFAULT_TOP}. The rest is in `other`.",
-            "as_of": "As it was: a moment, a date or a revision.",
-            "force": "One force. Every filter of `/v1/police/stops` is taken.",
-            "month": "One month, YYYY-MM.",
-        },
-    ),
+    operation_class=described("Stops by their categories", BREAKDOWN | FILTERS),
 )
 async def breakdown(request: Ask, store: Store) -> Response[bytes]:
     """How many of the stops that match have each value of each category, most frequent first."""
@@ -73,8 +98,11 @@ async def breakdown(request: Ask, store: Store) -> Response[bytes]:
 
 
 def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
-    own, rest = _apart(pairs, ("by", "top"))
-    by, top = _by(own.get("by")), _top(own.get("top"))
+    own = read_parameters([pair for pair in pairs if pair[0] in BREAKDOWN], BREAKDOWN)
+    rest = [pair for pair in pairs if pair[0] not in BREAKDOWN]
+    by, top = own["by"], own["top"]
+    if len(set(by)) < len(by):
+        raise QueryError("by: names a category twice", parameter="by")
     if stray := [name for name, _ in rest if name in ("sort", "limit", "cursor", "fields", "count")]:
         raise QueryError(f"{stray[0]}: a breakdown has no pages", kind="unknown-parameter", parameter=stray[0])
     with store.open() as now:
@@ -179,14 +207,7 @@ class Span:
 
 @get(
     "/police/v1/coverage",
-    operation_class=described(
-        "Which months of which force there are",
-        {
-            "force": "One force; by default every one that is collected.",
-            "from": f"First month, YYYY-MM; by default {WINDOW - 1} months before the last.",
-            "to": "Last month, YYYY-MM; by default the newest that is published.",
-        },
-    ),
+    operation_class=described("Which months of which force there are", COVERAGE),
 )
 async def coverage(request: Ask, store: Store) -> Response[bytes]:
     """How each force-month stands, by force, newest month first."""
@@ -194,20 +215,15 @@ async def coverage(request: Ask, store: Store) -> Response[bytes]:
 
 
 def _coverage(pairs: Pairs, store: Data) -> dict[str, Any]:
-    given, rest = _apart(pairs, ("force", "from", "to"))
-    if rest:
-        name = rest[0][0][:60]
-        raise QueryError(
-            f"unknown parameter {name}; there are force, from, to", kind="unknown-parameter", parameter=name
-        )
+    given = read_parameters(pairs, COVERAGE)
     with store.open() as now:
         states = {tuple(dict(item["params"]).values()): item for item in now.partitions("stops")}
         listed = {(row["force"], row["month"]) for row in now.rows("availability", columns=["force", "month"])}
-        if "force" in given:
+        if given["force"]:
             _check_force(now, "force", given["force"])
         span = Span(
             _months(given, max((month for _, month in listed), default="")),
-            [given["force"]] if "force" in given else sorted({force for force, _ in states}),
+            [given["force"]] if given["force"] else sorted({force for force, _ in states}),
         )
         return {
             "cells": [
@@ -246,15 +262,12 @@ def _outside(now: View, force: str, month: str) -> str:
 
 def _months(given: Mapping[str, str], newest: str) -> list[str]:
     """The months from the last to the first."""
-    for name in ("from", "to"):
-        if name in given:
-            _check_month(name, given[name])
-    last = given.get("to") or newest
+    last = given["to"] or newest
     if not last:
         return []
-    first = _number(given["from"]) if "from" in given else max(_number(last) - (WINDOW - 1), _FIRST)
+    first = _number(given["from"]) if given["from"] else max(_number(last) - (WINDOW - 1), _FIRST)
     if first > _number(last):
-        raise QueryError(f"from: {given.get('from')} is after {last}", parameter="from")
+        raise QueryError(f"from: {given['from']} is after {last}", parameter="from")
     if _number(last) - first >= MOST_MONTHS:
         raise QueryError(f"from: more than {MOST_MONTHS} months", parameter="from")
     return [_shown(number) for number in range(_number(last), first - 1, -1)]
@@ -271,34 +284,6 @@ def _shown(number: int) -> str:
 # -- parameters ----------------------------------------------------------------------------------------------------
 
 
-def _apart(pairs: Pairs, names: Sequence[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """The route's own parameters, and the others."""
-    own: dict[str, str] = {}
-    for name, text in pairs:
-        if name in names and name in own:
-            raise QueryError(f"{name} is given twice", parameter=name)
-        if name in names:
-            own[name] = text
-    return own, [(name, text) for name, text in pairs if name not in names]
-
-
-def _by(text: str | None) -> Sequence[str]:
-    names = CATEGORIES if text is None else tuple(text.split(","))
-    if stray := [name for name in names if name not in CATEGORIES]:
-        raise QueryError(f"by: {stray[0][:60]!r} is none of {', '.join(CATEGORIES)}", parameter="by")
-    if len(set(names)) < len(names):
-        raise QueryError("by: names a category twice", parameter="by")
-    return names
-
-
-def _top(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_TOP
-    if not (_TOP.fullmatch(text) and int(text) <= MAX_TOP):
-        raise QueryError(f"top: {text[:60]!r} is not a whole number from 1 to {MAX_TOP}", parameter="top")
-    return int(text)
-
-
 def _check_terms(now: View, terms: Iterable[Term]) -> None:
     """QueryError: 400 for what is no month, 404 for a force that nobody knows."""
     for term in terms:
@@ -313,8 +298,10 @@ def _check_terms(now: View, terms: Iterable[Term]) -> None:
 
 
 def _check_month(name: str, text: str) -> None:
-    if not _MONTH.fullmatch(text):
-        raise QueryError(f"{name}: {text[:60]!r} is no month, YYYY-MM", parameter=name)
+    try:
+        month(text)
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}", parameter=name) from error
 
 
 def _check_force(now: View, name: str, force: str) -> None:

@@ -1,62 +1,76 @@
-"""What the stocks app's own routes are asked: their parameters, each with its rule."""
+"""What the stocks app's own routes are asked: one table of their parameters, and what they come to together."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from catchment.web import AsOf, QueryError, parse_as_of
+from msgspec import Meta
+
+from catchment.web import AsOf, Parameter, judge_parameters, parse_as_of
 
 from .options import symbol
 
-__all__ = [
-    "COVERAGE_PARAMETERS",
-    "MEANINGS",
-    "ROW_PARAMETERS",
-    "STATISTICS_IDLE",
-    "STATISTICS_PARAMETERS",
-    "Asked",
-    "read",
-]
+__all__ = ["COVERAGE", "ROWS", "STATISTICS", "Asked", "read"]
 
 Filter = tuple[str, str, Any]
 Pairs = Sequence[tuple[str, str]]
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INTEGER = re.compile(r"[1-9][0-9]{0,8}")
-
-MAX_LIMIT, MAX_PAGE = 1000, 1_000_000
-DEFAULT_LIMIT, DEFAULT_PAGE = 5, 1
-
-ROW_PARAMETERS = ("start_date", "end_date", "symbol", "limit", "size", "page", "include", "adjust", "as_of")
-STATISTICS_PARAMETERS = ("start_date", "end_date", "symbol", "symbols", "adjust", "as_of")
-STATISTICS_IDLE = ("size", "limit", "page")
-COVERAGE_PARAMETERS = ("symbol",)
-INCLUDES = ("high", "low", "adjusted_close", "provisional")
+_IDLE = Parameter("Taken, without effect.", "1")
+_DATES = {
+    "start_date": Parameter("First day, YYYY-MM-DD, included.", "2026-01-01", kind=date),
+    "end_date": Parameter("Last day, YYYY-MM-DD, included.", "2026-12-31", kind=date),
+}
+_STATE = {
+    "adjust": Parameter(
+        "By what prices before an event are adjusted.", "none", kind=Literal["none", "splits", "all"], default="none"
+    ),
+    "as_of": Parameter("As it was: a moment, a date or a revision.", "2026-01-31", reads=parse_as_of),
+}
+COVERAGE = {"symbol": Parameter("One symbol.", "IBM", reads=symbol, default="")}
+ROWS = {
+    **_DATES,
+    **COVERAGE,
+    "limit": Parameter("Rows on a page.", 10, kind=Annotated[int, Meta(ge=1, le=1000)], default=5, also="size"),
+    "page": Parameter("Which page.", 1, kind=Annotated[int, Meta(ge=1, le=1_000_000)], default=1),
+    "include": Parameter(
+        "More members, separated by commas.",
+        "high",
+        kind=list[Literal["high", "low", "adjusted_close", "provisional"]],
+        default=(),
+        commas=True,
+    ),
+    **_STATE,
+}
+STATISTICS = {
+    **{name: replace(item, required=True) for name, item in _DATES.items()},
+    "symbol": replace(COVERAGE["symbol"], also="symbols", required=True),
+    **_STATE,
+    **dict.fromkeys(("size", "limit", "page"), _IDLE),
+}
 
 
 @dataclass(frozen=True)
 class Asked:
     """The parameters, read; `errors` says what is wrong with them, and then the defaults stand instead."""
 
-    start: date | None = None
-    end: date | None = None
+    start_date: date | None = None
+    end_date: date | None = None
     symbol: str = ""
-    limit: int = DEFAULT_LIMIT
-    page: int = DEFAULT_PAGE
-    include: frozenset[str] = frozenset()
+    limit: int = ROWS["limit"].default
+    page: int = ROWS["page"].default
+    include: tuple[str, ...] = ()
     adjust: str = "none"
     as_of: AsOf | None = None
-    errors: tuple[str, ...] = field(default=())
+    errors: tuple[str, ...] = ()
 
     @property
     def filters(self) -> list[Filter]:
         wanted: list[tuple[str, str, Any]] = [
-            ("date", "gte", self.start),
-            ("date", "lte", self.end),
+            ("date", "gte", self.start_date),
+            ("date", "lte", self.end_date),
             ("symbol", "eq", self.symbol or None),
         ]
         return [item for item in wanted if item[2] is not None]
@@ -66,94 +80,13 @@ class Asked:
         return self.filters[-1:] if self.symbol else []
 
 
-def read(pairs: Pairs, known: Sequence[str], *, idle: Sequence[str] = ()) -> Asked:
-    """What the parameters ask for. Never raises: what is wrong is in `errors`. idle: names that have no effect."""
-    given, errors = _distinct(pairs, [*known, *idle])
-    values: dict[str, Any] = {}
-    for name in (name for name in given if name not in idle):
-        target, rule = _RULES[name]
-        try:
-            value = rule(given[name])
-        except (ValueError, QueryError) as error:
-            said = error.message if isinstance(error, QueryError) else str(error)
-            errors.append(f"{name}: {said.removeprefix(f'{name}: ')}")
-            continue
-        if values.setdefault(target, value) != value:
-            errors.append(f"{name}: says something else than its alias")
-            del values[target]
-    if values.get("start") and values.get("end") and values["start"] > values["end"]:
-        errors.append("start_date: is after end_date")
-    return Asked(**values, errors=tuple(errors))
-
-
-def _distinct(pairs: Pairs, known: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    given: dict[str, str] = {}
-    errors = []
-    for name, text in pairs:
-        if name not in known:
-            errors.append(f"unknown parameter: {name[:40]}")
-        elif name in given:
-            errors.append(f"{name}: is given twice")
-        elif not text:
-            errors.append(f"{name}: is empty")
-        else:
-            given[name] = text
-    return given, errors
-
-
-def _date(text: str) -> date:
-    if not _DATE.fullmatch(text):
-        raise ValueError("is not a date, YYYY-MM-DD")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("is not a day of the calendar") from None
-
-
-def _number(highest: int) -> Callable[[str], int]:
-    def rule(text: str) -> int:
-        if not (_INTEGER.fullmatch(text) and int(text) <= highest):
-            raise ValueError(f"is not a whole number from 1 to {highest}")
-        return int(text)
-
-    return rule
-
-
-def _include(text: str) -> frozenset[str]:
-    names = text.split(",")
-    if stray := [name for name in names if name not in INCLUDES]:
-        raise ValueError(f"{stray[0][:40]!r} is none of {', '.join(INCLUDES)}")
-    return frozenset(names)
-
-
-def _adjust(text: str) -> str:
-    if text not in ("none", "splits", "all"):
-        raise ValueError("is not none, splits or all")
-    return text
-
-
-_RULES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "start_date": ("start", _date),
-    "end_date": ("end", _date),
-    "symbol": ("symbol", symbol),
-    "symbols": ("symbol", symbol),
-    "limit": ("limit", _number(MAX_LIMIT)),
-    "size": ("limit", _number(MAX_LIMIT)),
-    "page": ("page", _number(MAX_PAGE)),
-    "include": ("include", _include),
-    "adjust": ("adjust", _adjust),
-    "as_of": ("as_of", parse_as_of),
-}
-
-MEANINGS = {
-    "start_date": "First day, YYYY-MM-DD, included.",
-    "end_date": "Last day, YYYY-MM-DD, included.",
-    "symbol": "One symbol, e.g. IBM.",
-    "symbols": "The same as `symbol`.",
-    "limit": f"Rows on a page, 1 to {MAX_LIMIT}; default {DEFAULT_LIMIT}.",
-    "size": "The same as `limit`.",
-    "page": f"Which page, 1 to {MAX_PAGE}.",
-    "include": f"More members, separated by commas: {', '.join(INCLUDES)}.",
-    "adjust": "`none` (default), `splits` or `all`.",
-    "as_of": "As it was: a moment, a date or a revision.",
-}
+def read(pairs: Pairs, known: Mapping[str, Parameter]) -> Asked:
+    """What the parameters ask for. Never raises: what is wrong is in `errors`."""
+    values, faults = judge_parameters(pairs, known)
+    errors = [fault.message for fault in faults]
+    if known is STATISTICS and {"symbol", "symbols"} <= {name for name, _ in pairs}:
+        errors.append("symbols: symbol is given too")
+    asked = Asked(**{name: value for name, value in values.items() if known[name] is not _IDLE}, errors=tuple(errors))
+    if asked.start_date and asked.end_date and asked.start_date > asked.end_date:
+        return replace(asked, errors=(*errors, "start_date: is after end_date"))
+    return asked

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -31,16 +31,7 @@ from catchment.web import (
 )
 
 from .adjusting import Adjustments, adjusted, adjustments
-from .asking import (
-    COVERAGE_PARAMETERS,
-    MEANINGS,
-    ROW_PARAMETERS,
-    STATISTICS_IDLE,
-    STATISTICS_PARAMETERS,
-    Asked,
-    Pairs,
-    read,
-)
+from .asking import COVERAGE, ROWS, STATISTICS, Asked, Pairs, read
 from .coverage import Stored, coverage_of
 from .options import SYMBOLS
 
@@ -63,7 +54,7 @@ def price(value: Decimal) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
-def _row(bar: Mapping[str, Any], include: frozenset[str], newest: Mapping[str, date]) -> dict[str, Any]:
+def _row(bar: Mapping[str, Any], include: Collection[str], newest: Mapping[str, date]) -> dict[str, Any]:
     row = {
         "symbol": bar["symbol"],
         "date": bar["date"].isoformat(),
@@ -178,7 +169,7 @@ def _nothing_covered(reason: str) -> dict[str, Any]:
 @get(
     ["/api/financial_data", "/api/v1/financial_data"],
     errors=_no_rows,
-    operation_class=described("Daily bars as rows of text", {name: MEANINGS[name] for name in ROW_PARAMETERS}),
+    operation_class=described("Daily bars as rows of text", ROWS),
 )
 async def financial_data(request: Ask, store: Store) -> Response[bytes]:
     """Rows in ascending order of date, then symbol."""
@@ -186,7 +177,7 @@ async def financial_data(request: Ask, store: Store) -> Response[bytes]:
 
 
 def _financial_data(pairs: Pairs, store: Data) -> Response[bytes]:
-    asked = read(pairs, ROW_PARAMETERS)
+    asked = read(pairs, ROWS)
 
     def content() -> dict[str, Any]:
         if asked.errors:
@@ -228,10 +219,7 @@ def _pagination(asked: Asked, count: int) -> dict[str, int]:
 @get(
     ["/api/statistics", "/api/v1/statistics"],
     errors=_no_data,
-    operation_class=described(
-        "Average prices and volume of one symbol",
-        {name: MEANINGS[name] for name in STATISTICS_PARAMETERS},
-    ),
+    operation_class=described("Average prices and volume of one symbol", STATISTICS),
 )
 async def statistics(request: Ask, store: Store) -> Response[bytes]:
     """Averages computed in decimals, rounded half-even; null where there are no bars."""
@@ -239,26 +227,16 @@ async def statistics(request: Ask, store: Store) -> Response[bytes]:
 
 
 def _statistics(pairs: Pairs, store: Data) -> Response[bytes]:
-    asked = read(pairs, STATISTICS_PARAMETERS, idle=STATISTICS_IDLE)
-    names = {name for name, _ in pairs}
+    asked = read(pairs, STATISTICS)
 
     def content() -> dict[str, Any]:
-        if reasons := _statistics_errors(asked, names):
-            raise Wrong(400, "; ".join(reasons))
+        if asked.errors:
+            raise Wrong(400, "; ".join(asked.errors))
         with store.open() as now:
             _check(asked, store, now)
             return {"data": _averages(asked, now), **_info(asked)}
 
     return _answer({"data": {}}, content)
-
-
-def _statistics_errors(asked: Asked, names: set[str]) -> list[str]:
-    missing = [name for name in ("start_date", "end_date", "symbol") if name not in names]
-    if "symbols" in names and "symbol" in missing:
-        missing.remove("symbol")
-    reasons = [f"missing: {', '.join(missing)}"] if missing else []
-    both = ["symbols: symbol is given too"] if {"symbol", "symbols"} <= names else []
-    return [*reasons, *both, *asked.errors]
 
 
 def _averages(asked: Asked, now: View) -> dict[str, Any]:
@@ -277,8 +255,8 @@ def _averages(asked: Asked, now: View) -> dict[str, Any]:
         return None if mean is None else number(mean)
 
     return {
-        "start_date": asked.start,
-        "end_date": asked.end,
+        "start_date": asked.start_date,
+        "end_date": asked.end_date,
         "symbol": asked.symbol,
         "average_daily_open_price": average("open", 7),
         "average_daily_close_price": average("close", 7),
@@ -289,7 +267,7 @@ def _averages(asked: Asked, now: View) -> dict[str, Any]:
 @get(
     ["/api/coverage", "/api/v1/coverage"],
     errors=_nothing_covered,
-    operation_class=described("What is there of each symbol, and what is not", {"symbol": MEANINGS["symbol"]}),
+    operation_class=described("What is there of each symbol, and what is not", COVERAGE),
 )
 async def coverage(request: Ask, store: Store) -> Response[bytes]:
     """First and last day, how many bars, gaps, and whether the whole series could be had."""
@@ -297,7 +275,7 @@ async def coverage(request: Ask, store: Store) -> Response[bytes]:
 
 
 def _coverage(pairs: Pairs, store: Data) -> Response[bytes]:
-    asked = read(pairs, COVERAGE_PARAMETERS)
+    asked = read(pairs, COVERAGE)
     store.whole = False  # what the ledger says changes without a revision: the answer is not kept
 
     def content() -> dict[str, Any]:

@@ -73,12 +73,7 @@ def query(*names: str) -> dict[str, Parameter]:
     known = {**asking.LIST, **asking.RECOMMEND, **asking.PAGING, "skill": asking.SKILL}
     known |= {"available_from": _DAYS, "available_to": _DAYS}
     needed = asking.NEEDED if set(asking.NEEDED) <= set(names) else ()
-    return {
-        name: Parameter(
-            asking.MEANINGS[name], kind=known[name], several=name in asking.SEVERAL, required=name in needed
-        )
-        for name in names
-    }
+    return {name: Parameter(asking.MEANINGS[name], kind=known[name], required=name in needed) for name in names}
 
 
 def _headers(version: Version, *, tagged: bool, keyed: bool) -> dict[str, Parameter]:
@@ -92,8 +87,8 @@ def _headers(version: Version, *, tagged: bool, keyed: bool) -> dict[str, Parame
     }
 
 
-_PROVIDER = {"provider": Parameter("The provider's id.", kind=shapes.Id)}
-_REVIEW = {"review_id": Parameter("The review's id.", kind=shapes.Id)}
+_PROVIDER = {"provider": Parameter("The provider's id.", kind=shapes.Id, place="path")}
+_REVIEW = {"review_id": Parameter("The review's id.", kind=shapes.Id, place="path")}
 _USER = {
     "user-id": Parameter(
         "Who asks, where a trusted gateway says it; who has a key needs none.", place="header", kind=shapes.Id
