@@ -13,9 +13,12 @@ import pytest
 from commands import NOW, Ended, Place, ended
 from numbers_upstream import FEEDS, LETTERS, Numbers, write_feeds
 
+from catchment.app import load_app
 from catchment.apps.police.standin import service as police_service
 from catchment.clock import FakeClock
 from catchment.standin import Options, serve_in_thread
+from catchment.store.engines import database_of
+from catchment.store.store import prepare
 
 
 @pytest.fixture(scope="module")
@@ -415,3 +418,20 @@ def test_the_version_is_said(place: Place):
     done = place.run("--version")
     assert done.code == 0
     assert done.out.startswith("catchment ")
+
+
+def test_a_store_is_copied_backed_up_and_brought_back(place, cluster):
+    """What a person types: into a server, from there into a file, and back."""
+    url = cluster.url(cluster.database())
+    nothing = place.run("copy", "--to", url)
+    assert (nothing.code, "is not there yet" in one_line(nothing)) == (2, True)
+    prepare(database_of(f"sqlite:///{place.data}/catchment.sqlite"), [load_app("providers")])
+    copied = place.run("copy", "--to", url, "--json")
+    assert (copied.code, json.loads(copied.out)["tables"] > 30) == (0, True)
+    again = place.run("copy", "--to", url)
+    assert (again.code, "holds data of ours already" in one_line(again)) == (2, True)
+    there = {"CATCHMENT_DATABASE": url}
+    assert place.run("backup", "monday.sqlite", values=there).code == 0
+    restored = place.run("restore", "monday.sqlite", "--data", "restored")
+    assert (restored.code, "as the checksum says" in restored.out) == (0, True)
+    assert place.run("check", "providers", "--data", "restored").code == 0

@@ -8,15 +8,14 @@ from shop import app
 from catchment.errors import UsageError
 from catchment.store.backup import backup, restore
 from catchment.store.check import check
+from catchment.store.engines import Database, database_of
 from catchment.store.engines.sqlite import File
 from catchment.store.tables import collections_of
 
-pytestmark = pytest.mark.sqlite  # its file
-
-ROUNDS = 6
+ROUNDS = 3
 
 
-def said(database: File, sql: str) -> list[tuple]:
+def said(database: Database, sql: str) -> list[tuple]:
     connection = database.read()
     try:
         return connection.execute(sql).fetchall()
@@ -24,7 +23,13 @@ def said(database: File, sql: str) -> list[tuple]:
         connection.close()
 
 
-def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, tmp_path):
+@pytest.fixture
+def elsewhere(engine, new_database):
+    """A function that gives a database of the same engine that is not there yet, or is empty."""
+    return lambda: database_of(new_database())
+
+
+def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, elsewhere, tmp_path):
     here = open_shop()
     here.collect(("a", 0), ("b", 0))
     database, ended, revisions = here.store.database, threading.Event(), []
@@ -39,7 +44,7 @@ def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, tmp_path):
     writing.start()
     try:
         for number in range(ROUNDS):
-            file, copy = tmp_path / f"{number}.copy", File(tmp_path / f"restored {number}" / "catchment.sqlite")
+            file, copy = tmp_path / f"{number}.copy", elsewhere()
             done = backup(database, file)
             assert (tmp_path / f"{number}.copy.sha256").read_text() == f"{done.digest}  {number}.copy\n"
             restore(file, copy)
@@ -52,23 +57,47 @@ def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, tmp_path):
     assert revisions[0] < revisions[-1], "nothing was written meanwhile: the test says nothing"
 
 
-def test_what_signs_cursors_is_not_in_it_and_is_made_anew(here, tmp_path):
+def test_what_signs_cursors_is_not_in_it_and_is_made_anew(here, elsewhere, tmp_path):
     here.collect(("a", 1))
     key = "SELECT value FROM _meta WHERE name = 'cursor-key'"
     ((before,),) = said(here.store.database, key)
     backup(here.store.database, tmp_path / "copy")
     assert before.encode() not in (tmp_path / "copy").read_bytes()
-    assert before.encode() in b"".join(path.read_bytes() for path in here.store.database.path.parent.glob("*.sqlite*"))
-    restored = File(tmp_path / "other" / "catchment.sqlite")
+    restored = elsewhere()
     restore(tmp_path / "copy", restored)
     ((after,),) = said(restored, key)
     assert (len(after), after != before) == (64, True)
+
+
+@pytest.mark.sqlite
+def test_it_is_overwritten_in_the_copy_and_files_are_their_owners_alone(here, tmp_path):
+    here.collect(("a", 1))
+    ((key,),) = said(here.store.database, "SELECT value FROM _meta WHERE name = 'cursor-key'")
+    files = here.store.database.path.parent.glob("*.sqlite*")
+    assert key.encode() in b"".join(path.read_bytes() for path in files), "it could not be found: the test says nothing"
+    backup(here.store.database, tmp_path / "copy")
+    assert key.encode() not in (tmp_path / "copy").read_bytes()
+    restored = File(tmp_path / "other" / "catchment.sqlite")
+    restore(tmp_path / "copy", restored)
     assert (restored.path.stat().st_mode & 0o777, (tmp_path / "copy").stat().st_mode & 0o777) == (0o600, 0o600)
 
 
-def test_nothing_is_overwritten_and_a_damaged_copy_is_refused(here, tmp_path):
+def test_a_backup_comes_back_on_either_engine(here, cluster, tmp_path):
+    here.collect(("a", 1), b'{"id": 7}')
+    here.collect(("a", 2))
+    backup(here.store.database, tmp_path / "copy")
+    name = cluster.database()
+    for restored in (database_of(f"sqlite:///{tmp_path}/restored.sqlite"), database_of(cluster.url(name))):
+        restore(tmp_path / "copy", restored)
+        assert [text for rule in check(restored, collections_of(app)) for text in rule.shown] == []
+        assert said(restored, "SELECT id, value, _version FROM shop_things") == [("a", 2, 2)]
+        assert said(restored, "SELECT count(*) FROM _reject") == [(1,)]
+    cluster.drop(name)
+
+
+def test_nothing_is_overwritten_and_a_damaged_copy_is_refused(here, elsewhere, tmp_path):
     here.collect(("a", 1))
-    file, other = tmp_path / "copy", File(tmp_path / "other" / "catchment.sqlite")
+    file, other = tmp_path / "copy", elsewhere()
     backup(here.store.database, file)
     with pytest.raises(UsageError, match="is there already"):
         backup(here.store.database, file)

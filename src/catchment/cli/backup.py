@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from .arguments import DataFlag, JsonFlag, read_settings
 from .output import console, print_json, say
 
@@ -27,6 +28,33 @@ def backup(file: BackupFile, *, json: JsonFlag = False, data: DataFlag = "") -> 
         print_json(done)
     else:
         say(console(), f"{done.file}: {done.size} bytes, checksum in {done.file}.sha256")
+
+
+@backups.command(epilog="[bold]Example[/bold]  catchment copy --to postgresql://catchment@localhost/catchment")
+def copy(
+    *,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/NAME.", show_default=False),
+    ],
+    json: JsonFlag = False,
+    data: DataFlag = "",
+) -> None:
+    """Copy the whole store into a new database, of whatever engine, as it stands at one moment.
+
+    What breaks off leaves nothing there. Whoever is to use it is pointed at it by CATCHMENT_DATABASE.
+    """
+    from ..store.engines import database_of, move
+
+    source, into, screen = database_of(read_settings(data).database), database_of(to), console()
+    if not source.exists():
+        raise UsageError(f"{source.label} is not there yet", hint="there is nothing to copy")
+    with screen.status("copying ...") as shown:
+        done = move(source, into, tell=lambda table, rows: shown.update(f"copying {table}: {rows:,} rows"))
+    if json:
+        print_json(done)
+    else:
+        say(screen, f"{into.label}: {done.rows:,} rows in {done.tables} tables; now point CATCHMENT_DATABASE at it")
 
 
 @backups.command(epilog="[bold]Example[/bold]  catchment restore monday.sqlite --data restored")

@@ -1,4 +1,4 @@
-"""A copy of the database at one moment, made while others write; and the way back."""
+"""A copy of the database at one moment, made while others write; and the way back, to whatever engine."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Copied:
 
 
 def backup(database: Database, file: Path) -> Copied:
-    """Copies the database into a new file, with its checksum in another beside it, as `sha256sum -c` reads it.
+    """Copies the database into a new SQLite file, with its checksum in another beside it, as `sha256sum -c` reads it.
 
     Nobody waits for it. What signs cursors is not in it; settings and upstreams' keys never are in a database. The file
     is there when it is whole.
 
     Raises:
         UsageError: there is such a file already.
-        StoreError: it cannot be written, or the engine has ways of its own.
+        StoreError: it cannot be written.
     """
     if file.exists():
         raise UsageError(f"{file} is there already", hint="name another: a backup overwrites nothing")

@@ -25,6 +25,8 @@ from .interface import (
     Words,
     Workers,
 )
+from .layout import Layout
+from .moving import Moved, move
 from .sqlite import mapped, scratch
 
 __all__ = [
@@ -34,13 +36,16 @@ __all__ = [
     "Database",
     "Down",
     "Interrupted",
+    "Layout",
     "Misunderstood",
+    "Moved",
     "Rows",
     "Taken",
     "Words",
     "Workers",
     "database_of",
     "mapped",
+    "move",
     "part",
     "private",
     "scratch",

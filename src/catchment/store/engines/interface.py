@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
 
 from ...errors import StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from .layout import Layout
 
 __all__ = [
     "WORDS",
@@ -129,6 +132,18 @@ class Connection(Protocol):
         """The names of a table's columns in their order; none where there is no such table."""
         ...
 
+    def layouts(self) -> list[Layout]:
+        """All tables that rows are kept in, as they stand, in the order of their names."""
+        ...
+
+    def stream(self, sql: str) -> Iterator[Any]:
+        """The rows of a question, of which there may be more than memory has room for."""
+        ...
+
+    def number_on(self, table: str, column: str) -> None:
+        """Has the numbers that the engine gives new rows go on behind those that rows were given elsewhere."""
+        ...
+
     def views(self) -> Mapping[str, str]:
         """Our views by name, each with the SELECT that it was made from."""
         ...
@@ -197,10 +212,14 @@ class Database(Protocol):
         """A connection that reads only. StoreUnavailable where there is nothing of ours."""
         ...
 
-    def copy_to(self, path: Path) -> None:
-        """Copies one moment of the database into a new file, without what signs cursors. StoreError where the engine
-        has ways of its own.
+    def making(self) -> AbstractContextManager[Connection]:
+        """A connection that fills a new database, which is there as a whole when the context is left. UsageError where
+        there is one.
         """
+        ...
+
+    def copy_to(self, path: Path) -> None:
+        """Copies one moment of the database into a new SQLite file, without what signs cursors."""
         ...
 
     def copy_from(self, path: Path) -> None:

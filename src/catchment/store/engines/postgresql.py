@@ -18,10 +18,14 @@ from psycopg.types.string import StrDumper
 from sqlalchemy.schema import CreateTable
 
 from ...clock import monotonic
-from ...errors import StoreError, StoreUnavailable
+from ...errors import StoreError, StoreUnavailable, UsageError
+from . import layouts
 from .compiling import dialect
 from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken, Values, Words
+from .layout import Layout
+from .moving import SIGNING, move
 from .presence import Presence
+from .sqlite import File
 from .words import spelled
 
 __all__ = ["Connection", "Server", "database_of"]
@@ -32,6 +36,8 @@ IDLE_MS = 60_000
 
 _LOCK = 0x63617463686D6E74  # "catchmnt": the store's writers take turns by it
 _LONGEST_NAME = 63
+_STREAMED = 20
+"""Rows that are fetched together: each may be a piece of a body, of a MiB."""
 _DIALECT = dialect()
 _SESSION = {
     "lock_timeout": BUSY_MS,
@@ -155,7 +161,8 @@ class Connection:
         most_ms = min(max(1, int(deadline_s * 1000)), 2**31 - 1)
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         try:
-            self._together(begin, f"SET LOCAL statement_timeout = {most_ms}")
+            waits = f"SET LOCAL idle_in_transaction_session_timeout = {max(most_ms, IDLE_MS)}"
+            self._together(begin, f"SET LOCAL statement_timeout = {most_ms}", *[waits] * (most_ms > IDLE_MS))
             self._end = monotonic() + most_ms / 1000
             yield
             self._end = None
@@ -239,6 +246,20 @@ class Connection:
             (f'"{table}"',),
         )
         return [name for (name,) in rows]
+
+    def layouts(self) -> list[Layout]:
+        return layouts.layouts(self)
+
+    def stream(self, sql: str) -> Iterator[Any]:
+        cursor = psycopg.RawCursor[Any](self._driver)
+        with _mapped(self._server.label):
+            yield from cursor.stream(
+                spelled(sql).sql, size=_STREAMED if psycopg.capabilities.has_stream_chunked() else 1
+            )
+
+    def number_on(self, table: str, column: str) -> None:
+        last = f'SELECT max("{column}") FROM "{table}"'  # noqa: S608 (our own names)
+        self.execute(f"SELECT setval(pg_get_serial_sequence('\"{table}\"', '{column}'), ({last}))")
 
     def views(self) -> Mapping[str, str]:
         """The server keeps a view in its own words; ours stand in its comment."""
@@ -359,11 +380,25 @@ class Server:
             raise
         return connection
 
+    @contextmanager
+    def making(self) -> Iterator[Connection]:
+        """All of it is one transaction."""
+        connection = Connection(self)
+        try:
+            with connection.transaction(durable=True):
+                if "_collection" in connection.tables():
+                    raise UsageError(f"{self.label} holds data of ours already", hint="name an empty database")
+                connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # the source may take its time
+                yield connection
+            connection.execute("ANALYZE")
+        finally:
+            connection.close()
+
     def copy_to(self, path: Path) -> None:
-        raise StoreError(f"{self.label} is not copied into {path.name}", hint="PostgreSQL has its own: pg_dump")
+        move(self, File(path), without=SIGNING)
 
     def copy_from(self, path: Path) -> None:
-        raise StoreError(f"{self.label} is not made of {path.name}", hint="PostgreSQL has its own: pg_restore")
+        move(File(path), self)
 
     def workers(self) -> Presence:
         return Presence(Connection(self))

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...clock import monotonic, worked
-from ...errors import StoreError, StoreUnavailable
+from ...errors import StoreError, StoreUnavailable, UsageError
 from ..workers import LocalWorkers
 from . import fulltext
 from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken
+from .layout import Column, Index, Kind, Layout
 
 __all__ = ["BUSY_MS", "Connection", "File", "database_of", "mapped", "scratch"]
 
@@ -33,6 +34,7 @@ _STEPS_BETWEEN_CHECKS = 2000
 _PATIENCE = 4
 """How many times its deadline a question may last where the machine is busy with other work."""
 _DIALECT = dialects.dialect()
+_KINDS: Mapping[str, Kind] = {"TEXT": "text", "INTEGER": "integer", "DOUBLE": "double", "BLOB": "bytes"}
 
 
 class Connection(sqlite3.Connection):
@@ -106,6 +108,37 @@ class Connection(sqlite3.Connection):
 
     def columns(self, table: str) -> list[str]:
         return [row[1] for row in self.execute(f'PRAGMA table_info("{table}")')]
+
+    def layouts(self) -> list[Layout]:
+        names = self.execute(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT GLOB 'sqlite_*'"
+            " AND name <> ? ORDER BY name",
+            (fulltext.DUE,),
+        ).fetchall()
+        return [self._layout(name) for (name,) in names]
+
+    def _layout(self, table: str) -> Layout:
+        found = self.execute(f'PRAGMA table_info("{table}")').fetchall()
+        columns = (
+            Column(name, _KINDS[kind], not strict, default and default.strip("'"))
+            for _, name, kind, strict, default, _ in found
+        )
+        key = [name for place, name in sorted((row[5], row[1]) for row in found) if place]
+        ones, indexes = set[tuple[str, ...]](), set[Index]()
+        for _, name, unique, origin, _ in self.execute(f'PRAGMA index_list("{table}")').fetchall():
+            parts = self.execute('SELECT name, "desc" FROM pragma_index_xinfo(?) WHERE key', (name,)).fetchall()
+            fields = tuple("-" * way + field for field, way in parts)
+            if origin == "c":
+                indexes.add(Index(name, fields, bool(unique)))
+            elif origin == "u":
+                ones.add(fields)
+        return Layout(table, tuple(columns), tuple(key), frozenset(ones), frozenset(indexes), fulltext.of(self, table))
+
+    def stream(self, sql: str) -> Iterator[Any]:
+        yield from self.execute(sql)
+
+    def number_on(self, table: str, column: str) -> None:
+        """They do by themselves."""
 
     def views(self) -> Mapping[str, str]:
         rows = self.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'")
@@ -206,6 +239,42 @@ class File:
                 raise
             return connection
 
+    @contextmanager
+    def making(self) -> Iterator[Connection]:
+        """It is made beside its place, and put there at the end: nothing of it has to be undone."""
+        if self.exists():
+            raise UsageError(f"{self.label} is there already", hint="name one that is not: nothing is overwritten")
+        with self._beside() as beside, mapped(beside):
+            connection = _connect(beside)
+            try:
+                connection.execute("PRAGMA journal_mode = OFF")
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _beside(self) -> Iterator[Path]:
+        """A new file, which becomes the database's when it is whole and on the disk."""
+        beside = self.path.with_name(f"{self.path.name}.part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            beside.unlink(missing_ok=True)
+            beside.touch(mode=0o600)
+            yield beside
+            with beside.open("rb") as made:
+                os.fsync(made.fileno())
+            beside.rename(self.path)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be written: {error.strerror}", hint="choose another by --data"
+            ) from error
+        finally:
+            with suppress(OSError):  # it is told above
+                beside.unlink(missing_ok=True)
+
     def copy_to(self, path: Path) -> None:
         """In one step: a copy in several begins anew whenever somebody writes."""
         source = self.read()
@@ -224,18 +293,8 @@ class File:
             source.close()
 
     def copy_from(self, path: Path) -> None:
-        beside = self.path.with_name(f"{self.path.name}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            beside.touch(mode=0o600)
+        with self._beside() as beside:
             shutil.copyfile(path, beside)
-            with beside.open("rb") as copied:
-                os.fsync(copied.fileno())
-            beside.rename(self.path)
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be written: {error.strerror}", hint="choose another by --data"
-            ) from error
 
     def workers(self) -> LocalWorkers:
         return LocalWorkers(self.path.parent / "workers")

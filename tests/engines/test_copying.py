@@ -1,0 +1,142 @@
+"""A store that is copied into a database of another engine, while it is written to, and with faults on the way."""
+
+import sys
+import threading
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(1, str(Path(__file__).parents[1] / "store"))
+
+from shop import Shop, app, settings
+
+from catchment.errors import StoreError, UsageError
+from catchment.store.check import check
+from catchment.store.engines import database_of, move, transaction
+from catchment.store.store import Store, prepare
+from catchment.store.tables import collections_of
+
+COPY = "copy.sqlite"
+BOTH_WAYS = pytest.mark.parametrize("engine", ["sqlite", "postgresql"], ids=["from a file", "from a server"])
+
+
+@pytest.fixture
+def into(engine, cluster, tmp_path):
+    """A new database of the other engine."""
+    name = cluster.database()
+    yield database_of(cluster.url(name) if engine == "sqlite" else f"sqlite:///{tmp_path}/{COPY}")
+    cluster.drop(name)
+
+
+@pytest.fixture
+def here(new_database, tmp_path):
+    url = new_database("shop", lambda database: prepare(database, [app]))
+    place = settings(tmp_path, CATCHMENT_DATABASE=url)
+    with Store(place, [app]) as store:
+        yield Shop(store, place)
+
+
+def everything(database):
+    with closing(database.read()) as sql:
+        names = sorted(layout.name for layout in sql.layouts())
+        return {name: sorted(map(repr, sql.execute(f'SELECT * FROM "{name}"'))) for name in names}
+
+
+def contradictions(database):
+    return [text for rule in check(database, collections_of(app)) for text in rule.shown]
+
+
+@BOTH_WAYS
+def test_a_copy_has_every_row_and_goes_on(here, into, tmp_path):
+    here.collect(("a", 1), ("b", 2))
+    here.collect(("a", 2), b'{"id": 7}')
+    done = move(here.store.database, into)
+    assert everything(into) == everything(here.store.database)
+    assert done.rows == sum(map(len, everything(into).values()))
+    url = getattr(into, "url", f"sqlite:///{tmp_path}/{COPY}")
+    place = settings(tmp_path, CATCHMENT_DATABASE=url)
+    with Store(place, [app]) as store:
+        other = Shop(store, place, here.now)
+        assert other.collect(("a", 3), ("c", 1)).counts.new == 1
+    assert contradictions(into) == []
+
+
+@BOTH_WAYS
+def test_a_copy_that_is_made_while_others_write_is_one_moment(here, into):
+    here.collect(*[(str(number), 0) for number in range(200)])
+    written = threading.Event()
+
+    def tell(table, _rows):
+        """In the middle of the copy the store goes on."""
+        if table == "_commit":
+            writer = threading.Thread(target=lambda: (here.collect(("new", 1)), written.set()))
+            writer.start()
+            writer.join()
+
+    move(here.store.database, into, tell=tell)
+    assert written.is_set()
+    assert contradictions(into) == []
+    with closing(into.read()) as sql:
+        assert sql.execute("SELECT count(*) FROM shop_things").fetchone() == (200,)
+        assert sql.execute("SELECT revision FROM _collection WHERE name = 'shop/things'").fetchone() == (1,)
+
+
+@BOTH_WAYS
+def test_what_breaks_off_leaves_nothing_and_is_begun_again(here, into):
+    here.collect(("a", 1))
+    broken = []
+
+    def tell(table, _rows):
+        if table == "shop_things":
+            broken.append(table)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(here.store.database, into, tell=tell)
+    assert broken, "nothing broke off: the test says nothing"
+    assert not into.exists()
+    move(here.store.database, into)
+    assert everything(into) == everything(here.store.database)
+
+
+@BOTH_WAYS
+def test_nothing_is_copied_over_what_is_there(here, into):
+    here.collect(("a", 1))
+    prepare(into, [app])
+    before = everything(into)
+    with pytest.raises(UsageError, match="already"):
+        move(here.store.database, into)
+    assert everything(into) == before
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_name_that_is_somebody_elses_is_told_and_left_alone(here, into):
+    with closing(into.open()) as sql:
+        sql.execute("CREATE TABLE _commit (other text)")
+    with pytest.raises(StoreError):
+        move(here.store.database, into)
+    assert not into.exists()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_file_that_cannot_be_made_is_told(here, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        move(here.store.database, database_of(f"sqlite:///{tmp_path}/file/copy.sqlite"))
+
+
+@BOTH_WAYS
+def test_memory_does_not_grow_with_what_is_copied(here, into):
+    """40 MB of bodies go through 12 MB."""
+    chunk = b"\xff" * 400_000
+    with transaction(here.store._paid, durable=False) as sql:
+        sql.insert("_body", ("digest", "chunk", "size", "data"), [(f"{n:064}", 0, 1, chunk) for n in range(100)])
+    tracemalloc.start()
+    try:
+        move(here.store.database, into)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12e6
