@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .addresses import Resolver, SystemResolver
 from .ask import PATIENCE, Asked, Asker, Purse
-from .client import Client, Limits
+from .client import Client
+from .limits import Limits
 from .redact import redact
 from .retry import next_wait, retry_after
 

@@ -19,7 +19,8 @@ from ..errors import BudgetSpent, FetchError, Refused
 from ..exchange import Answer, Request
 from ..failpoints import failpoint
 from ..upstream import NEVER, Meaning, Upstream
-from .client import Client, Limits
+from .client import Client
+from .limits import Limits
 from .retry import next_wait, retry_after
 
 __all__ = ["PATIENCE", "PROBE", "Asked", "Asker", "Purse", "too_long"]

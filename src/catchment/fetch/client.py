@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from io import BytesIO
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 import aiohttp
-import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from ..auth import Auth, Reveal
@@ -30,12 +29,12 @@ from ..exchange import Answer, Request
 from ..failpoints import failpoint
 from ..settings import Network
 from .addresses import Origin, Resolver, SystemResolver, allowed, parse_base
-from .inflate import Caps, Inflater, encoding_of
+from .body import read_body
+from .limits import Limits
 from .redact import redact
 
-__all__ = ["Client", "Limits"]
+__all__ = ["Client"]
 
-MIB = 1 << 20
 _KEPT = frozenset(
     {"age", "cache-control", "content-length", "content-type", "date", "etag", "last-modified", "link", "retry-after"}
 )
@@ -46,35 +45,13 @@ _OWN |= {"proxy-authorization", "te", "trailer", "upgrade"}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _REPEATABLE = frozenset({"GET", "HEAD"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BODILESS = frozenset({204, 304})
-_FIRST_FINAL, _FIRST_ERROR = 200, 400
+_FIRST_FINAL = 200
 _MOST_HEADERS = 256
 # What OpenSSL says when the peer does not speak TLS or hangs up: that may pass, a bad certificate stays bad.
 _PASSING_TLS = frozenset(
     {"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING"}
     | {"WRONG_VERSION_NUMBER"}
 )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request may take.
-
-    deadline_s: everything from looking up the name to the last byte. connect_s: until the connection stands. header_s:
-    from there until the headers are complete. ratio: decoded to wire bytes, once 1 MiB is decoded.
-    redirects: how many are followed, to the same scheme, host and port only.
-    open_ended: take a body that ends with the connection although it cannot prove that it is whole.
-    """
-
-    deadline_s: float = 60.0
-    connect_s: float = 5.0
-    header_s: float = 10.0
-    wire_bytes: int = 32 * MIB
-    decoded_bytes: int = 64 * MIB
-    ratio: int = 100
-    header_bytes: int = 64 * 1024
-    redirects: int = 0
-    open_ended: bool = False
 
 
 @dataclass
@@ -136,22 +113,20 @@ class Client:
         allow_private: Sequence[Network] = (),
         resolver: Resolver | None = None,
         ca_file: Path | None = None,
-        limits: Limits = Limits(),
+        limits: Limits | None = None,
     ) -> None:
         self._clock = clock
         self._private = tuple(allow_private)
         self._pinned = _Pinned(resolver or SystemResolver(), self._private)
         self._ca_file = ca_file
-        self._limits = limits
+        self._limits = limits or Limits()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        tls = ssl.create_default_context(cafile=self._ca_file)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._session = aiohttp.ClientSession(
             # Without the cache each connection asks once, and goes to just the addresses that were checked.
             # How many connections there may be is the budget's business, not the pool's.
-            connector=aiohttp.TCPConnector(ssl=tls, resolver=self._pinned, use_dns_cache=False, limit=0),
+            connector=aiohttp.TCPConnector(resolver=self._pinned, use_dns_cache=False, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             headers={"User-Agent": "catchment"},
@@ -160,6 +135,13 @@ class Client:
             trace_configs=[_tracing()],
         )
         return self
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """Whom a TLS connection is believed. Read when one is first made: that takes as long as many an answer."""
+        tls = ssl.create_default_context(cafile=self._ca_file)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        return tls
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -211,7 +193,7 @@ class Client:
                 raise Incomplete("the answer switches to another protocol", cause="protocol", retry=False)
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
-            body, wire = await _read(response, sending.limits)
+            body, wire = await read_body(response, sending.limits)
             failpoint("body.complete")
             return Answer(
                 response.status,
@@ -237,6 +219,7 @@ class Client:
                     sending.request.method,
                     sending.url,
                     headers=sending.headers,
+                    ssl=True if origin.plain else self._trust,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_s),
                     max_line_size=limits.header_bytes,
@@ -371,84 +354,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
-
-
-async def _read(response: aiohttp.ClientResponse, limits: Limits) -> tuple[bytes, int]:
-    """The decoded body, proved whole, and its bytes on the wire."""
-    if response.status in _BODILESS or response.method == "HEAD":
-        return b"", 0
-    announced, framed = _framing(response)
-    if announced is not None and announced > limits.wire_bytes:
-        raise TooLarge(f"the body passes {limits.wire_bytes} bytes", cause="wire-bytes")
-    inflater = Inflater(
-        encoding_of(response.headers.getall("Content-Encoding", [])), Caps(limits.decoded_bytes, limits.ratio)
-    )
-    whole = BytesIO()  # it gives its bytes away as they are: a large body is in memory once
-    async for piece in _pieces(response, inflater, limits.wire_bytes):
-        whole.write(piece)
-    body = whole.getvalue()
-    if inflater.wire or not framed:  # some servers label even a body of no bytes as gzip
-        inflater.close()
-    proved = framed or inflater.ended or limits.open_ended or response.status >= _FIRST_ERROR
-    if not proved and not _is_closed_json(body, response.content_type):
-        raise Incomplete("the body ended with the connection and does not prove its end")
-    return body, inflater.wire
-
-
-def _framing(response: aiohttp.ClientResponse) -> tuple[int | None, bool]:
-    """The announced length, if any, and whether the message says where it ends (else the connection's end does)."""
-    transfer = ",".join(response.headers.getall("Transfer-Encoding", [])).strip().lower()
-    if transfer == "chunked":
-        return None, True
-    if transfer:
-        raise Incomplete("the transfer encoding was not asked for", cause="encoding", retry=False)
-    announced = response.headers.get("Content-Length", "")
-    return (int(announced), True) if announced.isascii() and announced.isdigit() else (None, False)
-
-
-def _end_with_connection(response: aiohttp.ClientResponse) -> None:
-    """Makes the body's reader fail when the connection is gone before the body's end.
-
-    The library closes the connection when chunks break the protocol, and then leaves the reader waiting (seen with
-    3.14: until the deadline).
-    """
-    content = response.content
-    protocol = response.connection.protocol if response.connection else None
-
-    def end(closed: asyncio.Future[None] | None) -> None:
-        if closed is not None and not closed.cancelled():
-            closed.exception()  # looked at, so that it is not reported as forgotten
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError())
-
-    if protocol is not None and protocol.closed is not None:
-        protocol.closed.add_done_callback(end)
-    else:
-        end(None)
-
-
-async def _pieces(response: aiohttp.ClientResponse, inflater: Inflater, most: int) -> AsyncIterator[bytes]:
-    _end_with_connection(response)
-    try:
-        async for data in response.content.iter_any():
-            if inflater.wire + len(data) > most:
-                raise TooLarge(f"the body passes {most} bytes", cause="wire-bytes")
-            yield inflater.feed(data)
-    except (aiohttp.ClientError, HttpProcessingError, ConnectionError):
-        raise Incomplete("the connection ended before the body") from None
-
-
-def _is_closed_json(body: bytes, content_type: str) -> bool:
-    """Whether the body is one JSON object or array that closes. Line formats look closed after each line: never."""
-    if content_type not in ("application/json", "text/json") and not content_type.endswith("+json"):
-        return False
-    if body.lstrip()[:1] not in (b"{", b"["):
-        return False
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
 
 
 def _kept(headers: Mapping[str, str], secrets: tuple[str, ...]) -> dict[str, str]:

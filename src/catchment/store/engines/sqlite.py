@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -92,10 +93,13 @@ class Connection(sqlite3.Connection):
         return self.execute("PRAGMA data_version").fetchone()[0]
 
     def create(self, tables: Sequence[sa.Table]) -> None:
+        there = {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')")}
         for table in tables:
-            self.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)))
-            for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                self.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT)))
+            indexes = sorted(table.indexes, key=lambda index: str(index.name))
+            parts: list[sa.Table | sa.Index] = [table, *indexes]
+            for part in parts:
+                if part.name not in there:
+                    self.execute(_definition(part))
             if words := table.info.get(WORDS):
                 fulltext.make(self, table.name, words)
 
@@ -306,6 +310,13 @@ def database_of(url: str) -> File:
     if scheme != "sqlite" or not found or not path:
         raise StoreError("the database is no SQLite file", hint="write sqlite:///PATH")
     return File(Path(path))
+
+
+@lru_cache(maxsize=256)
+def _definition(part: sa.Table | sa.Index) -> str:
+    """The statement that makes it. The ledger's are the same in every database, and take longer to say than to do."""
+    definition = CreateTable(part) if isinstance(part, sa.Table) else CreateIndex(part)
+    return str(definition.compile(dialect=_DIALECT))
 
 
 def _connect(name: Path | str, **options: Any) -> Connection:
