@@ -11,13 +11,13 @@ from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
 from .chained import counted, listed_by, rows_of
 from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
 from .exchange import Answer, Request
-from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Derived, Feed, Get, items
+from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Compared, Derived, Feed, Get, items
 from .page import Page
 from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
 from .partitions import Partition, days, each, grid, months, when
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
-from .rules import Confirm, Lookup, Met
+from .rules import Answered, Confirm, Lookup, Met
 from .schedule import Cron, Every, changed, older_than
 from .settings import Secret, Setting
 from .upstream import Budget, Meaning, Upstream, read_http
@@ -31,11 +31,13 @@ __all__ = [
     "REPLACE",
     "RETIRE",
     "Answer",
+    "Answered",
     "App",
     "BasicAuth",
     "BearerAuth",
     "Budget",
     "CatchmentError",
+    "Compared",
     "Confirm",
     "Cron",
     "DeclarationError",

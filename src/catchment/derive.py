@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import structlog
 
@@ -15,13 +16,15 @@ from .decode import Dropped, Reject, Seen, decode, from_document, model_digest, 
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
-from .feed import CONTENT, Feed
-from .fill import Filler
+from .feed import CONTENT, Compared, Feed
+from .fill import Filler, Lookup
 from .merge import STORED, Change, Changes, Fold, Found, Known, compare
+from .partitions import Partition
 from .rules import Doubt, Met, doubt
-from .split import raw_rows
+from .split import content_of, raw_rows
 from .store.archive import Exchange
 from .store.erasing import Burn
+from .store.filled import Source
 from .store.ledger import Counts, Lease, Outcome
 from .store.records import Origin, Records, batches
 from .store.stage import Stage
@@ -92,7 +95,7 @@ def _once(
         outcome = replace(outcome, sample=tuple(read.sample))
         unread, found = len(rejects), fold.found()
         rejects += _refused(feed, lease, map(body_of, pages), fold, model)
-        _check_guard(feed, found, stage, records)
+        _check_guard(_Answer(feed, lease.partition, partial(map, body_of, pages), found, stage, records), now)
         found = filler.fresh(found, stage, records) if filler else found
         elsewhere = records.find(chain(_unknown(found, known), known.beside))
         nameless = feed.key is CONTENT and lease.model == model
@@ -211,9 +214,14 @@ def _refused(feed: Feed, lease: Lease, bodies: Iterable[bytes], fold: Fold, mode
                 yield Reject(raw, "another record with this key came first", "", key)
 
 
-def _check_guard(feed: Feed, found: Found, stage: Stage, records: Records) -> None:
+def _check_guard(answer: _Answer, now: datetime) -> None:
     """DecodeError where the feed's own rule says that nothing of this answer may be stored."""
-    if feed.guard and (reason := feed.guard(_Answer(feed, found, stage, records))):
+    guard = answer.feed.guard
+    if isinstance(guard, Compared):
+        reason = guard.rule(answer, Lookup(Source(answer.records, guard.source, now), guard.source))
+    else:
+        reason = guard(answer) if guard else ""
+    if reason:
         raise DecodeError(reason, reason="guard")
 
 
@@ -222,9 +230,14 @@ class _Answer:
     """The records of an answer beside the stored ones; they are read from where they wait, as often as asked for."""
 
     feed: Feed
+    partition: Partition
+    raw: Callable[[], Iterable[bytes]]
     found: Found
     stage: Stage
     records: Records
+
+    def bodies(self) -> Iterator[Any]:
+        return map(content_of, self.raw())
 
     def __iter__(self) -> Iterator[Met]:
         read = from_document(self.feed.record)

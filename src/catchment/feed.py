@@ -20,12 +20,12 @@ from .exchange import Request
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, check_search, columns
-from .rules import MASS_VANISH, Attribute, Confirm, Guard
+from .rules import MASS_VANISH, Answered, Attribute, Confirm, Guard, Lookup
 from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
 from .upstream import Reader, Upstream
 
-__all__ = ["CONTENT", "FIRST", "KEEP", "LAST", "RETIRE", "Derived", "Feed", "Get", "Row", "items"]
+__all__ = ["CONTENT", "FIRST", "KEEP", "LAST", "RETIRE", "Compared", "Derived", "Feed", "Get", "Row", "items"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
 _FEED_NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
@@ -195,6 +195,21 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A guard that sees the records of another feed of the app, which is collected before.
+
+    source: the feed that is looked up. rule: (answer, lookup) -> why nothing of it may be stored, "" if it may.
+    """
+
+    source: Feed
+    rule: Callable[[Answered, Lookup], str]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source.key, Content):
+            raise DeclarationError("Compared", f"records of {self.source.name} have no key to look up by")
+
+
+@dataclass(frozen=True)
 class Feed:
     """What to collect from an upstream, into the collection of the same name.
 
@@ -217,8 +232,8 @@ class Feed:
         missing: KEEP, or RETIRE where a complete partition is the whole truth about it.
         conflict: LAST or FIRST, of two different records with one key in one answer. With FIRST the other is a reject.
         equal: `count` or `collapse` equal records of a feed whose key is CONTENT; a `Setting` lets the operator say.
-        guard: (every `Met` record of an answer) -> why nothing of it may be stored, "" if it may: such an attempt has
-            failed and changed nothing.
+        guard: (a whole answer, which is every `Met` record of it) -> why nothing of it may be stored, "" if it may:
+            such an attempt has failed and changed nothing. `Compared(…)` where another feed's records tell.
         confirm: which answers have to be said twice before they are believed. Where records are retired and nothing
             is declared: those that leave less than half of at least 20.
         derived: fields that are filled from another feed's records.
@@ -255,7 +270,7 @@ class Feed:
     missing: Missing = field(default=KEEP, kw_only=True)
     conflict: Conflict = field(default=LAST, kw_only=True)
     equal: str | Setting = field(default="count", kw_only=True)
-    guard: Guard | None = field(default=None, kw_only=True)
+    guard: Guard | Compared | None = field(default=None, kw_only=True)
     confirm: Confirm | None = field(default=None, kw_only=True)
     derived: Derived | None = field(default=None, kw_only=True)
     retention: timedelta | Setting | None = field(default=None, kw_only=True)
@@ -346,7 +361,8 @@ class Feed:
     @property
     def needs(self) -> tuple[str, ...]:
         """The names of the feeds whose records it is collected by or filled from."""
-        return (*self.partitions.feeds, *((self.derived.source.name,) if self.derived else ()))
+        beside = (self.derived, self.guard if isinstance(self.guard, Compared) else None)
+        return (*self.partitions.feeds, *(item.source.name for item in beside if item))
 
     @property
     def doubts(self) -> Confirm | None:

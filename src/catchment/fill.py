@@ -13,7 +13,7 @@ import structlog
 from .decode import Entry, from_document, model_digest, render_key
 from .errors import DecodeError, MergeOutdated, StoreUnavailable
 from .failpoints import failpoint
-from .feed import Derived, Feed
+from .feed import Feed
 from .merge import Change, Found
 from .record import content_hash, stored_values
 from .store.filled import Filled, Source
@@ -21,7 +21,7 @@ from .store.marks import Mark
 from .store.records import Records, batches
 from .store.stage import Stage
 
-__all__ = ["Filler", "outdated", "refill"]
+__all__ = ["Filler", "Lookup", "outdated", "refill"]
 
 log = structlog.get_logger("catchment.fill")
 
@@ -33,12 +33,11 @@ REMEMBERED = 10_000
 class Lookup:
     """Records of another collection by their key, as it stands at one mark."""
 
-    def __init__(self, source: Source, derived: Derived, now: datetime) -> None:
-        oldest = now - derived.max_age if derived.max_age is not None else None
+    def __init__(self, source: Source, feed: Feed, oldest: datetime | None = None) -> None:
         moments = source.collected()
         self._good = {key: at for key, at in moments.items() if oldest is None or at >= oldest}
         self._find = lru_cache(REMEMBERED)(source.placed)
-        self._read = from_document(derived.source.record)
+        self._read = from_document(feed.record)
         self.at: datetime | None = max(self._good.values(), default=None)
 
     def __call__(self, *key: Any) -> Any:
@@ -63,7 +62,8 @@ class Filler:
         self.feed = feed
         self.derived = feed.derived
         self.mark = source.mark(model_digest(feed))
-        self._lookup = Lookup(source, feed.derived, now)
+        oldest = now - feed.derived.max_age if feed.derived.max_age is not None else None
+        self._lookup = Lookup(source, feed.derived.source, oldest)
 
     @cached_property
     def read(self) -> Callable[[str], Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from .errors import DeclarationError
+from .partitions import Partition
 
-__all__ = ["MASS_VANISH", "Attribute", "Confirm", "Doubt", "Guard", "Lookup", "Met", "doubt"]
+__all__ = ["MASS_VANISH", "Answered", "Attribute", "Confirm", "Doubt", "Guard", "Lookup", "Met", "doubt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,22 @@ class Met:
     before: Any
 
 
-Guard = Callable[[Iterable[Met]], str]
-"""From the records of a whole answer to why nothing of it may be stored; "" where it may."""
+class Answered(Protocol):
+    """A whole answer as a guard sees it: each `Met` record, as often as it is looked through, and what they came in."""
+
+    @property
+    def partition(self) -> Partition:
+        """What was asked for."""
+
+    def bodies(self) -> Iterator[Any]:
+        """What was answered, page by page: JSON as values, anything else as text."""
+
+    def __iter__(self) -> Iterator[Met]:
+        """The records."""
+
+
+Guard = Callable[[Answered], str]
+"""From a whole answer to why nothing of it may be stored; "" where it may."""
 
 
 class Lookup(Protocol):

@@ -15,7 +15,7 @@ from .feed import Feed, Row, items
 from .partitions import Partition
 from .strict import doubled, load_json
 
-__all__ = ["mended", "raw_rows", "rows_of", "why"]
+__all__ = ["content_of", "mended", "raw_rows", "rows_of", "why"]
 
 BOM = b"\xef\xbb\xbf"
 
@@ -26,9 +26,8 @@ def rows_of(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[byt
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
-    body = body.removeprefix(BOM)
     if isinstance(feed.rows, items):
-        return zip(map(bytes, _split_around(body, feed.rows.member)), repeat(None))
+        return zip(map(bytes, _split_around(body.removeprefix(BOM), feed.rows.member)), repeat(None))
     return _made_rows(feed.rows, partition, body)
 
 
@@ -43,12 +42,18 @@ def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:
 def _made_rows(
     make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: bytes
 ) -> Iterator[tuple[bytes, Row]]:
-    content = load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
+    content = content_of(body)
     try:
         for row in make(content, partition):
             yield msgspec.json.encode(row), row
     except _WRONG_SHAPE as error:
         raise DecodeError(why(error)) from error
+
+
+def content_of(body: bytes) -> Any:
+    """What a body says: JSON as values, anything else as text. DecodeError where it is neither."""
+    body = body.removeprefix(BOM)
+    return load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
 
 
 def _text(body: bytes) -> str:

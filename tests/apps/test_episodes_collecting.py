@@ -169,6 +169,25 @@ def test_another_title_than_was_asked_is_no_answer(tmp_path, body):
         assert tv.collected.number("SELECT count(*) FROM episodes_series") == 0
 
 
+def test_a_season_of_another_series_is_no_answer(tmp_path):
+    """It names no id: it is known by the title, which the series has. Derived again it is still none."""
+    with television(tmp_path) as tv:
+        tv.collect(feeds=["series"])
+        tv.collected.control.set(wrong_id=SECOND)
+        (result,) = tv.collect(feeds=["seasons"]).results
+        assert (result.verdict, result.reason) == (
+            "failed",
+            "guard: asked for 'Game of Thrones', answered 'Not tt0944947'",
+        )
+        assert tv.collected.number("SELECT count(*) FROM episodes_seasons") == 0
+        tv.collected.control.set(wrong_id="")
+        assert tv.collect().complete
+        listed = tv.listed()
+        assert [done.passes for done in tv.collected.replay()] == [1, 1, 3, 0]  # the refused one is none of them
+        assert tv.listed() == listed
+        assert len(listed) == 3
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [("bad-key", "key missing or bad"), ("no-key", "key missing or bad"), ("limit", "quota")]
 )

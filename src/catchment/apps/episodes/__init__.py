@@ -11,6 +11,7 @@ from typing import Any
 from catchment import (
     RETIRE,
     App,
+    Compared,
     Cron,
     Derived,
     Feed,
@@ -78,6 +79,7 @@ seasons = Feed(
     partitions=counted(rows_of(series, series="imdb_id"), season="total_seasons", most=50),
     rows=bodies.season_rows,
     shape=bodies.season_entry,
+    guard=Compared(series, bodies.of_another_series),
     key=("imdb_id",),
     refuse=bodies.impossible,
     missing=RETIRE,

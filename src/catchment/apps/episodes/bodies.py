@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from catchment import DecodeError, Partition, Record
+from catchment import Answered, DecodeError, Lookup, Partition, Record
 
 __all__ = [
     "BELONGS",
@@ -27,6 +27,7 @@ __all__ = [
     "hit",
     "imdb_id",
     "impossible",
+    "of_another_series",
     "raw_name",
     "season_entry",
     "season_rows",
@@ -219,6 +220,15 @@ def impossible(record: Any) -> str:
     if rating is not None and not 0 <= rating <= 10:
         return "rating not 0 to 10"
     return "votes below 0" if votes is not None and votes < 0 else ""
+
+
+def of_another_series(answer: Answered, lookup: Lookup) -> str:
+    """Why a season's body is none of the series that was asked for, "" where it may be: it says a title, and no id."""
+    wanted = lookup(answer.partition["series"])
+    said = next(iter(answer.bodies())).get("Title")
+    if wanted is None or said in (None, "", "N/A", wanted.title):
+        return ""
+    return f"asked for {wanted.title[:60]!r}, answered {str(said)[:60]!r}"
 
 
 BELONGS = ("series_id", "season", "episode")

@@ -56,7 +56,7 @@ class Switches:
     day. lost_seasons: not found. lost_last: of each season so many episodes are left out. vanished: ids that no season
     has, and nobody finds. ratings: id -> what is said from the `ratings_from`-th request on. na_ids: episodes do not
     say where they belong. total_seasons: what series and seasons say, "absent" for nothing. wrong_id: the id that is
-    answered whatever was asked. hits: how many results a search has.
+    answered whatever was asked; seasons are then of another series. hits: how many results a search has.
     """
 
     keys: tuple[str, ...] = ()
@@ -161,8 +161,8 @@ class Omdb:
         found = self._search(query, switches) if "s" in query else self._title(query, switches)
         if isinstance(found, str):
             return refused(found, request, switches)
-        if switches.wrong_id and "imdbID" in found:
-            found["imdbID"] = switches.wrong_id
+        if switches.wrong_id:  # a season has no id: only its title says whose it is
+            found |= {"imdbID": switches.wrong_id} if "imdbID" in found else {"Title": f"Not {query.get('i')}"}
         if request.number >= switches.ratings_from:
             rerated(found, switches.ratings)
         return Answer.json(found | {"Response": "True"})
