@@ -24,6 +24,7 @@ from .model import model_digest
 from .partitions import Partition
 from .record import Record, Stored, columns, content_hash, stored_values
 from .split import mended, raw_rows, rows_of, why
+from .spool import Content, whole
 from .strict import DEPTH, load_json, most_names, too_deep, twice
 
 __all__ = [
@@ -84,7 +85,7 @@ Decoded = Entry | Seen | Reject | Dropped
 def decode(
     feed: Feed,
     partition: Partition,
-    body: bytes,
+    body: Content,
     *,
     known: Container[bytes],
     model: str,
@@ -156,11 +157,11 @@ def key_reader(feed: Feed, partition: Partition) -> Callable[[bytes], str | None
 
 def _leniently(raw: bytes) -> Any:
     """A row also where JSON forbids something in it, or where it names a member twice."""
-    whole = mended(raw)
+    readable = mended(raw)
     try:
-        return load_json(whole)
+        return load_json(readable)
     except DecodeError:
-        return msgspec.json.decode(whole)
+        return msgspec.json.decode(readable)
 
 
 def _key_fields(feed: Feed) -> list[tuple[str, Any]]:
@@ -170,26 +171,27 @@ def _key_fields(feed: Feed) -> list[tuple[str, Any]]:
     return [known[name] for name in names]
 
 
-def scrubbed(feed: Feed, partition: Partition, body: bytes, erased: Erased) -> bytes | None:
+def scrubbed(feed: Feed, partition: Partition, body: Content, erased: Erased) -> Content | None:
     """The body with a mark in the place of each row that was erased; as it is where there is none. None where it has
-    one that cannot be cut out: the feed's own function makes rows of the whole body.
+    one that cannot be cut out: the feed's own function makes rows of the whole body. One with such rows is in memory
+    whole.
 
     Raises:
         DecodeError: the body is no answer of this feed.
     """
     key_of = key_reader(feed, partition)
-    rows = [raw for raw in raw_rows(feed, partition, body) if raw != MARK]
-    gone = {raw for raw in rows if erased.holds(key_of(raw))}
+    gone = {raw for raw in raw_rows(feed, partition, body) if raw != MARK and erased.holds(key_of(raw))}
     if not gone:
         return body
     if not isinstance(feed.rows, items) or any(not raw.startswith(b"{") for raw in gone):
         return None
-    left = body
+    left = whole(body)
     for raw in gone:
         left = left.replace(raw, MARK)
     # A row's text may also stand in another row: then more than the erased ones would be other rows by now.
     others = [raw for raw in raw_rows(feed, partition, left) if raw != MARK]
-    return left if others == [raw for raw in rows if raw not in gone] else None
+    kept = [raw for raw in raw_rows(feed, partition, body) if raw != MARK and raw not in gone]
+    return left if others == kept else None
 
 
 def row_digest(raw: bytes, model: str) -> bytes:

@@ -22,6 +22,7 @@ from .merge import STORED, Change, Changes, Fold, Found, Known, compare
 from .partitions import Partition
 from .rules import Doubt, Met, doubt
 from .split import content_of, raw_rows
+from .spool import Content
 from .store.archive import Exchange
 from .store.erasing import Burn
 from .store.filled import Source
@@ -47,7 +48,7 @@ def derive(
     outcome: Outcome,
     now: datetime,
     *,
-    body_of: Callable[[Exchange], bytes] = lambda page: page.answer.body,
+    body_of: Callable[[Exchange], Content] = lambda page: page.answer.content,
     settled: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Commits what the answers say, as one change of the collection; gives the verdict `complete` with its counts.
@@ -79,7 +80,7 @@ def _once(
     outcome: Outcome,
     now: datetime,
     *,
-    body_of: Callable[[Exchange], bytes],
+    body_of: Callable[[Exchange], Content],
     settled: frozenset[str],
 ) -> Outcome:
     model, erased = model_digest(feed), records.erased()
@@ -130,7 +131,7 @@ class _Beside:
 def _read(
     feed: Feed,
     lease: Lease,
-    bodies: Iterable[bytes],
+    bodies: Iterable[Content],
     fold: Fold,
     stage: Stage,
     *,
@@ -206,7 +207,7 @@ def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject], *, name
     return () if None in named and not nameless else (key for key in stored if key not in named)
 
 
-def _refused(feed: Feed, lease: Lease, bodies: Iterable[bytes], fold: Fold, model: str) -> Iterator[Reject]:
+def _refused(feed: Feed, lease: Lease, bodies: Iterable[Content], fold: Fold, model: str) -> Iterator[Reject]:
     """The rows that another record with their key came before, where the first counts."""
     for body in bodies if fold.refused else ():
         for raw in raw_rows(feed, lease.partition, body):

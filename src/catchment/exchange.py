@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
+from .spool import Content, whole
+
 __all__ = ["Answer", "Request"]
 
 
@@ -60,14 +62,20 @@ class Request:
 class Answer:
     """What came back, whole and decoded from its transfer and content encodings.
 
-    headers: names in lower case. wire_bytes: as received, before inflating. at: when it was complete (aware UTC).
+    content: the bytes of its body, or where they are when they are many. at: when it was complete (aware UTC).
+    headers: names in lower case. wire_bytes: as received, before inflating.
     """
 
     status: int
-    body: bytes
+    content: Content
     at: datetime
     headers: Mapping[str, str] = field(default_factory=dict)
     wire_bytes: int = 0
+
+    @property
+    def body(self) -> bytes:
+        """The body, in memory whole, however large it is."""
+        return whole(self.content)
 
     def header(self, name: str) -> str:
         """The header's value, "" when absent; `name` in any case."""

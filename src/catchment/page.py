@@ -36,13 +36,14 @@ class Page:
     """An answer with data, and the request that it answers.
 
     base: the upstream's base URL. read: gives the bytes of each row; called at most once, and only where a pager
-    counts or compares rows.
+    counts or compares rows. outline: gives what members are read from, the body unless it is said.
     """
 
     request: Request
     answer: Answer
     base: str = ""
     read: Callable[[], Iterable[bytes]] = field(default=tuple, repr=False)
+    outline: Callable[[], bytes] | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
@@ -69,7 +70,7 @@ class Page:
         Raises:
             PagingError: the body, or what the path leads through, is no object.
         """
-        raw = self.answer.body.removeprefix(b"\xef\xbb\xbf")
+        raw = self._outlined
         names = [path] if path in self._members else path.split(".")
         for name in names:
             found = _members(raw)
@@ -143,7 +144,11 @@ class Page:
     @cached_property
     def _members(self) -> Mapping[str, msgspec.Raw]:
         """The body's own members; none where it is no JSON object."""
-        return _members(self.answer.body.removeprefix(b"\xef\xbb\xbf")) or {}
+        return _members(self._outlined) or {}
+
+    @cached_property
+    def _outlined(self) -> bytes:
+        return (self.outline() if self.outline else self.answer.body).removeprefix(b"\xef\xbb\xbf")
 
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])

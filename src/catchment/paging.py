@@ -66,7 +66,7 @@ def walk(pager: Pager, first: Request, *, most_rows: int, most_bytes: int) -> Wa
         # `said` is empty at a first page: its rows are not read for this, since most partitions have no second one.
         if is_page and said and page.rows and page.digest in said:
             raise PagingError("loop", f"page {len(asked)} has the rows of an earlier page")
-        size += len(page.answer.body)
+        size += len(page.answer.content)
         if size > most_bytes:
             hint = "split the partition, or raise max_partition_bytes"
             raise PagingError("too-large", f"more than {most_bytes:,} bytes", hint=hint)

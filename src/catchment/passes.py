@@ -28,7 +28,7 @@ from .page import Page
 from .paging import Again, Walk, walk
 from .runs import Event, OnEvent
 from .settings import Secret, Settings
-from .split import raw_rows
+from .split import outline, raw_rows
 from .store.archive import Exchange, Place
 from .store.ledger import Instead, Lease, Outcome
 from .store.store import Store
@@ -273,9 +273,10 @@ class Passes:
                 return fetched
             if not isinstance(request, Again):
                 fetched = fetched.with_page(answered.exchange)
-            rows = partial(raw_rows, feed, lease.partition, answered.exchange.answer.body)
+            content = answered.exchange.answer.content
+            rows, around = partial(raw_rows, feed, lease.partition, content), partial(outline, feed, content)
             try:
-                request = pages.send(Page(request, answered.exchange.answer, base, rows))
+                request = pages.send(Page(request, answered.exchange.answer, base, rows, around))
             except StopIteration:
                 return replace(fetched, instead=fetched.instead or _until_reconciled(feed, answered.exchange.answer.at))
             except (PagingError, DecodeError) as error:

@@ -28,7 +28,7 @@ from .plan import END
 from .rules import Confirm
 from .runs import Event, OnEvent, Scope
 from .settings import Settings
-from .split import raw_rows
+from .split import outline, raw_rows
 from .store.archive import Exchange
 from .store.engines import Connection
 from .store.ledger import Lease, Outcome, Pass
@@ -188,11 +188,13 @@ class _Again:
                 raise DecodeError("its pages lead elsewhere by now", reason="archive")
             if not isinstance(request, Again):
                 found.append(answered.bare)
-            rows = partial(raw_rows, self._feed, item.partition, answered.answer.body)
+            content = answered.answer.content
+            rows = partial(raw_rows, self._feed, item.partition, content)
+            around = partial(outline, self._feed, content)
             # Where it was asked then: that is where its links lead, and no address need be set to derive it again.
             base = answered.url.removesuffix(request.target)
             try:
-                request = pages.send(Page(request, answered.answer, base, rows))
+                request = pages.send(Page(request, answered.answer, base, rows, around))
             except StopIteration:
                 return found
 

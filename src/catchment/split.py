@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import repeat
@@ -10,37 +11,54 @@ from typing import Any
 
 import msgspec
 
+from .cut import Cut
 from .errors import DecodeError
 from .feed import Feed, Row, items
 from .partitions import Partition
+from .spool import Content, Spool, whole
 from .strict import doubled, load_json
 
-__all__ = ["content_of", "mended", "raw_rows", "rows_of", "why"]
+__all__ = ["content_of", "mended", "outline", "raw_rows", "rows_of", "split_large", "why"]
 
 BOM = b"\xef\xbb\xbf"
 
 
-def rows_of(feed: Feed, partition: Partition, body: bytes) -> Iterator[tuple[bytes, Row | None]]:
+def rows_of(feed: Feed, partition: Partition, body: Content) -> Iterator[tuple[bytes, Row | None]]:
     """Pairs of a row's bytes and, where the feed's own function made it, the row; in the body's order.
 
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
-    if isinstance(feed.rows, items):
-        return zip(map(bytes, _split_around(body.removeprefix(BOM), feed.rows.member)), repeat(None))
-    return _made_rows(feed.rows, partition, body)
+    if not isinstance(feed.rows, items):
+        return _made_rows(feed.rows, partition, body)
+    if isinstance(body, Spool):
+        return zip(split_large(body.blocks(), feed.rows.member), repeat(None))
+    return zip(map(bytes, _split_around(body.removeprefix(BOM), feed.rows.member)), repeat(None))
 
 
-def raw_rows(feed: Feed, partition: Partition, body: bytes) -> Iterator[bytes]:
+def raw_rows(feed: Feed, partition: Partition, body: Content) -> Iterator[bytes]:
     """The bytes of each row, in the body's order, undecoded where they can be split. DecodeError as `rows_of`."""
     return (raw for raw, _ in rows_of(feed, partition, body))
+
+
+def outline(feed: Feed, body: Content) -> bytes:
+    """What a pager reads of a body: all of it where it is in memory, else what is around its rows. DecodeError where
+    that cannot be told.
+    """
+    if not isinstance(body, Spool) or not isinstance(feed.rows, items):
+        return whole(body)
+    if not feed.rows.member:
+        return b"[]"  # it has no members
+    cut = Cut(body.blocks(), feed.rows.member)
+    deque(cut, maxlen=0)
+    return cut.around
 
 
 # -- made by the feed's own function -----------------------------------------------------------------------------------
 
 
 def _made_rows(
-    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: bytes
+    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: Content
 ) -> Iterator[tuple[bytes, Row]]:
     content = content_of(body)
     try:
@@ -50,10 +68,10 @@ def _made_rows(
         raise DecodeError(why(error)) from error
 
 
-def content_of(body: bytes) -> Any:
-    """What a body says: JSON as values, anything else as text. DecodeError where it is neither."""
-    body = body.removeprefix(BOM)
-    return load_json(body, doubles=True) if body.lstrip()[:1] in (b"{", b"[") else _text(body)
+def content_of(body: Content) -> Any:
+    """What a body says, in memory: JSON as values, anything else as text. DecodeError where it is neither."""
+    said = whole(body).removeprefix(BOM)
+    return load_json(said, doubles=True) if said.lstrip()[:1] in (b"{", b"[") else _text(said)
 
 
 def _text(body: bytes) -> str:
@@ -104,22 +122,40 @@ def mended(body: bytes) -> bytes:
     return _TOKEN.sub(instead, body)
 
 
+def split_large(blocks: Iterable[bytes], member: str) -> Iterator[bytes]:
+    """The rows of a body that is not in memory, as `_split_around` gives them: array by array, then all around them.
+
+    Raises:
+        DecodeError: as there; rows may have been given before.
+    """
+    cut = Cut(blocks, member)
+    try:
+        for array in cut:
+            yield from map(bytes, _split_around(array, ""))
+        yield from map(bytes, _split_around(cut.around, member))
+    except DecodeError as error:  # which byte it is of one array says nothing
+        raise DecodeError(_AT_BYTE.sub("", error.message), reason=error.reason) from error
+
+
+_AT_BYTE = re.compile(r" \(byte [0-9]+\)\Z")
+
+
 def _split_around(body: bytes, member: str) -> Iterable[bytes | msgspec.Raw]:
     """The rows as `_split` gives them; what it refuses because of one row is left to that row."""
     try:
         return _split(body, member)
     except DecodeError:
-        whole = mended(body)
-        if whole == body:
+        readable = mended(body)
+        if readable == body:
             raise
-    return _split_as(whole, body, member)
+    return _split_as(readable, body, member)
 
 
-def _split_as(whole: bytes, body: bytes, member: str) -> Iterator[bytes]:
+def _split_as(readable: bytes, body: bytes, member: str) -> Iterator[bytes]:
     """The rows of a body where they stand in its mended one."""
     end = 0
-    for row in _split(whole, member):
-        start = whole.index(bytes(row), end)
+    for row in _split(readable, member):
+        start = readable.index(bytes(row), end)
         end = start + len(bytes(row))
         yield body[start:end]
 

@@ -15,6 +15,7 @@ from catchment.auth import HeaderKey, QueryKey
 from catchment.errors import DeadlineExceeded, FetchError, Incomplete, Refused, TooLarge, Unreachable
 from catchment.exchange import Request
 from catchment.settings import Secret
+from catchment.spool import KEPT, Spool
 
 pytestmark = pytest.mark.anyio
 
@@ -306,7 +307,9 @@ async def test_reset_at_each_of_twenty_places(upstream, fetcher, cut):
     assert there.fired == ["reset"]
 
 
+LARGE = b"[" + b",".join([JSON] * (KEPT // len(JSON) + 1)) + b"]"
 CUT = {
+    "until close, large and cut": open_ended(LARGE[:-1]),
     "short of its length": message(JSON[:-1], length=len(JSON)),
     "no byte of its length": message(b"", length=len(JSON)),
     "no last chunk": chunked(JSON, end=b""),
@@ -324,6 +327,18 @@ CUT = {
     "gzip cut, until close": open_ended(ZIPPED[:-1], "Content-Encoding: gzip"),
     "gzip empty, until close": open_ended(b"", "Content-Encoding: gzip"),
 }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [message(LARGE), message(gzip.compress(LARGE, 1), "Content-Encoding: gzip"), open_ended(LARGE)],
+    ids=["length", "gzip", "until close"],
+)
+async def test_a_large_answer_is_whole_and_not_in_memory(upstream, fetcher, data):
+    async with upstream(data) as there, fetcher() as fetch:
+        answer = await fetch(there.url, ratio=10_000)
+    assert isinstance(answer.content, Spool)
+    assert answer.body == LARGE
 
 
 @pytest.mark.parametrize("data", CUT.values(), ids=CUT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from itertools import pairwise
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catchment.fetch import redact
+from catchment.fetch.redact import Masking
 
 ODD = 'k+/=&"é 7%zz-LONG'
 SPELLINGS = {
@@ -61,3 +63,22 @@ def test_other_bytes_are_untouched(body):
 def test_a_secret_never_survives(secret, around):
     body = around + secret.encode() + around + quote(secret, safe="").encode()
     assert secret.encode() not in redact(body, [secret]).replace(b"***", b"\xff")
+
+
+@given(
+    st.lists(st.sampled_from([b"demo", b"Demo ", b"demography", b"LONGSECRET", b"longsecretx", b"x", b" ", b"&amp;"])),
+    st.lists(st.integers(0, 60)),
+)
+def test_pieces_are_masked_as_the_whole_wherever_they_are_cut(words, cuts):
+    text, secrets = b"".join(words), ["demo", "longSECRET", "a&b"]
+    bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    masking = Masking(secrets)
+    told = [masking.next(text[start:end]) for start, end in pairwise(bounds)]
+    assert b"".join([*told, masking.last()]) == redact(text, secrets)
+
+
+def test_no_more_is_held_back_than_a_secret_may_need():
+    masking = Masking(["longsecret"])
+    told = masking.next(b"x" * 1000)
+    assert len(told) > 1000 - 20
+    assert told + masking.next(b"longsec") + masking.next(b"ret!") + masking.last() == b"x" * 1000 + b"***!"

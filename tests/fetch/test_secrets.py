@@ -17,6 +17,7 @@ from catchment.auth import BasicAuth, BearerAuth, HeaderKey, NoAuth, QueryKey
 from catchment.errors import CatchmentError
 from catchment.exchange import Request
 from catchment.settings import Secret
+from catchment.spool import KEPT, Spool
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +136,14 @@ async def test_an_echo_is_masked_before_it_is_returned(upstream, fetcher, auth):
     assert answer.body.count(b"***") == len(spellings)
     assert answer.header("link") == "</next?apikey=***>"
     assert not any(spelling in repr(answer) for spelling in SPELLINGS[:3])
+
+
+async def test_an_echo_in_a_large_answer_is_masked_too(upstream, fetcher):
+    body = b'{"next": "/?' + CANARY.encode() + b'",' + b" " * KEPT + b'"last": "/?' + CANARY.encode() + b'"}'
+    async with upstream(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body) as there, fetcher() as fetch:
+        answer = await fetch(there.url, auth=AUTHS["query"], reveal=reveal)
+    assert isinstance(answer.content, Spool)
+    assert answer.body == body.replace(CANARY.encode(), b"***")
 
 
 async def test_an_answer_without_an_echo_is_untouched(upstream, fetcher):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from shop import START
 
 from catchment.exchange import Answer, Request
-from catchment.store.archive import CHUNK, Place
+from catchment.spool import BLOCK
+from catchment.store.archive import Place
 from catchment.store.ledger import Outcome
 
 PLACE = Place("shop/things", "shelf=one", 1, 1)
@@ -36,13 +37,13 @@ def test_a_body_comes_back_as_it_was(here, body):
     assert here.store.archive.body(put(here, body).digest) == body
 
 
-@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
 def test_a_body_of_any_size_comes_back_from_rows_of_a_mebibyte(here, size):
     body = random.Random(size).randbytes(size)
     exchange = put(here, body)
     assert here.store.archive.body(exchange.digest) == body
     sizes = [found for (found,) in here.rows("SELECT size FROM _body ORDER BY chunk")]
-    assert (sum(sizes), max(sizes, default=0) <= CHUNK, len(sizes)) == (size, True, -(-size // CHUNK))
+    assert (sum(sizes), max(sizes, default=0) <= BLOCK, len(sizes)) == (size, True, -(-size // BLOCK))
     assert exchange.digest == (hashlib.sha256(body).hexdigest() if body else "")
 
 
@@ -89,7 +90,7 @@ def test_what_was_put_is_there_for_other_processes_and_after_reopening(here, ope
 
 
 def test_a_body_that_was_removed_is_stored_again(here):
-    body = random.Random(1).randbytes(CHUNK + 1)
+    body = random.Random(1).randbytes(BLOCK + 1)
     put(here, body)
     here.store._paid.execute("DELETE FROM _body")
     assert here.store.archive.body(put(here, body).digest) == body

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from io import BytesIO
+from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ..cut import closes
 from ..errors import Incomplete, TooLarge
+from ..spool import Content, Gather, Spool
 from .inflate import Caps, Inflater, encoding_of
 from .limits import Limits
+from .redact import Masking
 
 __all__ = ["read_body"]
 
@@ -20,8 +22,8 @@ _BODILESS = frozenset({204, 304})
 _FIRST_ERROR = 400
 
 
-async def read_body(response: aiohttp.ClientResponse, limits: Limits) -> tuple[bytes, int]:
-    """The decoded body, proved whole, and its bytes on the wire."""
+async def read_body(response: aiohttp.ClientResponse, limits: Limits, secrets: Iterable[str]) -> tuple[Content, int]:
+    """The decoded body, proved whole and with the secrets masked, and its bytes on the wire."""
     if response.status in _BODILESS or response.method == "HEAD":
         return b"", 0
     announced, framed = _framing(response)
@@ -30,10 +32,11 @@ async def read_body(response: aiohttp.ClientResponse, limits: Limits) -> tuple[b
     inflater = Inflater(
         encoding_of(response.headers.getall("Content-Encoding", [])), Caps(limits.decoded_bytes, limits.ratio)
     )
-    whole = BytesIO()  # it gives its bytes away as they are: a large body is in memory once
+    masking, whole = Masking(secrets), Gather()
     async for piece in _pieces(response, inflater, limits.wire_bytes):
-        whole.write(piece)
-    body = whole.getvalue()
+        whole.add(masking.next(piece))
+    whole.add(masking.last())
+    body = whole.content()
     if inflater.wire or not framed:  # some servers label even a body of no bytes as gzip
         inflater.close()
     proved = framed or inflater.ended or limits.open_ended or response.status >= _FIRST_ERROR
@@ -85,10 +88,12 @@ async def _pieces(response: aiohttp.ClientResponse, inflater: Inflater, most: in
         raise Incomplete("the connection ended before the body") from None
 
 
-def _is_closed_json(body: bytes, content_type: str) -> bool:
+def _is_closed_json(body: Content, content_type: str) -> bool:
     """Whether the body is one JSON object or array that closes. Line formats look closed after each line: never."""
     if content_type not in ("application/json", "text/json") and not content_type.endswith("+json"):
         return False
+    if isinstance(body, Spool):
+        return closes(body.blocks())
     if body.lstrip()[:1] not in (b"{", b"["):
         return False
     try:

@@ -193,11 +193,11 @@ class Client:
                 raise Incomplete("the answer switches to another protocol", cause="protocol", retry=False)
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
-            body, wire = await read_body(response, sending.limits)
+            body, wire = await read_body(response, sending.limits, sending.secrets)
             failpoint("body.complete")
             return Answer(
                 response.status,
-                redact(body, sending.secrets),
+                body,
                 self._clock.now(),
                 _kept(response.headers, sending.secrets),
                 wire,

@@ -111,7 +111,7 @@ def _missing(
 def _rows(sql: Connection, collection: Collection, partition: Partition, page: Exchange) -> Iterator[Entry | Reject]:
     feed = collection.feed
     assert isinstance(feed, Feed)
-    body = Archive(sql).whole(page).answer.body
+    body = Archive(sql).whole(page).answer.content
     erased = erased_of(sql, collection)
     for row in decode(feed, partition, body, known=(), model=model_digest(feed), erased=erased):
         if not isinstance(row, Seen | Dropped):

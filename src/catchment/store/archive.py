@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -13,11 +12,11 @@ import zstandard
 
 from ..clock import parse_moment, render_moment
 from ..exchange import Answer, Request
+from ..spool import Content, Gather, Spool, blocks
 from .engines import Connection, mapped, transaction
 
 __all__ = ["Archive", "Exchange", "store_body"]
 
-CHUNK = 2**20
 LEVEL = 1
 """Of zstd. Level 3 takes two to three times as long and makes bodies of records smaller by a fiftieth at most."""
 
@@ -39,7 +38,7 @@ class Exchange:
 
     @property
     def bare(self) -> Exchange:
-        return replace(self, answer=replace(self.answer, body=b""))
+        return replace(self, answer=replace(self.answer, content=b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +59,19 @@ class Archive:
 
     def put(self, place: Place, request: Request, url: str, answer: Answer) -> Exchange:
         """Stores an answer. url: as asked, without secrets; the body is masked already (`fetch`)."""
-        digest = hashlib.sha256(answer.body).hexdigest() if answer.body else ""
-        chunks = list(_chunks(answer.body)) if digest and not self.has(digest) else []
+        digest = _digest(answer.content)
+        chunks = _packed(answer.content) if digest and not self.has(digest) else None
         with transaction(self._connection, durable=True) as sql:
             if digest and not chunks and not self.has(digest):  # removed since: nothing cited it until now
-                chunks = list(_chunks(answer.body))
-            sql.executemany(
-                _STORE_CHUNK,
-                [(digest, number, size, data) for number, (size, data) in enumerate(chunks)],
-            )
+                chunks = _packed(answer.content)
+            _put_chunks(sql, digest, chunks or ())
             row = sql.execute(
                 "INSERT INTO _exchange (feed, partition, pass, attempt, fingerprint, method, url, status, headers,"
                 " digest, size, wire, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                 (
                     *(place.feed, place.partition, place.number, place.attempt, request.fingerprint, request.method),
                     *(url, answer.status, msgspec.json.encode(dict(answer.headers)).decode()),
-                    *(digest, len(answer.body), answer.wire_bytes, render_moment(answer.at)),
+                    *(digest, len(answer.content), answer.wire_bytes, render_moment(answer.at)),
                 ),
             ).fetchone()
         return Exchange(row[0], request.fingerprint, digest, answer, url)
@@ -106,32 +102,40 @@ class Archive:
 
     def whole(self, exchange: Exchange) -> Exchange:
         """The exchange with its body."""
-        if exchange.answer.body or not exchange.digest:
+        if exchange.answer.content or not exchange.digest:
             return exchange
-        return replace(exchange, answer=replace(exchange.answer, body=self.body(exchange.digest)))
+        return replace(exchange, answer=replace(exchange.answer, content=self.body(exchange.digest)))
 
-    def body(self, digest: str) -> bytes:
+    def body(self, digest: str) -> Content:
         """The decoded body; empty for the digest ""."""
-        unpack, whole = zstandard.ZstdDecompressor().decompress, BytesIO()  # a large body is in memory once
+        unpack, whole = zstandard.ZstdDecompressor().decompress, Gather()
         with mapped():
             for (data,) in self._connection.execute(
                 "SELECT data FROM _body WHERE digest = ? ORDER BY chunk", (digest,)
             ):
-                whole.write(unpack(data))
-        return whole.getvalue()
+                whole.add(unpack(data))
+        return whole.content()
 
 
-_STORE_CHUNK = "INSERT INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-
-
-def store_body(sql: Connection, body: bytes) -> str:
+def store_body(sql: Connection, body: Content) -> str:
     """Inside a transaction: keeps a body, and gives its digest."""
-    digest = hashlib.sha256(body).hexdigest()
-    sql.executemany(
-        _STORE_CHUNK,
-        [(digest, number, size, data) for number, (size, data) in enumerate(_chunks(body))],
-    )
+    digest = _digest(body)
+    _put_chunks(sql, digest, _chunks(body))
     return digest
+
+
+def _digest(body: Content) -> str:
+    found = hashlib.sha256()
+    for block in blocks(body):
+        found.update(block)
+    return found.hexdigest() if body else ""
+
+
+def _put_chunks(sql: Connection, digest: str, chunks: Iterable[tuple[int, bytes]]) -> None:
+    sql.executemany(
+        "INSERT INTO _body (digest, chunk, size, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        ((digest, number, size, data) for number, (size, data) in enumerate(chunks)),
+    )
 
 
 def _bare(row: Sequence[Any]) -> Exchange:
@@ -141,10 +145,12 @@ def _bare(row: Sequence[Any]) -> Exchange:
     return Exchange(id_, fingerprint, digest, answer, url, bool(settled))
 
 
-def _chunks(body: bytes) -> Iterator[tuple[int, bytes]]:
+def _packed(body: Content) -> Iterable[tuple[int, bytes]]:
+    """The chunks of a body, compressed before the transaction; of one that is not in memory, while it is written."""
+    return _chunks(body) if isinstance(body, Spool) else list(_chunks(body))
+
+
+def _chunks(body: Content) -> Iterator[tuple[int, bytes]]:
     """Compressed pieces of at most 1 MiB each with their decoded sizes, so that no row is large."""
     pack = zstandard.ZstdCompressor(level=LEVEL).compress
-    view = memoryview(body)
-    for start in range(0, len(body), CHUNK):
-        piece = view[start : start + CHUNK]
-        yield len(piece), pack(piece)
+    return ((len(piece), pack(piece)) for piece in blocks(body))

@@ -13,6 +13,7 @@ from ..decode import Reject
 from ..merge import Changes
 from ..partitions import STAMP
 from ..settings import Settings
+from ..spool import Content
 from .archive import Archive, Exchange
 from .engines import Connection, mapped, private, transaction
 from .erasing import NO_BURN, Burn
@@ -51,8 +52,8 @@ class DryStore(Store):
     def records(self, collection: Collection) -> Records:
         return _Unkept(self._derived, collection, self)
 
-    def body(self, exchange: Exchange) -> bytes:
-        return Archive(self._dry).whole(exchange).answer.body
+    def body(self, exchange: Exchange) -> Content:
+        return Archive(self._dry).whole(exchange).answer.content
 
     def note(self, lease: Lease, outcome: Outcome, now: datetime, model: str = "") -> None:
         """Ends an attempt in the ledger of this run."""

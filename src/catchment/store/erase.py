@@ -20,6 +20,7 @@ from ..errors import DecodeError, UsageError
 from ..failpoints import failpoint
 from ..feed import Feed
 from ..principal import LOOPBACK
+from ..spool import Content
 from . import audit
 from .archive import Archive, store_body
 from .change import apply
@@ -67,7 +68,7 @@ class _Body:
 
     digest: str
     partition: str
-    without: bytes | None
+    without: Content | None
 
 
 class Erasure:

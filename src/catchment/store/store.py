@@ -22,6 +22,7 @@ from ..feed import Feed
 from ..partitions import Partition
 from ..resource import Resource
 from ..settings import Settings
+from ..spool import Content
 from . import audit
 from .archive import Archive, Exchange
 from .budgets import Budgets
@@ -81,9 +82,9 @@ class Store:
     def records(self, collection: Collection) -> Records:
         return Records(self._derived, collection)
 
-    def body(self, exchange: Exchange) -> bytes:
+    def body(self, exchange: Exchange) -> Content:
         """The body of an archived answer, for what uses the ledger or the records."""
-        return Archive(self._derived).whole(exchange).answer.body
+        return Archive(self._derived).whole(exchange).answer.content
 
     def collections(self) -> list[str]:
         """The names of all that is stored, of whatever app."""
@@ -109,10 +110,10 @@ class Store:
         if not erased:
             return answer
         try:
-            body = scrubbed(collection.feed, partition, answer.body, erased)
+            body = scrubbed(collection.feed, partition, answer.content, erased)
         except DecodeError:
             return answer
-        return answer if body is None else replace(answer, body=body)
+        return answer if body is None else replace(answer, content=body)
 
     def sweep(self, collection: Collection, cutoff: datetime, *, keep_bodies: bool) -> Iterator[int]:
         """Removes what ended before the cutoff: each step a transaction (`sweep`)."""
