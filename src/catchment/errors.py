@@ -17,6 +17,7 @@ CatchmentError
 ├── StoreError             the database did not do it
 │   ├── StoreUnavailable   locked, full, gone: try again
 │   ├── SchemaTooNew       written by a newer catchment
+│   ├── SchemaTooOld       written by an older catchment: migrate it
 │   ├── LeaseLost          another worker holds this partition; our transaction was rolled back
 │   └── MergeOutdated      rows changed between comparing and writing: compare again
 └── QueryError             a reader asked for something that cannot be answered (a 4xx problem)
@@ -46,6 +47,7 @@ __all__ = [
     "QueryError",
     "Refused",
     "SchemaTooNew",
+    "SchemaTooOld",
     "StoreError",
     "StoreUnavailable",
     "TooLarge",
@@ -197,6 +199,10 @@ class StoreUnavailable(StoreError):
 
 class SchemaTooNew(StoreError):
     """The data was written by a newer version."""
+
+
+class SchemaTooOld(StoreError):
+    """The database was written by an older catchment; `catchment migrate` brings it here."""
 
 
 class LeaseLost(StoreError):

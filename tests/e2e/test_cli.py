@@ -161,11 +161,11 @@ def test_a_file_that_is_no_database_is_said_and_left_alone(place, upstream):
 def test_a_newer_schema_is_left_alone(place, upstream):
     assert place.run("status", "police").code == 3
     with sqlite3.connect(place.data / "catchment.sqlite") as database:
-        database.execute("UPDATE _meta SET value = '999' WHERE name = 'schema'")
+        database.execute("UPDATE _schema SET version_num = '0999'")
     database.close()
     done = place.run("collect", "police")
     assert done.code == 2
-    assert "has schema 999" in one_line(done)
+    assert "has schema 0999" in one_line(done)
     assert "newer catchment" in done.err
     assert upstream.control.log() == []
 

@@ -96,6 +96,20 @@ def test_a_new_field_is_said_and_filled_by_a_replay_without_a_request(mine, numb
     assert mine.sql("SELECT DISTINCT verdict FROM _partition") == [("unchanged",)]
 
 
+def test_a_migration_is_shown_and_then_done_without_a_request(mine, numbers):
+    asked = len(numbers.control.log())
+    declare(mine, WITH_LENGTH)
+    shown = mine.run("migrate", "feeds:app")
+    assert (shown.code, shown.out) == (3, "count/numbers: + length (derived again from the archive)\n")
+    assert mine.sql("SELECT generation FROM _collection WHERE name = 'count/numbers'") == [(1,)]
+    done = mine.run("migrate", "feeds:app", "--yes")
+    assert done.code == 0, done.text
+    assert mine.sql("SELECT count(*) FROM count_numbers WHERE length > 0") == [(48,)]
+    again = mine.run("migrate", "feeds:app", "--json")
+    assert (again.code, json.loads(again.out)["planned"]) == (0, [])
+    assert len(numbers.control.log()) == asked
+
+
 def test_a_changed_declaration_is_said_until_it_is_replayed(mine):
     line = "48 records were derived by another declaration; catchment replay feeds:app/numbers derives them again"
     declare(mine, EVEN)

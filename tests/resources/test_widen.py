@@ -11,11 +11,12 @@ from people import NOW, somebody
 
 from catchment import App, Link, Record, Resource, Rollup
 from catchment.clock import FakeClock
-from catchment.errors import FieldsDiffer
+from catchment.errors import FieldsDiffer, UsageError
 from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.store.check import check
 from catchment.store.engines.sqlite import File
+from catchment.store.planned import apply, look
 from catchment.store.store import prepare
 from catchment.store.tables import collections_of
 from catchment.store.writes import Write, Writer
@@ -142,6 +143,27 @@ def test_new_fields_are_added_in_place(database):
     assert [[item[name] for name in ends] for item in older] == [[item[name] for name in ends] for item in versions]
     assert [(item.rule, item.shown) for item in check(File(database), collections_of(NEW)) if item.wrong] == []
     assert states(database) == [("fair/stalls", 2, 4), ("fair/visits", 2, 1)]
+
+
+def test_it_is_shown_before_it_is_done(database):
+    planned = look(File(database), [NEW])
+    assert [(item.of, item.way, item.says) for item in planned] == [
+        ("fair/stalls", "filled", "+ note, + folded, + tags, + level"),
+        ("fair/visits", "filled", "tables fair_visits__rollup_0"),
+    ]
+    assert states(database)[0][1] == 1
+    assert apply(File(database), [NEW], planned) == []
+    assert states(database)[0][1] == 2
+    assert look(File(database), [NEW]) == []
+
+
+def test_what_nobody_can_fill_is_shown_and_not_done(database):
+    needy = app_of(Needy)
+    (planned,) = look(File(database), [needy])
+    assert (planned.way, planned.says) == ("stands", "nothing says what becomes of size")
+    with pytest.raises(UsageError, match="declare a default"):
+        apply(File(database), [needy], [planned])
+    assert states(database)[0][1] == 1
 
 
 def test_it_is_done_once(database):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +29,10 @@ from .commands import INCOMPLETE
 from .output import console, print_json
 
 if TYPE_CHECKING:
+    from ..replay import Replayed
+    from ..runs import Scope
+    from ..settings import Settings
+    from ..store.planned import Planned
     from ..store.tables import Collection
 
 __all__ = ["desk"]
@@ -42,25 +46,94 @@ def replay(targets: Targets, *, only: OnlyFlag = None, json: JsonFlag = False, d
 
     Until all is derived, readers have the present generation. Exit 3: something was left as it was, and it says what.
     """
-    from ..console import Reporter, left_lines, replay_table
-    from ..replay import Replayed
-    from ..replay import replay as derive_again
-    from ..store.store import Store
-
-    apps, settings = find_apps(targets), read_settings(data)
-    clock, screen = open_clock(settings.get("CATCHMENT_CLOCK")), console()
-    scopes = read_scopes(targets, only, again=False)
-    done: list[Replayed] = []
-    with Store(settings, apps, replaying=True) as store, Reporter(screen, quiet=json, verb="derive") as reporter:
-        for item in apps:
-            done += derive_again(item, scopes[item.name], store, settings, clock, reporter.tell)
+    done = _derive(find_apps(targets), read_scopes(targets, only, again=False), read_settings(data), quiet=json)
     if json:
         print_json(done)
     else:
-        screen.print(replay_table(done))
-        for line in left_lines(done):
-            screen.print(f"[yellow]left[/yellow] {line}", highlight=False)
+        _show_derived(done)
     raise typer.Exit(0 if all(item.complete for item in done) else INCOMPLETE)
+
+
+def _derive(apps: Sequence[App], scopes: Mapping[str, Scope], settings: Settings, *, quiet: bool) -> list[Replayed]:
+    """What came of deriving again what the scopes say of each app."""
+    from ..console import Reporter
+    from ..replay import replay as derive_again
+    from ..store.store import Store
+
+    clock = open_clock(settings.get("CATCHMENT_CLOCK"))
+    done: list[Replayed] = []
+    with Store(settings, apps, replaying=True) as store, Reporter(console(), quiet=quiet, verb="derive") as reporter:
+        for item in apps:
+            done += derive_again(item, scopes[item.name], store, settings, clock, reporter.tell)
+    return done
+
+
+def _show_derived(done: Sequence[Replayed]) -> None:
+    from ..console import left_lines, replay_table
+
+    screen = console()
+    screen.print(replay_table(done))
+    for line in left_lines(done):
+        screen.print(f"[yellow]left[/yellow] {line}", highlight=False)
+
+
+@desk.command(epilog="[bold]Example[/bold]  catchment migrate police --yes")
+def migrate(
+    targets: CheckedTargets = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+    json: JsonFlag = False,
+    data: DataFlag = "",
+) -> None:
+    """Say what has to change in the database for what is declared now; with --yes, do it. No upstream is asked.
+
+    Exit 3: there is something to do, or something was left as it was, and it says what.
+    """
+    from ..store.engines import database_of
+    from ..store.planned import apply, look
+
+    apps, settings = find_apps(targets or SHIPPED), read_settings(data)
+    database = database_of(settings.database)
+    planned = look(database, apps)
+    if not json:
+        _show_planned(planned)
+    done: list[Replayed] = []
+    if yes and planned:
+        again = apply(database, apps, planned)
+        feeds = {app.name: [feed.name for feed in app.feeds if app.collection(feed) in again] for app in apps}
+        done = _derive_feeds(apps, feeds, settings, quiet=json)
+    if json:
+        print_json({"planned": planned, "applied": yes, "derived": done})
+    elif done:
+        _show_derived(done)
+    left = (bool(planned) and not yes) or not all(item.complete for item in done)
+    raise typer.Exit(INCOMPLETE if left else 0)
+
+
+def _derive_feeds(
+    apps: Sequence[App], feeds: Mapping[str, Sequence[str]], settings: Settings, *, quiet: bool
+) -> list[Replayed]:
+    from ..runs import Scope
+
+    scopes = {name: Scope(feeds=tuple(names)) for name, names in feeds.items() if names}
+    return _derive([app for app in apps if app.name in scopes], scopes, settings, quiet=quiet) if scopes else []
+
+
+_WAYS = {
+    "step": "the ledger's next schema",
+    "made": "made",
+    "index": "made anew; nothing is lost",
+    "filled": "filled in place",
+    "derived": "derived again from the archive",
+    "stands": "not done: it stands in the way",
+}
+
+
+def _show_planned(planned: Sequence[Planned]) -> None:
+    for item in planned:
+        console().print(f"{escape(f'{item.of}: {item.says}')} [dim]({_WAYS[item.way]})[/dim]", highlight=False)
+    if not planned:
+        console().print("nothing has to change", highlight=False)
 
 
 @desk.command(epilog="[bold]Example[/bold]  catchment rejects police/stops --json")

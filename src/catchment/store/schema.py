@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["INTEGER", "LEDGER", "SCHEMA_VERSION", "TEXT", "integer", "text"]
+__all__ = ["INTEGER", "LEDGER", "SCHEMA", "TEXT", "integer", "text"]
 
-SCHEMA_VERSION = 1
+SCHEMA = "0001"
+"""The last revision in `migrations`: a change below comes with one that brings stored ledgers there."""
 
 LEDGER = sa.MetaData()
 
@@ -34,6 +35,8 @@ def integer(name: str, **options: object) -> sa.Column[object]:
     """A column of integers of 64 bits."""
     return sa.Column(name, INTEGER, **options)  # type: ignore[arg-type]
 
+
+_ledger("_schema", sa.Column("version_num", sa.String(32), primary_key=True))  # the revision; Alembic has it so
 
 _ledger("_meta", text("name", primary_key=True), text("value", nullable=False))
 

@@ -12,11 +12,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateColumn
 
 from ..app import App
 from ..decode import scrubbed
-from ..errors import DecodeError, FieldsDiffer, SchemaTooNew
+from ..errors import DecodeError, FieldsDiffer
 from ..exchange import Answer
 from ..feed import Feed
 from ..partitions import Partition
@@ -32,8 +31,8 @@ from .erase import Erasure
 from .erasing import erased_of
 from .generations import Next
 from .ledger import Ledger
+from .migrate import adopt, check_schema
 from .records import Records
-from .schema import LEDGER, SCHEMA_VERSION
 from .slots import Slots
 from .sweep import sweep
 from .tables import Collection, collections_of, tables_of
@@ -176,16 +175,16 @@ def prepare(database: Database, apps: Sequence[App], *, replaying: bool = False)
     replaying: what no longer fits its declaration is left as it is, to be derived again.
 
     Raises:
-        SchemaTooNew: a newer catchment wrote it.
+        SchemaTooNew, SchemaTooOld: another catchment wrote it.
         FieldsDiffer: a collection's declaration no longer fits its tables. What people wrote gets new fields in place.
     """
     connection = database.open()
     try:
         with transaction(connection, durable=True) as sql:
-            sql.create(list(LEDGER.sorted_tables))
-            _add_columns(sql, LEDGER.tables["_partition"])
+            check_schema(sql, database.label)
+            adopt(sql)
             audit.guard(sql)
-            _check_version(sql, database)
+            _make_keys(sql)
             for app in apps:
                 for collection in collections_of(app):
                     _prepare_collection(sql, app, collection, replaying=replaying)
@@ -202,24 +201,10 @@ def _make_views(sql: Connection, app: App) -> None:
             sql.make_view(name, select)
 
 
-def _add_columns(sql: Connection, table: sa.Table) -> None:
-    """Adds what an older catchment did not note: each such column may be null or has a default."""
-    stored = set(sql.columns(table.name))
-    for column in table.columns:
-        if column.name not in stored:
-            definition = CreateColumn(column).compile(dialect=sql.dialect)
-            sql.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}')
-
-
-def _check_version(sql: Connection, database: Database) -> None:
-    sql.execute("INSERT INTO _meta VALUES ('schema', ?) ON CONFLICT DO NOTHING", (str(SCHEMA_VERSION),))
+def _make_keys(sql: Connection) -> None:
+    """What signs cursors, and what erased keys are hashed with."""
     for name in ("cursor-key", "erased-key"):
         sql.execute("INSERT INTO _meta VALUES (?, ?) ON CONFLICT DO NOTHING", (name, secrets.token_hex(32)))
-    found = int(sql.execute("SELECT value FROM _meta WHERE name = 'schema'").fetchone()[0])
-    if found > SCHEMA_VERSION:
-        raise SchemaTooNew(
-            f"{database.label} has schema {found}, this catchment knows {SCHEMA_VERSION}", hint="use a newer catchment"
-        )
 
 
 def _prepare_collection(sql: Connection, app: App, collection: Collection, *, replaying: bool) -> None:

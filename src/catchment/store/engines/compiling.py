@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDDLCompiler, PGDialect
 from sqlalchemy.sql import operators
 
 __all__ = ["dialect"]
@@ -43,8 +43,23 @@ def _placed(term: Any) -> Any:
     return sa.nulls_last(term) if modifier is operators.desc_op else sa.nulls_first(term)
 
 
+class _Tables(PGDDLCompiler):
+    """Nulls are the smallest in an index too, as in `sql.order_by`: by its own rule the server would have them last."""
+
+    def visit_create_index(self, create: Any, *_: Any, **__: Any) -> str:
+        index, parts = create.element, []
+        for part in index.expressions:
+            column = part.element if isinstance(part, sa.UnaryExpression) else part
+            way = "" if column.name == "_key" else " DESC NULLS LAST" if column is not part else " NULLS FIRST"
+            parts.append(f'"{column.name}"{way}')
+        words = "UNIQUE INDEX" if index.unique else "INDEX"
+        missing = "IF NOT EXISTS " if create.if_not_exists else ""
+        return f'CREATE {words} {missing}"{index.name}" ON "{index.table.name}" ({", ".join(parts)})'
+
+
 class _Dialect(PGDialect):
     statement_compiler = _Compiler
+    ddl_compiler = _Tables
     supports_statement_cache = True
 
 

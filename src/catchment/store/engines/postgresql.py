@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable, UsageError
@@ -192,7 +192,7 @@ class Connection:
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 if index.name not in there:
                     self._named(str(index.name))
-                    self._together(_index(index))
+                    self._together(str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT)))
             if words := table.info.get(WORDS):
                 self._named(words.name)
                 self._make_words(table.name, words)
@@ -316,19 +316,6 @@ class Connection:
 
     def close(self) -> None:
         self._driver.close()
-
-
-def _index(index: sa.Index) -> str:
-    """Nulls are the smallest, as in `sql.order_by`: by its own rule the server would have them last."""
-    parts = []
-    for part in index.expressions:
-        column = part.element if isinstance(part, sa.UnaryExpression) else part
-        assert isinstance(column, sa.Column)
-        way = "" if column.name == "_key" else " DESC NULLS LAST" if column is not part else " NULLS FIRST"
-        parts.append(f'"{column.name}"{way}')
-    unique = "UNIQUE " if index.unique else ""
-    assert index.table is not None
-    return f'CREATE {unique}INDEX IF NOT EXISTS "{index.name}" ON "{index.table.name}" ({", ".join(parts)})'
 
 
 @dataclass(frozen=True, slots=True)

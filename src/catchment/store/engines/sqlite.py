@@ -35,7 +35,7 @@ _STEPS_BETWEEN_CHECKS = 2000
 _PATIENCE = 4
 """How many times its deadline a question may last where the machine is busy with other work."""
 _DIALECT = dialects.dialect()
-_KINDS: Mapping[str, Kind] = {"TEXT": "text", "INTEGER": "integer", "DOUBLE": "double", "BLOB": "bytes"}
+_KINDS: Mapping[str, Kind] = {"INTEGER": "integer", "DOUBLE": "double", "BLOB": "bytes"}
 
 
 class Connection(sqlite3.Connection):
@@ -124,7 +124,7 @@ class Connection(sqlite3.Connection):
     def _layout(self, table: str) -> Layout:
         found = self.execute(f'PRAGMA table_info("{table}")').fetchall()
         columns = (
-            Column(name, _KINDS[kind], not strict, default and default.strip("'"))
+            Column(name, _KINDS.get(kind, "text"), not strict, default and default.strip("'"))
             for _, name, kind, strict, default, _ in found
         )
         key = [name for place, name in sorted((row[5], row[1]) for row in found) if place]

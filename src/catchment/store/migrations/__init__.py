@@ -1,0 +1,1 @@
+"""The steps by which a ledger that an older catchment wrote becomes the present one, each a revision of Alembic."""
