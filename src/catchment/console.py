@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -125,11 +125,14 @@ class _Line:
     rejected: int = 0
 
 
-def summary_table(summaries: Mapping[str, Summary], stored: Mapping[str, int]) -> Table:
+def summary_table(
+    summaries: Mapping[str, Summary], stored: Mapping[str, int], written: Mapping[str, int] = MappingProxyType({})
+) -> Table:
     """What came: a row a feed.
 
     Args:
-        summaries: app -> what its run brought. stored: collection -> records it holds now.
+        summaries: app -> what its run brought. stored: collection -> records it holds now. written: the same of what
+            people wrote.
     """
     lines: dict[str, _Line] = {name: _Line() for name in stored}
     for app, summary in summaries.items():
@@ -145,6 +148,8 @@ def summary_table(summaries: Mapping[str, Summary], stored: Mapping[str, int]) -
     for name, line in lines.items():
         numbers = (stored[name], line.received, line.new, line.changed, line.gone, line.rejected)
         table.add_row(name, *(f"{number:,}" for number in numbers), _verdicts(line.verdicts))
+    for name, number in written.items():
+        table.add_row(name, f"{number:,}", *[""] * 5, "written by people")
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,7 +16,16 @@ from .store.engines import database_of
 from .store.keys import create
 from .store.store import Store
 
-__all__ = ["demo_settings", "first_requests", "people_write", "pointed_at", "reading_key", "start_standins"]
+__all__ = [
+    "demo_settings",
+    "first_requests",
+    "given",
+    "people_write",
+    "pointed_at",
+    "reading_key",
+    "served",
+    "start_standins",
+]
 
 
 def demo_settings(settings: Settings, size: str) -> Settings:
@@ -36,12 +45,27 @@ def start_standins(apps: Sequence[App], children: Children, settings: Settings, 
     return settings.with_values("demo", values)
 
 
-def people_write(apps: Sequence[App], store: Store, address: str) -> Iterator[str]:
-    """Has people write in every app that lives on it, unless they have; gives what was written, in words."""
+def people_write(apps: Sequence[App], store: Store, address: Callable[[], str]) -> Iterator[str]:
+    """Has people write in every app that lives on it, unless they have; gives what was written, in words.
+
+    address: where an API answers; it is not asked for where nobody writes.
+    """
     for app in apps:
         if app.people and not any(store.extent(app, resource)[0] for resource in app.resources):
-            for line in app.people(Crowd(address=address)):
+            for line in app.people(Crowd(address=address())):
                 yield f"{app.name}: {line}"
+
+
+def served(apps: Sequence[App], children: Children, settings: Settings) -> str:
+    """The address of an API that is there for as long as its children are, and for this machine alone."""
+    place = {"CATCHMENT_HOST": "127.0.0.1", "CATCHMENT_PORT": "0"}
+    _, line = children.ready(["serve", *(app.name for app in apps)], given(settings) | place)
+    return line.rpartition(" ")[2]
+
+
+def given(settings: Settings) -> dict[str, str]:
+    """What a child is told of the settings: what a flag or the demo said."""
+    return {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
 
 
 def first_requests(apps: Sequence[App], address: str, key: str) -> Iterator[str]:

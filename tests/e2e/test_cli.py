@@ -218,15 +218,18 @@ def test_the_demo_collects_everything_once(place):
     rows = {line.split()[0]: line.rstrip() for line in table.splitlines()[1:]}
     for unasked in ("episodes/search", "stocks/splits", "stocks/dividends"):
         assert rows.pop(unasked).endswith("none expected")
+    written = {name: rows.pop(name).split()[1] for name in list(rows) if rows[name].endswith("written by people")}
     assert set(rows) == {
         *("police/forces", "police/availability", "police/stops", "stocks/bars"),
         *("incidents/identities", "incidents/incidents"),
         *("episodes/series", "episodes/seasons", "episodes/episodes"),
     }
     assert all(row.endswith("complete") for row in rows.values())
+    assert written == {"providers/providers": "20", "providers/reviews": "40", "episodes/comments": "0"}
     assert done.err == ""
     again = place.run("demo", "--once")
     assert again.code == 0
+    assert "people wrote" not in again.out
     assert "9 not due" in again.out
     assert "7 not due" in again.out
 

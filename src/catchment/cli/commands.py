@@ -60,7 +60,7 @@ def demo(
     port: PortFlag = "",
 ) -> None:
     """Show it: stand-in upstreams, everything collected from them, then served. No key, no network."""
-    from ..demo import demo_settings, first_requests, people_write, reading_key, start_standins
+    from ..demo import demo_settings, first_requests, people_write, reading_key, served, start_standins
     from ..processes import Children
 
     apps = [load_app(name) for name in SHIPPED]
@@ -77,12 +77,16 @@ def demo(
         )
         named = ", ".join(item.name for item in apps if item.feeds)
         say(console, f"Stand-in upstreams are up. Collecting {named} into {settings.data}")
-        summaries = _collect(apps, {}, settings, console)
+        if once:
+            with _open_store(settings, apps) as store:
+                for said in people_write(apps, store, lambda: served(apps, children, settings)):
+                    say(console, said)
+        summaries = _collect(apps, {}, settings, console, people=once)
         if once:
             _finish(summaries)
 
         def begun(apps: Sequence[App], store: Store, address: str) -> Iterator[str]:
-            yield from people_write(apps, store, address)
+            yield from people_write(apps, store, lambda: address)
             yield from first_requests(apps, address, reading_key(settings))
 
         _up(list(SHIPPED), apps, settings, children, console, begun)
@@ -257,9 +261,16 @@ def _open_store(settings: Settings, apps: Sequence[App]) -> Store:
 
 
 def _collect(
-    apps: Sequence[App], scopes: Mapping[str, Scope], settings: Settings, console: Console | None
+    apps: Sequence[App],
+    scopes: Mapping[str, Scope],
+    settings: Settings,
+    console: Console | None,
+    *,
+    people: bool = False,
 ) -> dict[str, Summary]:
-    """Collects, with progress on the console and the table at its end; silent without one."""
+    """Collects, with progress on the console and the table at its end; silent without one. people: what they wrote is
+    in the table too.
+    """
     from rich.markup import escape
 
     from ..console import Reporter, result_lines, summary_table
@@ -276,7 +287,8 @@ def _collect(
         stored = {
             item.collection(feed): store.extent(item, feed)[0] for item, scope in asked for feed in _named(item, scope)
         }
-        console.print(summary_table(summaries, stored))
+        wrote = {item.collection(kind): store.extent(item, kind)[0] for item in apps for kind in item.resources}
+        console.print(summary_table(summaries, stored, wrote if people else {}))
         for line in result_lines([result for summary in summaries.values() for result in summary.results]):
             console.print(f"[yellow]incomplete[/yellow] {line}", highlight=False)
         for name, summary in summaries.items():
@@ -344,13 +356,13 @@ def _serve_and_collect(
     console: Console,
     begun: Callable[[Sequence[App], Store, str], Iterator[str]],
 ) -> None:
+    from ..demo import given
     from ..operate import check_all, keep_collecting
 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     with _open_store(settings, apps) as store:
         check_all(apps, store, settings, clock)  # before anybody is served by what ends at once
-        given = {name: text for name, (text, origin) in settings.values.items() if origin in ("flag", "demo")}
-        server, line = children.ready(["serve", *targets], given, without=_secret_names(apps))
+        server, line = children.ready(["serve", *targets], given(settings), without=_secret_names(apps))
         say(console, line)
         for said in begun(apps, store, line.rpartition(" ")[2]):
             say(console, said)
