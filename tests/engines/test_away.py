@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def here(own_cluster, tmp_path):
         yield Shop(store, place)
 
 
+def until(is_so):
+    """Returns once it is so: a session that was cut off is noticed by itself."""
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end
+
+
 def contradictions(here):
     return [text for rule in check(here.store.database, collections_of(app)) for text in rule.shown]
 
@@ -51,6 +59,7 @@ def test_who_serves_says_503_while_it_is_away_and_heals_by_itself(own_cluster, h
     before = client.get(path)
     assert before.status_code == 200
     own_cluster.stop()
+    until(lambda: not front._reader._watch[0].listens)
     away = [client.get(path), client.get("/v1/shop/things/a"), client.get("/health/ready")]
     assert [answer.status_code for answer in away] == [503] * 3
     assert away[0].json()["type"].endswith("database-unavailable")

@@ -64,14 +64,6 @@ def test_a_snapshot_is_one_moment(database, sql):
         assert other.execute("SELECT count(*) FROM one").fetchone() == before
 
 
-def test_what_others_commit_changes_what_is_seen(database, sql):
-    with closing(database.read() if database.exists() else database.open()) as other:
-        seen = other.changes()
-        assert other.changes() == seen
-        sql.execute("INSERT INTO one VALUES (1, '')")
-        assert other.changes() != seen
-
-
 def test_a_connection_heals_when_its_session_was_ended(database, sql):
     (session,) = sql.execute("SELECT pg_backend_pid()").fetchone()
     with closing(database.open()) as other:

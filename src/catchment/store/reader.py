@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ..errors import QueryError, StoreError, StoreUnavailable
 from ..settings import Settings
-from .engines import Broken, Connection, Database, Down, Interrupted, Misunderstood, database_of, mapped
+from .engines import Broken, Connection, Database, Down, Interrupted, Misunderstood, Watch, database_of, mapped
 from .questions import Tables, tables
 from .snapshot import Snapshot, State, all_states
 from .tables import Collection
@@ -32,7 +32,7 @@ class Reader:
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._identity: object = None
-        self._watch: Connection | None = None
+        self._watch: tuple[Watch, Connection] | None = None
         self._states: tuple[object, dict[str, State]] = (None, {})
         self.collections = {item.name: item for item in collections}
         self._tables: dict[str, Tables] = {}
@@ -62,10 +62,12 @@ class Reader:
         with self._lock, _wrapped():
             self._check_file()
             if self._watch is None:
-                self._watch = self._database.read()
-            seen = self._watch.changes()
+                connection = self._database.read()
+                self._watch = self._database.watch(connection), connection
+            watch, connection = self._watch
+            seen = watch.changes()
             if seen != self._states[0]:
-                self._states = (seen, all_states(self._watch))
+                self._states = (seen, all_states(connection))
             return self._states[1]
 
     @contextmanager
@@ -117,8 +119,8 @@ class Reader:
             self._identity = found
 
     def _forget(self) -> None:
-        for connection in (*self._idle, *((self._watch,) if self._watch else ())):
-            connection.close()
+        for opened in (*(self._watch or ()), *self._idle):
+            opened.close()
         self._idle, self._watch, self._states, self._identity = [], None, (None, {}), None
 
 

@@ -22,6 +22,7 @@ from .interface import (
     Misunderstood,
     Rows,
     Taken,
+    Watch,
     Words,
     Workers,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Moved",
     "Rows",
     "Taken",
+    "Watch",
     "Words",
     "Workers",
     "database_of",

@@ -25,6 +25,7 @@ __all__ = [
     "Misunderstood",
     "Rows",
     "Taken",
+    "Watch",
     "Words",
     "Workers",
 ]
@@ -108,10 +109,6 @@ class Connection(Protocol):
         """
         ...
 
-    def changes(self) -> object:
-        """Another value whenever something was committed by another connection."""
-        ...
-
     def transaction(self, *, durable: bool) -> AbstractContextManager[Connection]:
         """One write transaction: see `engines.transaction`."""
         ...
@@ -179,6 +176,16 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Watch(Protocol):
+    """Whether something was committed since: by this process at once, by others as soon as the engine tells."""
+
+    def changes(self) -> object:
+        """Another value whenever something was committed by another connection."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Workers(Protocol):
     """This process's name among the workers (`me`), and whether another one is alive."""
 
@@ -210,6 +217,10 @@ class Database(Protocol):
 
     def read(self) -> Connection:
         """A connection that reads only. StoreUnavailable where there is nothing of ours."""
+        ...
+
+    def watch(self, connection: Connection) -> Watch:
+        """What tells of commits; it may ask through the connection, which stays the caller's."""
         ...
 
     def making(self) -> AbstractContextManager[Connection]:

@@ -19,10 +19,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable, UsageError
-from . import layouts
+from . import interface, layouts
 from .compiling import dialect
 from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken, Values, Words
 from .layout import Layout
+from .listening import CHANNEL, Listening, wrote
 from .moving import SIGNING, move
 from .presence import Presence
 from .sqlite import File
@@ -144,14 +145,19 @@ class Connection:
         step(cursor)
         if (cursor.statusmessage or "").startswith(_CHANGING):
             self.total_changes += max(cursor.rowcount, 0)
+            if not self.in_transaction:  # it is committed already
+                self._driver.execute(f"NOTIFY {CHANNEL}")
+                wrote(self._server.url)
         return cursor
 
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[Connection]:  # noqa: ARG002 (every one is)
         try:
             self._together("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK})")
+            before = self.total_changes
             yield self
-            self.execute("COMMIT")
+            self._together(*[f"NOTIFY {CHANNEL}"] * (self.total_changes != before), "COMMIT")
+            wrote(self._server.url)
         except BaseException:
             self._undo()
             raise
@@ -176,10 +182,6 @@ class Connection:
         if self.in_transaction:
             with suppress(StoreError):  # it is gone with its connection, which undoes it too
                 self.execute("ROLLBACK")
-
-    def changes(self) -> object:
-        """What of all transactions is seen: as long as it is the same, nothing was committed by anybody."""
-        return self.execute("SELECT CAST(pg_current_snapshot() AS text)").fetchone()
 
     # -- tables --------------------------------------------------------------------------------------------------------
 
@@ -334,7 +336,7 @@ class Server:
         said = conninfo_to_dict(self.url)
         session = {**_SESSION, "default_transaction_read_only": "on" if reads else "off"}
         options = " ".join([str(said.get("options") or ""), *(f"-c {name}={value}" for name, value in session.items())])
-        own = {"connect_timeout": 5, "application_name": "catchment", "keepalives_idle": 30}
+        own = {"connect_timeout": 5, "application_name": "catchment", "keepalives_idle": 30, "tcp_user_timeout": 10_000}
         found: psycopg.Connection[Any] = psycopg.connect(
             **{**own, **said, "options": options.strip(), "client_encoding": "UTF8"},  # type: ignore[arg-type]
             autocommit=True,
@@ -366,6 +368,13 @@ class Server:
             connection.close()
             raise
         return connection
+
+    def watch(self, connection: interface.Connection) -> Listening:
+        def ask() -> object:
+            """What of all transactions is seen: as long as it is the same, nothing was committed by anybody."""
+            return connection.execute("SELECT CAST(pg_current_snapshot() AS text)").fetchone()
+
+        return Listening(self.url, self.connect, ask)
 
     @contextmanager
     def making(self) -> Iterator[Connection]:

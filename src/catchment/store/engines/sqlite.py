@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from ...clock import monotonic, worked
 from ...errors import StoreError, StoreUnavailable, UsageError
 from ..workers import LocalWorkers
-from . import fulltext
+from . import fulltext, interface
 from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken
 from .layout import Column, Index, Kind, Layout
 
@@ -87,10 +87,6 @@ class Connection(sqlite3.Connection):
             raise
         finally:
             self.set_progress_handler(None, 0)
-
-    def changes(self) -> object:
-        """Another value whenever something was committed by another connection."""
-        return self.execute("PRAGMA data_version").fetchone()[0]
 
     def create(self, tables: Sequence[sa.Table]) -> None:
         there = {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')")}
@@ -190,6 +186,19 @@ class Connection(sqlite3.Connection):
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """Whether something was committed, found out each time: that is as quick as it is exact."""
+
+    connection: interface.Connection
+
+    def changes(self) -> object:
+        return self.connection.execute("PRAGMA data_version").fetchone()[0]
+
+    def close(self) -> None:
+        """The connection is not its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """The database in one file."""
 
@@ -242,6 +251,9 @@ class File:
                 connection.close()
                 raise
             return connection
+
+    def watch(self, connection: interface.Connection) -> Watching:
+        return Watching(connection)
 
     @contextmanager
     def making(self) -> Iterator[Connection]:
