@@ -95,6 +95,31 @@ def test_a_database_that_is_locked_is_unavailable(here):
     assert here.claim() is not None
 
 
+def test_of_two_that_read_first_and_then_write_the_second_reads_what_the_first_wrote(here, open_shop):
+    """It waits before it reads: who has read what another changes meanwhile could not be let in any more."""
+    first, second = here.store._paid, open_shop().store._paid
+    second.execute("PRAGMA busy_timeout = 0")
+    first.execute("INSERT INTO _meta VALUES ('count', '0')")
+    read = list[str]()
+
+    def count_up(connection):
+        (value,) = connection.execute("SELECT value FROM _meta WHERE name = 'count'").fetchone()
+        read.append(value)
+        yield
+        connection.execute("UPDATE _meta SET value = ? WHERE name = 'count'", (str(int(value) + 1),))
+
+    with transaction(first, durable=True):
+        steps = count_up(first)
+        next(steps)
+        with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"), transaction(second, durable=True):
+            list(count_up(second))
+        list(steps)
+    with transaction(second, durable=True):
+        list(count_up(second))
+    assert read == ["0", "1"]
+    assert here.rows("SELECT value FROM _meta WHERE name = 'count'") == [("2",)]
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
