@@ -9,7 +9,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .errors import CatchmentError, DeclarationError, UsageError
@@ -167,22 +169,53 @@ def load_app(target: str) -> App:
 
 
 def _module(file: str, target: str) -> Any:
-    here, name = str(Path(file).parent.resolve()), Path(file).name
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    folder, name = Path(file).parent.resolve(), Path(file).name
+    if str(folder) not in sys.path:
+        sys.path.append(
+            str(folder)
+        )  # for what the file imports beside it; a file there is never taken for Python's own
+    if (found := _found(folder, name)) is None:
+        raise UsageError(f"{target}: there is no {name}.py here", hint=f"looked in {folder}")
     try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        found = None
-    if found is None:
-        raise UsageError(f"{target}: there is no {name}.py here", hint=f"looked in {here}")
-    try:
-        return importlib.import_module(name)
+        return _loaded(found)
     except CatchmentError:
         raise
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"{target}: {said}", hint=_line_of(error, found.origin or "")) from error
+
+
+def _found(folder: Path, name: str) -> ModuleSpec | None:
+    """The file or package of that name in the folder, else the module of that name which is installed."""
+    for path in (folder / f"{name}.py", folder / name / "__init__.py") if name else ():
+        if path.is_file():
+            return importlib.util.spec_from_file_location(_private(name, path), path)
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _private(name: str, path: Path) -> str:
+    """The name of a person's file among the modules: its own may be one that is loaded already (`json`)."""
+    private = f"_own_{name}"
+    while private in sys.modules and sys.modules[private].__file__ != str(path):
+        private += "_"
+    return private
+
+
+def _loaded(found: ModuleSpec) -> ModuleType:
+    """The module, loaded once."""
+    if found.name in sys.modules or not found.name.startswith("_own_"):
+        return importlib.import_module(found.name)
+    assert found.loader is not None
+    sys.modules[found.name] = module = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[found.name]
+        raise
+    return module
 
 
 def _line_of(error: Exception, file: str) -> str:
@@ -196,5 +229,5 @@ def _line_of(error: Exception, file: str) -> str:
 def _attribute(module: Any, name: str, target: str) -> App:
     app = getattr(module, name, None)
     if not isinstance(app, App):
-        raise UsageError(f"{target}: {name} is no App", hint=f"write {name} = App(…) in {module.__name__}")
+        raise UsageError(f"{target}: {name} is no App", hint=f"write {name} = App(…) in {module.__file__}")
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -119,6 +120,31 @@ def project(tmp_path, monkeypatch):
 def test_a_persons_own_app_is_named_by_file_and_name(project, target):
     (project / "my_own_feeds.py").write_text('from catchment import App\napp = App("mine", feeds=[])\n')
     assert load_app(target).name == "mine"
+
+
+@pytest.mark.parametrize("name", ["json", "catchment", "csv", "my-feeds"])
+def test_a_file_may_be_called_as_a_module_that_is_loaded_already(project, name):
+    own = 'import json, csv\nfrom catchment import App, Record\nclass Own(Record):\n    id: "str"\n'
+    (project / f"{name}.py").write_text(f"{own}assert json.loads('1') == 1\napp = App('mine', feeds=[])\n")
+    assert load_app(f"{name}:app").name == "mine"
+    assert load_app(f"{name}:app") is not None
+    assert json.loads("{}") == {}
+
+
+def test_two_files_of_one_name_are_two(project):
+    for folder in ("one", "two"):
+        (project / folder).mkdir()
+        (project / folder / "feeds.py").write_text(f"from catchment import App\napp = App('{folder}', feeds=[])\n")
+    assert [load_app(f"{folder}/feeds:app").name for folder in ("one", "two", "one")] == ["one", "two", "one"]
+
+
+def test_a_file_that_broke_is_loaded_anew(project):
+    file = project / "mended_feeds.py"
+    file.write_text("from catchment import App\napp = App(1 / 0)\n")
+    with pytest.raises(UsageError, match=r"ZeroDivisionError.*mended_feeds\.py, line 2"):
+        load_app("mended_feeds:app")
+    file.write_text("from catchment import App\n\n\napp = App('mine', feeds=[])\n")
+    assert load_app("mended_feeds:app").name == "mine"
 
 
 @pytest.mark.parametrize(
