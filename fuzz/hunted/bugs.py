@@ -116,6 +116,8 @@ BUGS = (
         "        self._connection = connection\n",
         "        self._connection = connection\n        connection.execute('DELETE FROM _budget')\n",
         f"{BUDGETS} -k spent_after_reopening"),
+    Bug("broken partitions keep others from being asked", "line.py", "return self._failed >= MOST", "return False",
+        "tests/faults/test_breaker.py -k keep_none"),
     Bug("two spend the same place in the budget", "store/engines/sqlite.py", '"BEGIN IMMEDIATE"', '"BEGIN"',
         f"{OPENING} -k two_that_read_first"),
     Bug("a large body loses the rows between two blocks", "cut.py",

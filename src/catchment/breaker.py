@@ -1,8 +1,9 @@
 """Whether an upstream that fails again and again is asked at all, as arithmetic over what every process knows of it.
 
-Closed: it is asked. After `MOST` faults in a row, each given up after all its tries, it is open: nobody asks for a
-while. Then one request goes alone (the probe). Answered, it closes; else the rest is twice as long. A fault is a
-transient one: an upstream that refuses, or says that its allowance is used up, is well.
+Closed: it is asked. After `MOST` faults in a row, each given up after all its tries, one request goes alone (the
+probe), and up to `DOUBTS` more, one after the other: it may be just these partitions that are broken. Where none of
+them is answered it is open: nobody asks for a while, then one probe goes. Answered, it closes; else the rest is twice
+as long. A fault is a transient one: an upstream that refuses, or says that its allowance is used up, is well.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from datetime import datetime, timedelta
 
 from .budget import Wait
 
-__all__ = ["CLOSED", "LONGEST", "MOST", "REST", "Breaker", "Turn", "enter", "failed", "let_try", "resting"]
+__all__ = ["CLOSED", "DOUBTS", "LONGEST", "MOST", "REST", "Breaker", "Turn", "enter", "failed", "let_try", "resting"]
 
 MOST = 5
-"""Faults in a row after which an upstream is left alone."""
+"""Faults in a row after which an upstream is asked for one thing at a time."""
+
+DOUBTS = 5
+"""Probes that may fail before it is left alone. Those that were under way beside the faults are among them."""
 
 REST, LONGEST = timedelta(seconds=60), timedelta(minutes=30)
 """The first rest; it doubles with every probe that fails, up to the longest."""
@@ -69,8 +73,8 @@ def failed(breaker: Breaker, now: datetime, reason: str, *, probe: bool) -> Brea
 
     >>> from datetime import UTC
     >>> now, breaker = datetime(2026, 1, 1, tzinfo=UTC), CLOSED
-    >>> for _ in range(5):
-    ...     breaker = failed(breaker, now, "503", probe=False)
+    >>> for number in range(10):
+    ...     breaker = failed(breaker, now, "503", probe=number >= 5)
     >>> breaker.until - now, failed(breaker, now, "503", probe=True).until - now
     (datetime.timedelta(seconds=60), datetime.timedelta(seconds=120))
     """
@@ -86,5 +90,7 @@ def let_try(breaker: Breaker, now: datetime) -> Breaker:
 
 
 def _rest(faults: int) -> timedelta:
-    doubled: int = 2 ** min(max(faults - MOST, 0), 10)
+    if faults < MOST + DOUBTS:
+        return timedelta(0)
+    doubled: int = 2 ** min(faults - MOST - DOUBTS, 10)
     return min(REST * doubled, LONGEST)

@@ -26,6 +26,7 @@ from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError
 from .failpoints import failpoint
 from .feed import Feed
 from .fetch.ask import too_long
+from .line import Line
 from .passes import Fetched, Passes
 from .plan import END, GOOD, Plan, State, Task, Verdict, calls, due_at, forecast
 from .planner import Planner
@@ -138,7 +139,14 @@ class Collector:
         results += [_not_due(name, todo.feed, state) for state in todo.waiting]
         if todo.empty and todo.feed.partitions.feeds:
             results += await self._without_list(name, todo.feed)
-        return results + await asyncio.gather(*(self._in_turn(run, todo.feed, task) for task in todo.due))
+        line, workers = Line(todo.due), todo.feed.upstream.budget_now(self._settings).concurrency
+        await asyncio.gather(*(self._work(run, todo.feed, line) for _ in range(workers)))
+        return results + line.results
+
+    async def _work(self, run: int, feed: Feed, line: Line) -> None:
+        """Takes partitions from the line until none is left."""
+        while (task := line.next()) is not None:
+            line.end(task, await self._in_turn(run, feed, task))
 
     async def _beyond(self, todo: Plan, asked: set[str], results: Sequence[Result], scope: Scope) -> Plan | None:
         """What there is to do now that it is known whether there was what was asked for on trial; None: nothing."""
