@@ -257,10 +257,11 @@ HTTP = (
     Row(
         "F28",
         "5xx for ever",
-        "a bounded number of tries, and after five faults in a row one request a while; other upstreams go on",
+        "a bounded number of tries; after five faults in a row one at a time, after ten one a while; others go on",
         (wire("status", requests=TRIES, status=503),),
         proof(
-            BREAKER + "test_after_five_faults_in_a_row_an_upstream_rests_and_the_others_go_on",
+            BREAKER + "test_after_ten_faults_in_a_row_an_upstream_rests_and_the_others_go_on",
+            BREAKER + "test_broken_partitions_keep_none_from_being_asked",
             BREAKER + "test_a_probe_goes_alone_and_each_that_fails_doubles_the_rest",
             "tests/store/test_budgets.py::test_a_rest_holds_for_every_process_and_over_restarts",
         ),

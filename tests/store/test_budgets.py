@@ -7,10 +7,16 @@ from datetime import timedelta
 from shop import START
 
 from catchment import Budget
-from catchment.breaker import MOST, REST, Turn
+from catchment.breaker import DOUBTS, MOST, REST, Turn
 from catchment.budget import Wait, left_today
 
 DAILY = Budget("3/day")
+
+
+def tire(budgets):
+    """Has the upstream rest."""
+    for number in range(MOST + DOUBTS):
+        budgets.fault("shop", START, "503", number >= MOST)
 
 
 def test_two_collectors_spend_one_budget(here, open_shop):
@@ -71,8 +77,7 @@ def test_used_up_at_the_first_request_of_our_day_pauses_for_an_hour(here):
 
 
 def test_a_rest_holds_for_every_process_and_over_restarts(here, open_shop):
-    for _ in range(MOST):
-        here.store.budgets.fault("shop", START, "503", False)
+    tire(here.store.budgets)
     other = open_shop().store.budgets
     wait = other.take("shop", Budget(), START)
     assert (wait.kind, wait.until) == ("rest", START + REST)
@@ -84,8 +89,7 @@ def test_a_rest_holds_for_every_process_and_over_restarts(here, open_shop):
 
 def test_one_of_two_processes_has_the_probe_and_the_other_hears_of_its_end(here, open_shop):
     mine, theirs, after = here.store.budgets, open_shop().store.budgets, START + REST
-    for _ in range(MOST):
-        mine.fault("shop", START, "503", False)
+    tire(mine)
     assert mine.take("shop", Budget(), after).probe
     assert theirs.take("shop", Budget(), after).kind == "probe"
     mine.answered("shop")
@@ -93,8 +97,7 @@ def test_one_of_two_processes_has_the_probe_and_the_other_hears_of_its_end(here,
 
 
 def test_a_probe_of_which_nothing_is_heard_makes_room_for_another(here, open_shop):
-    for _ in range(MOST):
-        here.store.budgets.fault("shop", START, "503", False)
+    tire(here.store.budgets)
     assert here.store.budgets.take("shop", Budget(), START + REST).probe
     here.store.close()
     assert open_shop().store.budgets.take("shop", Budget(), START + 2 * REST).probe
@@ -104,8 +107,7 @@ def test_a_probe_is_not_spent_where_the_budget_has_no_place(here):
     budgets = here.store.budgets
     for _ in range(3):
         budgets.take("shop", DAILY, START)
-    for _ in range(MOST):
-        budgets.fault("shop", START, "503", False)
+    tire(budgets)
     wait = budgets.take("shop", DAILY, START + REST)
     assert (wait.kind, wait.reason) == ("budget", "day")
     assert budgets.take("shop", DAILY, START + timedelta(days=1)).probe
@@ -115,8 +117,7 @@ def test_a_person_has_the_next_request_be_a_probe_also_where_one_is_lost(here):
     budgets = here.store.budgets
     budgets.let_try("shop", START)
     assert budgets.counts("shop") == {}
-    for _ in range(MOST):
-        budgets.fault("shop", START, "503", False)
+    tire(budgets)
     for _ in range(2):
         budgets.let_try("shop", START)
         assert budgets.take("shop", Budget(), START).probe
