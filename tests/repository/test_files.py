@@ -43,7 +43,9 @@ def test_locks_hold_no_address(tracked: list[Path]) -> None:
     assert [file.name for file in locks if "://" in file.read_text()] == []
 
 
-@pytest.mark.parametrize(("name", "least"), [("requirements.lock", 21), ("requirements-bench.lock", 5)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("requirements.lock", 21), ("requirements-bench.lock", 5), ("requirements-browser.lock", 3)]
+)
 def test_every_line_of_a_lock_is_hashed(name: str, least: int) -> None:
     entries = (CHECKOUT / name).read_text().replace("\\\n", " ").splitlines()
     assert len(entries) >= least
@@ -61,13 +63,15 @@ def test_the_locks_hold_every_declared_dependency() -> None:
     for lock, declared in (
         ("requirements.lock", [*project["project"]["dependencies"], *groups["dev"]]),
         ("requirements-bench.lock", groups["bench"]),
+        ("requirements-browser.lock", groups["browser"]),
     ):
         names = {re.split(r"[<>=!~\[; ]", requirement)[0].lower() for requirement in declared}
         assert names - locked(lock).keys() == set()
 
 
-def test_the_locks_agree_on_what_both_hold() -> None:
-    one, other = locked("requirements.lock"), locked("requirements-bench.lock")
+@pytest.mark.parametrize("name", ["requirements-bench.lock", "requirements-browser.lock"])
+def test_the_locks_agree_on_what_both_hold(name: str) -> None:
+    one, other = locked("requirements.lock"), locked(name)
     assert {name for name in one.keys() & other.keys() if one[name] != other[name]} == set()
 
 

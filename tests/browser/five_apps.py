@@ -1,0 +1,86 @@
+"""All five apps in one data folder, as some days of collecting and writing left them, and a server of them."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "apps"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+from collecting import collecting
+from commands import NOW, Place, killed
+
+from catchment.store.engines.sqlite import File
+from catchment.store.keys import create
+
+FOLDER = Path(__file__).parent
+VALUES = {
+    "police": {"FORCES": "avon-and-somerset,leicestershire"},
+    "stocks": {"STOCK_SYMBOLS": "IBM,AAPL"},
+    "incidents": {"INCIDENTS_USER": "catchment", "INCIDENTS_PASSWORD": "stand-in"},
+    "episodes": {"OMDB_SERIES": "tt0944947"},
+}
+LIMITLESS = dict.fromkeys(
+    ("CATCHMENT_LIMIT_ANONYMOUS", "CATCHMENT_LIMIT_KEY", "CATCHMENT_LIMIT_WRITES", "PROVIDERS_LIMIT_REVIEWS"), "off"
+)
+HOSTILE = f"{FOLDER / 'hostile.py'}:app"
+SECOND_DAY = {"stocks": {"restated_bar": 3}, "incidents": {}, HOSTILE: {"turn": 1}}
+"""What is asked again on the second day, and how the stand-in is switched before."""
+EPISODE = "tt1480055"
+
+
+@dataclass
+class Site:
+    """The server, and somebody who writes. url: its address, without a slash behind it."""
+
+    url: str
+    key: str
+
+    def write(self, collection: str, **members: object) -> str:
+        """The id of a new record."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        answer = httpx.post(f"{self.url}/v1/{collection}", json=members, headers=headers, timeout=30)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["data"]["id"])
+
+    def offer(self, name: str, *skills: str) -> str:
+        """The id of a new provider."""
+        free = [{"from_date": "2026-01-01", "to_date": "2026-12-31"}]
+        return self.write(
+            "providers/providers", name=name, skills=skills or ["Plumbing"], cost_in_pence=25000, availability=free
+        )
+
+
+def collect(folder: Path) -> None:
+    """Two days of collecting; on the second a bar of each symbol is restated, and incidents are those of a new week."""
+    for app, values in {**VALUES, HOSTILE: {}}.items():
+        with collecting(app, folder, now=NOW - timedelta(days=2), **values) as collected:
+            collected.run()
+            collected.clock.advance(timedelta(days=1))
+            collected.control.set(**SECOND_DAY.get(app, {}))
+            collected.run(again=app in SECOND_DAY)
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """The five apps, collected, and served by a process of its own."""
+    place = Place(folder, LIMITLESS)
+    collect(place.data)
+    process = place.start("serve", *VALUES, "providers", HOSTILE, "--port", "0")
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "http://" in line, killed(process)
+        database = File(place.data / "catchment.sqlite")
+        key, _ = create(database, "somebody", str(uuid.UUID(int=7)), {"read", "write"}, NOW)
+        yield Site(line.split()[-1], key)
+    finally:
+        killed(process)

@@ -1,0 +1,278 @@
+"""What a person does with the pages of all five apps, in a real browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from five_apps import EPISODE
+from hostile import texts
+
+
+@dataclass(frozen=True)
+class Case:
+    """A collection, and what is done with it. sort: a field; keep: field, operator, value; charts: by their names."""
+
+    collection: str
+    sort: str
+    keep: tuple[str, str, str]
+    charts: tuple[str, ...]
+
+    @property
+    def filter(self) -> tuple[str, str]:
+        name, operator, value = self.keep
+        return f"{name}__{operator}" if operator else name, value
+
+
+CASES = [
+    Case("police/stops", "datetime", ("object_of_search", "contains", "drugs"), ("Spread", "Map")),
+    Case("stocks/bars", "close", ("volume", "gt", "1000"), ("Candles", "Spread")),
+    Case("incidents/incidents", "timestamp", ("priority", "in", "high,critical"), ("Spread")),
+    Case("episodes/episodes", "imdb_rating", ("released", "gte", "2011-04-20"), ("Spread")),
+    Case("providers/providers", "cost_in_pence", ("skills", "has", "Plumbing"), ("Spread")),
+]
+APPS = [pytest.param(case, id=case.collection.partition("/")[0]) for case in CASES]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def written(five):
+    """What people wrote, before anybody looks."""
+    for number in range(7):
+        five.offer(f"Provider {number}", "Plumbing" if number else "Roofing", f"Skill {number}")
+
+
+def keys(visitor, collection: str, *pairs: tuple[str, str]) -> list[str]:
+    """The keys of a list, as the API answers them."""
+    answer = httpx.get(f"{visitor.site.url}/v1/{collection}?{urlencode(pairs)}", timeout=30)
+    assert answer.status_code == 200, answer.text
+    return [f"/explore/{collection}/{row['_key']}" for row in answer.json()["data"]]
+
+
+def rows(page) -> list[str]:
+    return page.locator("a.open").evaluate_all("(found) => found.map((link) => link.getAttribute('href'))")
+
+
+# -- each app ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", APPS)
+def test_a_collection_is_sorted_filtered_and_turned(visitor, case):
+    name, value = case.filter
+    page = visitor.go("/")
+    page.locator(f"a[href='/explore/{case.collection}']").click()
+    page.locator("th > div > a").get_by_text(case.sort, exact=True).click()
+    page.locator("th[aria-sort=ascending]", has_text=case.sort).wait_for()
+    assert rows(page) == keys(visitor, case.collection, ("sort", case.sort))
+    page.locator("th[aria-sort=ascending] a").click()
+    page.locator("th[aria-sort=descending]").wait_for()
+    assert rows(page) == keys(visitor, case.collection, ("sort", f"-{case.sort}"))
+
+    page.get_by_role("button", name=f"Filter by {case.keep[0]}", exact=True).click()
+    form = page.locator(f"#by-{case.keep[0]} form")
+    form.locator("select[name=_op]").select_option(case.keep[1])
+    form.locator("[name=_value]").fill(value)
+    form.get_by_role("button").click()
+    chip = page.locator(".chips a", has_text=case.keep[0])
+    chip.wait_for()
+    wanted = [("sort", f"-{case.sort}"), (name, value)]
+    assert 0 < len(rows(page)) < len(keys(visitor, case.collection, ("limit", "1000")))
+    assert rows(page) == keys(visitor, case.collection, *wanted)
+
+    page = visitor.go(f"/explore/{case.collection}?{urlencode([*wanted, ('limit', '1')])}")
+    first = rows(page)
+    page.get_by_role("link", name="Next page").click()
+    page.get_by_role("link", name="First page").wait_for()
+    assert first + rows(page) == keys(visitor, case.collection, *wanted, ("limit", "2"))
+    page.locator(".chips a", has_text=case.keep[0]).click()
+    page.locator(".chips a").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("case", APPS)
+def test_a_collection_is_seen_as_it_was_counted_and_taken_along(visitor, case):
+    page = visitor.go(f"/explore/{case.collection}?limit=5")
+    page.get_by_role("button", name="As it was").click()
+    page.locator("#then input[inputmode=numeric]").fill("1")
+    page.locator("#then form:last-of-type button").click()
+    page.locator(".chips .then").wait_for()
+    assert rows(page) == keys(visitor, case.collection, ("as_of", "1"), ("limit", "5"))
+    visitor.settle()
+    page.get_by_role("button", name="Take along").click()
+    address = page.locator("#elsewhere pre").first.inner_text()
+    assert len(httpx.get(f"{visitor.site.url}{address}", timeout=30).json()["data"]) == len(rows(page))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV, all of it").click()
+    assert download.value.suggested_filename == case.collection.replace("/", "-") + ".csv"
+
+
+@pytest.mark.parametrize("case", APPS)
+def test_a_collection_has_charts_with_tables_behind_them(visitor, case):
+    page = visitor.go(f"/explore/{case.collection}")
+    page.locator(".tabs a", has_text="Charts").click()
+    for name in case.charts:
+        page.locator(".kinds a", has_text=name).click()
+        page.locator(".charted svg").first.wait_for()
+        shapes = page.locator(".charted svg").first.locator("rect, circle, path.line")
+        assert shapes.count() > 0, name
+        page.locator(".charted summary").focus()
+        page.keyboard.press("Enter")
+        assert page.locator(".charted tbody tr").first.is_visible(), name
+
+
+@pytest.mark.parametrize("case", APPS)
+def test_a_record_leads_to_where_it_came_from(visitor, case):
+    page = visitor.go(f"/explore/{case.collection}?limit=1")
+    page.locator("a.open").click()
+    page.get_by_role("heading", name="Versions").wait_for()
+    assert page.locator(".fields > div").count() > 3
+    written = case.collection.startswith("providers")
+    assert page.locator("pre.raw").count() == (0 if written else 1)
+
+
+# -- what only some have -----------------------------------------------------------------------------------------------
+
+
+def test_what_arrives_is_seen_while_somebody_looks(visitor):
+    page = visitor.go("/explore/_/changes/providers/providers")
+    page.get_by_text("Listening").wait_for()
+    name = "<img src=x onerror=alert(1)> & Sons"
+    identity = visitor.site.offer(name)
+    fresh = page.locator("li.fresh a")
+    fresh.wait_for()
+    assert fresh.inner_text().startswith(name)
+    assert fresh.get_attribute("href") == f"/explore/providers/providers/{identity}"
+    assert page.locator("li.fresh b").inner_text() == "new"
+    assert "1 arrived" in page.locator("[data-state]").inner_text()
+
+
+def test_differences_between_versions_are_marked(visitor):
+    page = visitor.go("/explore/stocks/bars?symbol=IBM&sort=-date&limit=3")
+    page.locator("a.open").last.click()
+    page.get_by_role("heading", name="version 2").wait_for()
+    before, after = page.locator(".diff del").inner_text(), page.locator(".diff ins").inner_text()
+    assert round((float(after) - float(before)) * 100) == 1
+    page.get_by_role("link", name="version 1").click()
+    page.get_by_text("This is how it was until").wait_for()
+    assert before in page.locator(".fields").inner_text()
+
+
+def test_a_record_shows_what_people_wrote_about_it(visitor):
+    visitor.site.write("episodes/comments", episode=EPISODE, text="Winter is here, I say.")
+    page = visitor.go(f"/explore/episodes/episodes/{EPISODE}")
+    page.get_by_role("link", name="Winter is here, I say.", exact=False).click()
+    page.get_by_role("link", name="About episodes").click()
+    page.get_by_role("heading", name=EPISODE).wait_for()
+
+
+def test_counts_narrow_a_table(visitor):
+    page = visitor.go("/explore/police/stops")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    facet = page.locator(".facet", has_text="gender")
+    facet.get_by_role("link", name="Female", exact=False).click()
+    page.locator(".chips a", has_text="gender").wait_for()
+    assert rows(page) == keys(visitor, "police/stops", ("gender", "Female"))
+
+
+def test_places_near_each_other_are_entered(visitor):
+    page = visitor.go("/explore/_/charts/hostile/sayings?_draw=map")
+    spot = page.locator("a:has(.inside)").first
+    before = int(spot.locator(".inside").text_content())
+    spot.click()
+    page.locator(".chips a").first.wait_for()
+    page.locator(".charted svg").wait_for()
+    found = page.locator(".charted td:first-child").all_text_contents()
+    assert sum(map(int, found)) == before
+    assert len(found) > 1
+
+
+@pytest.mark.parametrize("visitor", [{"permissions": ["clipboard-read", "clipboard-write"]}], indirect=True)
+def test_a_command_is_copied_in_one_click(visitor):
+    page = visitor.go("/explore/stocks/bars?symbol=IBM")
+    page.get_by_role("button", name="Take along").click()
+    page.locator("#elsewhere .copy", has_text="Python").get_by_role("button").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    found: dict[str, object] = {}
+    exec(page.evaluate("navigator.clipboard.readText()"), found)  # noqa: S102 (what a person would do with it)
+    assert {row["symbol"] for row in found["records"]} == {"IBM"}
+
+
+# -- everybody ---------------------------------------------------------------------------------------------------------
+
+PAGES = {
+    "home": "/",
+    "table": "/explore/police/stops?gender=Female&sort=-datetime",
+    "record": "/explore/stocks/bars?symbol=IBM&sort=-date&limit=3",
+    "histogram": "/explore/_/charts/stocks/bars?_draw=histogram&by=close",
+    "candles": "/explore/_/charts/stocks/bars?_draw=candles&symbol=IBM",
+    "map": "/explore/_/charts/police/stops?_draw=map",
+    "counts": "/explore/_/counts/police/stops",
+    "changes": "/explore/_/changes/incidents/incidents",
+    "operations": "/explore/_/operations",
+    "completeness": "/explore/_/operations/police/stops",
+}
+DARK = ("home", "table", "record", "candles", "map", "changes", "completeness")
+
+
+def shown(visitor, name: str):
+    """The page of that name, with all that belongs to it."""
+    page = visitor.go(PAGES[name])
+    if name == "record":
+        page.locator("a.open").last.click()
+        page.get_by_role("heading", name="Versions").wait_for()
+    visitor.settle()
+    return page
+
+
+@pytest.mark.parametrize(
+    ("visitor", "names"),
+    [
+        pytest.param({"color_scheme": "light"}, tuple(PAGES), id="light"),
+        pytest.param({"color_scheme": "dark"}, DARK, id="dark"),
+    ],
+    indirect=["visitor"],
+)
+def test_nobody_is_kept_out(visitor, names):
+    for name in names:
+        shown(visitor, name)
+        assert (name, visitor.barriers()) == (name, [])
+
+
+@pytest.mark.parametrize("visitor", [{"viewport": {"width": 360, "height": 740}, "has_touch": True}], indirect=True)
+def test_every_page_fits_a_phone(visitor):
+    for name in PAGES:
+        page = shown(visitor, name)
+        assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, 360)
+    page = visitor.go(PAGES["table"])
+    page.get_by_role("button", name="Counts").click()
+    page.locator("#counts .facet").first.wait_for()
+
+
+@pytest.mark.parametrize("visitor", [{"java_script_enabled": False}], indirect=True)
+def test_everything_is_read_without_a_script(visitor):
+    page = visitor.go(PAGES["table"])
+    page.get_by_role("button", name="Filter by force").click()
+    page.locator("#by-force").get_by_role("link", name="Sort down", exact=False).click()
+    page.locator("th[aria-sort=descending]").wait_for()
+    page.get_by_role("link", name="Count these records by their fields").click()
+    assert page.locator(".facet").count() > 3
+    page = visitor.go(PAGES["candles"])
+    page.get_by_role("link", name="Draw it").click()
+    assert page.locator("svg .rising").count() > 0
+    assert visitor.go(PAGES["changes"]).locator(".arrivals li").count() > 3
+    assert visitor.wrong == []
+
+
+def test_nothing_that_an_upstream_says_is_run(visitor):
+    """acceptance: the corpus of scripts in every field, on every page: 0 executed, 0 refused by the policy."""
+    sayings = "/explore/hostile/sayings"
+    paths = [f"{sayings}?limit=1000", "/explore/_/counts/hostile/sayings", "/explore/_/changes/hostile/sayings"]
+    paths += [f"/explore/_/charts/hostile/sayings?_draw={draw}" for draw in ("map", "histogram&by=price")]
+    page = visitor.go(paths[0])
+    assert page.locator("a.open").count() == len(texts())
+    paths += rows(page)[::12]
+    paths += [f"{sayings}?{urlencode({'said__contains': text, 'id__ne': text})}" for text in texts()[::20]]
+    for path in paths:
+        visitor.go(path)
+        visitor.settle()
+        visitor.check()
