@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 import pytest
 from shop import counted, things
 
-from catchment.explorer import tables
+from catchment.explorer import filters
+from catchment.explorer.links import page_of
 from catchment.explorer.records import excerpt
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "fuzz"))
@@ -21,8 +22,8 @@ from hunted.corpora import MARKED
 THINGS = "/explore/shop/things"
 STRANGER = "192.0.2.7"
 _WORDS = """
-a b body button code dd del div dl dt fieldset footer form h1 h2 h3 head header html img input ins label legend li link
-main mark meta nav ol option p pre rect section select span strong svg table tbody td th thead title tr ul
+a aside b body button code dd del div dl dt fieldset footer form h1 h2 h3 head header html img input ins label legend li
+link main mark meta nav ol option p pre rect script section select span strong svg table tbody td th thead title tr ul
 """
 OURS = frozenset(_WORDS.split())
 """The tags that pages are made of."""
@@ -93,7 +94,7 @@ def test_a_table_is_walked_by_its_links_each_record_once(here, visit):
     ],
 )
 def test_a_form_leads_to_the_address_that_the_api_knows(form, asked):
-    assert tables.page_of("shop/things", tables.asked(parse_qsl(form, keep_blank_values=True), things.columns)) == (
+    assert page_of("shop/things", filters.asked(parse_qsl(form, keep_blank_values=True), things.columns)) == (
         f"{THINGS}?{asked}".rstrip("?")
     )
 
@@ -127,9 +128,15 @@ def test_a_table_shows_what_was_then(here, visit):
 def test_the_view_is_there_as_an_address_of_the_api(here, visit):
     here.collect(*MANY)
     page = visit(f"{THINGS}?value__lt=2&fields=value")
-    (link,) = (link["href"] for link in page.all("a") if link["href"].startswith("/v1/shop"))
+    link = next(link["href"] for link in page.all("a") if link["href"].startswith("/v1/shop/things?"))
     assert [row["value"] for row in json.loads(visit(link).answer.text)["data"]] == [0, 1]
-    assert f"curl 'http://localhost{link}'" in page.text
+    assert f"curl -H 'Authorization: Bearer KEY' 'http://localhost{link}'" in page.text
+    files = [link["href"] for link in page.all("a") if "download" in link]
+    assert files[:2] == [
+        "/v1/shop/things.csv?value__lt=2&fields=value",
+        "/v1/shop/things.ndjson?value__lt=2&fields=value",
+    ]
+    assert visit(files[1]).answer.text.count("\n") == 2
 
 
 def test_nothing_that_matches_is_said_and_so_is_the_way_back(here, visit):
@@ -237,7 +244,8 @@ def test_hostile_text_stays_text_on_every_page(here, visit):
         assert {tag for tag, _ in page.tags} <= OURS
         names = {name for _, attrs in page.tags for name in attrs}
         assert not [name for name in names if name.startswith("on") or name in ("style", "srcdoc")]
-        places = [attrs.get(name, "/") for _, attrs in page.tags for name in ("href", "src", "action")]
+        places = [attrs.get(name, "/") for _, attrs in page.tags for name in ("href", "src", "action", "hx-get")]
+        assert all("src" in attrs for attrs in page.all("script"))
         assert [place for place in places if not place.startswith(("/", "#"))] == []
     assert hostile[0] in visit(f"{THINGS}?limit=1000").text
 
@@ -251,8 +259,9 @@ def test_a_page_loads_nothing_from_elsewhere_and_is_kept_by_nobody(here, visit):
         assert "unsafe" not in policy
         assert page.answer.headers["cache-control"] == "no-store"
         assert len(page.answer.content) < 20_000
-        for link in page.all("link"):
-            loaded = visit(link["href"]).answer
-            assert loaded.status_code == 200
-            assert "immutable" in loaded.headers["cache-control"]
-            assert len(loaded.content) < 30_000
+        loaded = [visit(link["href"]).answer for link in page.all("link")]
+        loaded += [visit(script["src"]).answer for script in page.all("script")]
+        for answer in loaded:
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["cache-control"]
+        assert sum(len(answer.content) for answer in (page.answer, *loaded)) < 100_000

@@ -63,17 +63,17 @@ def cell(column: Column, raw: msgspec.Raw | None, *, limit: int = SHORT) -> Cell
 
 def _text(kind: Kind, content: bytes, *, pretty: bool) -> str:
     if kind == "json":
-        return _listed(content) if not pretty else _indented(content.decode(), indent=2)
+        return _listed(content) or (_indented(content.decode(), indent=2) if pretty else content.decode())
     text = str(msgspec.json.decode(content)) if content.startswith(b'"') else content.decode()
     return text.replace("T", " ").replace(".000000", "") if kind == "datetime" else text
 
 
 def _listed(content: bytes) -> str:
-    """A list of plain values without its quotes; anything else as JSON."""
+    """A list of plain values without its quotes; "" for anything else."""
     found = msgspec.json.decode(content)
     if isinstance(found, list) and all(isinstance(item, str | int) for item in found):
         return ", ".join(str(item) for item in _plain(found))
-    return content.decode()
+    return ""
 
 
 def _plain(items: Sequence[object]) -> Sequence[object]:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-__all__ = ["HOME", "OPERATIONS", "api_of", "completeness_of", "page_of", "record_of", "with_query"]
+from ..store.query import PARAMETERS
+
+__all__ = [
+    "HOME",
+    "OPERATIONS",
+    "Tabs",
+    "api_of",
+    "changes_of",
+    "charts_of",
+    "completeness_of",
+    "counts_of",
+    "page_of",
+    "piece_of",
+    "record_of",
+    "with_query",
+]
 
 HOME, OPERATIONS = "/", "/explore/_/operations"
 
@@ -33,6 +49,58 @@ def completeness_of(collection: str) -> str:
     return f"{OPERATIONS}/{collection}"
 
 
+def charts_of(collection: str, pairs: Pairs = ()) -> str:
+    """The page of a collection's charts, of these filters."""
+    return with_query(f"/explore/_/charts/{collection}", pairs)
+
+
+def counts_of(collection: str, pairs: Pairs = ()) -> str:
+    """The page that counts a collection's records by their fields, of these filters."""
+    return with_query(f"/explore/_/counts/{collection}", pairs)
+
+
+def changes_of(collection: str) -> str:
+    """The page of what is arriving in a collection."""
+    return f"/explore/_/changes/{collection}"
+
+
+def piece_of(page: str, href: str) -> str:
+    """The address of a page's own part, without what stands around it on every page."""
+    return href.replace(f"/explore/_/{page}/", f"/explore/_/pieces/{page}/", 1)
+
+
 def api_of(collection: str, pairs: Pairs = ()) -> str:
     """The same in the API."""
     return with_query(f"/v1/{collection}", pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """The pages about one collection. pairs: the parameters of the one that is shown; the others keep its filters."""
+
+    collection: str
+    pairs: Sequence[tuple[str, str]] = ()
+
+    @property
+    def _narrowing(self) -> list[tuple[str, str]]:
+        return [pair for pair in self.pairs if pair[0] not in PARAMETERS or pair[0] == "as_of"]
+
+    @property
+    def records(self) -> str:
+        return page_of(self.collection, self._narrowing)
+
+    @property
+    def charts(self) -> str:
+        return charts_of(self.collection, [pair for pair in self._narrowing if pair[0] != "q"])
+
+    @property
+    def counts(self) -> str:
+        return counts_of(self.collection, [pair for pair in self._narrowing if pair[0] != "q"])
+
+    @property
+    def changes(self) -> str:
+        return changes_of(self.collection)
+
+    @property
+    def completeness(self) -> str:
+        return completeness_of(self.collection)

@@ -12,13 +12,18 @@ from litestar import Response
 
 from . import figures
 
-__all__ = ["ASSETS", "asset", "render"]
+__all__ = ["ASSETS", "asset", "piece", "render"]
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
-ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+ASSETS = {
+    "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    "explorer.js": "text/javascript",
+    "htmx.min.js": "text/javascript",
+}
 """The files that pages load, and their types."""
 
 
@@ -47,6 +52,12 @@ def render(
     template: str, status: int = 200, *, headers: dict[str, str] | None = None, **values: Any
 ) -> Response[bytes]:
     """The page. It says how old things are, which no revision tells: nobody keeps it."""
+    found = piece(template, status, **values)
+    found.headers.update({**(headers or {}), "cache-control": "no-store"})
+    return found
+
+
+def piece(template: str, status: int = 200, **values: Any) -> Response[bytes]:
+    """A part of a page that is loaded behind it."""
     body = _templates().get_template(template).render(**values).encode()
-    always = {"content-security-policy": CSP, "cache-control": "no-store"}
-    return Response(body, status_code=status, media_type="text/html", headers={**(headers or {}), **always})
+    return Response(body, status_code=status, media_type="text/html", headers={"content-security-policy": CSP})

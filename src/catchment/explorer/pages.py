@@ -17,8 +17,11 @@ from ..serve.collections import canonical_key, version_number
 from ..serve.data import Data
 from ..serve.front import DATA
 from ..serve.rights import demand
-from . import grid, home, operations, records, tables
-from .look import ASSETS, asset, render
+from ..store.tables import Collection
+from . import arriving, charts, choices, counts, filters, grid, home, operations, records, tables
+from .charting import charting as charting_page
+from .links import charts_of, page_of
+from .look import ASSETS, asset, piece, render
 
 __all__ = ["HANDLERS"]
 
@@ -30,6 +33,12 @@ _counts = home.Counts()
 def _asked(request: Ask) -> Data:
     data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
     return data
+
+
+def _named(request: Ask) -> tuple[Data, Collection]:
+    """What the request may read, and the collection that its path names."""
+    data = _asked(request)
+    return data, data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
 
 
 def _page(template: str, request: Ask, **values: Any) -> Response[bytes]:
@@ -63,12 +72,11 @@ async def first(request: Ask) -> Response[bytes]:
 @get("/explore/{app:str}/{name:str}")
 async def collection(request: Ask) -> Response[bytes] | Redirect:
     """One collection as a table."""
-    data = _asked(request)
-    found = data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
+    data, found = _named(request)
     pairs = gate.pairs(request.scope["query_string"])
-    asked = tables.asked(pairs, data.columns(found))
+    asked = filters.asked(pairs, data.columns(found))
     if asked != pairs:
-        return Redirect(tables.page_of(found.name, asked), status_code=303)
+        return Redirect(page_of(found.name, asked), status_code=303)
     table = await asyncio.to_thread(tables.table, data, found, asked)
     return _page("table.html", request, table=table, host=gate.header(request.scope, b"host"))
 
@@ -76,11 +84,61 @@ async def collection(request: Ask) -> Response[bytes] | Redirect:
 @get("/explore/{app:str}/{name:str}/{key:str}")
 async def record(request: Ask) -> Response[bytes]:
     """One record: its fields, its versions, the bytes that it came from."""
-    data = _asked(request)
-    found = data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
+    data, found = _named(request)
     key, number = canonical_key(request.path_params["key"]), version_number(_only(request, "version") or "")
     shown = await asyncio.to_thread(records.sheet, data, found, key, number)
     return _page("record.html", request, sheet=shown)
+
+
+@get("/explore/_/charts/{app:str}/{name:str}")
+async def charting(request: Ask) -> Response[bytes] | Redirect:
+    """A chart of one collection. It is drawn when the page is there, or at once where `_whole` says so."""
+    data, found = _named(request)
+    pairs = gate.pairs(request.scope["query_string"])
+    asked = choices.asked(pairs)
+    if asked != pairs:
+        return Redirect(charts_of(found.name, asked), status_code=303)
+    whole = ("_whole", "yes") in pairs
+    shown = charting_page(data, found, [pair for pair in pairs if pair[0] != "_whole"])
+    chart = await asyncio.to_thread(charts.chart, data, found, shown.choice) if whole else None
+    return _page("charts.html", request, shown=shown, chart=chart)
+
+
+@get("/explore/_/pieces/charts/{app:str}/{name:str}")
+async def drawn(request: Ask) -> Response[bytes]:
+    """The chart alone. What is drawn depends on revisions alone, so it is kept as answers of the API are."""
+    data, found = _named(request)
+    choice = choices.read(gate.pairs(request.scope["query_string"]), data.columns(found))
+    try:
+        chart = await asyncio.to_thread(charts.chart, data, found, choice)
+    except QueryError as error:
+        return piece("failed.html", error=error)
+    return piece("drawn.html", chart=chart)
+
+
+@get("/explore/_/counts/{app:str}/{name:str}")
+async def counting(request: Ask) -> Response[bytes]:
+    """How many records have which value, field by field."""
+    data, found = _named(request)
+    shown = await asyncio.to_thread(counts.counts, data, found, gate.pairs(request.scope["query_string"]))
+    return _page("counts.html", request, shown=shown)
+
+
+@get("/explore/_/pieces/counts/{app:str}/{name:str}")
+async def counted(request: Ask) -> Response[bytes]:
+    """The counts alone, loaded behind a table; kept as answers of the API are."""
+    data, found = _named(request)
+    shown = await asyncio.to_thread(counts.counts, data, found, gate.pairs(request.scope["query_string"]))
+    return piece("counted.html", shown=shown)
+
+
+@get("/explore/_/changes/{app:str}/{name:str}")
+async def changes(request: Ask) -> Response[bytes]:
+    """What arrived last in one collection, and what arrives."""
+    data, found = _named(request)
+    _only(request)
+    shown = await asyncio.to_thread(arriving.arriving, data, found)
+    return _page("changes.html", request, shown=shown)
 
 
 @get("/explore/_/operations")
@@ -94,8 +152,8 @@ async def desk(request: Ask) -> Response[bytes]:
 @get("/explore/_/operations/{app:str}/{name:str}")
 async def completeness(request: Ask) -> Response[bytes]:
     """The partitions of one collection by time, coloured by verdict; with `partition`, more of that one."""
-    data = _operator(request)
-    found = data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
+    _operator(request)
+    data, found = _named(request)
     chosen = _only(request, "partition")
     shown = await asyncio.to_thread(operations.completeness, data, found, chosen)
     return _page("completeness.html", request, shown=shown, meanings=grid.MEANINGS)
@@ -107,12 +165,13 @@ def _operator(request: Ask) -> Data:
     return data
 
 
-def _only(request: Ask, wanted: str) -> str | None:
-    """The one parameter that there may be; None without it."""
+def _only(request: Ask, wanted: str = "") -> str | None:
+    """The one parameter that there may be, if any; None without it."""
     given = None
     for name, value in gate.pairs(request.scope["query_string"]):
         if name != wanted or given is not None:
-            raise QueryError(f"unknown parameter {name[:60]}; there is one {wanted}", parameter=name)
+            others = f"there is one {wanted}" if wanted else "there is none"
+            raise QueryError(f"unknown parameter {name[:60]}; {others}", parameter=name)
         given = value
     return given
 
@@ -130,7 +189,19 @@ async def assets(name: FromPath[str]) -> Response[bytes]:
 HANDLERS = (
     Router(
         "/",
-        route_handlers=[first, collection, record, desk, completeness, assets],
+        route_handlers=[
+            first,
+            collection,
+            record,
+            charting,
+            drawn,
+            counting,
+            counted,
+            changes,
+            desk,
+            completeness,
+            assets,
+        ],
         exception_handlers={Exception: _problem},
     ),
 )

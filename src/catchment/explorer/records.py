@@ -21,9 +21,10 @@ from ..split import raw_rows
 from ..store.snapshot import State, Version
 from ..store.tables import Collection
 from .cells import KINDS, LONG, Cell, cell, documents
-from .links import api_of, record_of
+from .links import api_of, page_of, record_of
+from .related import Related, related
 
-__all__ = ["Change", "Entry", "Excerpt", "Sheet", "Source", "excerpt", "sheet"]
+__all__ = ["Change", "Entry", "Excerpt", "Field", "Sheet", "Source", "excerpt", "sheet"]
 
 SHOWN = 100
 """Versions that one page tells of."""
@@ -31,6 +32,9 @@ AROUND = 700
 """Bytes of a body that are shown before and behind the record."""
 SEARCHED = 8 * 2**20
 """Bytes of a body in which a record is looked for while somebody waits."""
+
+ALIKE = 60
+"""Characters of a value that others may share."""
 
 Document = Mapping[str, msgspec.Raw]
 
@@ -75,15 +79,26 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a record. alike: the address of all records that have the same in it, "" where that says little."""
+
+    name: str
+    kind: str
+    value: Cell
+    alike: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
-    """A record's page. fields: name, kind in words, value. version: the one that is shown."""
+    """A record's page. version: the one that is shown."""
 
     collection: Collection
     key: str
     state: State
     version: Version
     newest: Version
-    fields: Sequence[tuple[str, str, Cell]]
+    fields: Sequence[Field]
+    related: Sequence[Related]
     timeline: Sequence[Entry]
     more: int
     source: Source | None
@@ -109,12 +124,27 @@ def sheet(data: Data, collection: Collection, key: str, number: int | None) -> S
         state,
         version,
         versions[0],
-        [(column.name, KINDS[column.kind], cell(column, document.get(column.name), limit=LONG)) for column in columns],
+        [_field(collection, column, document) for column in columns],
+        related(data, collection, key, document),
         _timeline(collection, key, columns, versions, version),
         max(0, len(versions) - SHOWN),
         None if collection.written else _source(data, collection, key, version),
         f"{api_of(collection.name)}/{key}",
     )
+
+
+def _field(collection: Collection, column: Column, document: Document) -> Field:
+    value = cell(column, document.get(column.name), limit=LONG)
+    return Field(column.name, KINDS[column.kind], value, _alike(collection, column, value))
+
+
+def _alike(collection: Collection, column: Column, value: Cell) -> str:
+    """Of what may be one of several values, not of what identifies the record or measures it."""
+    if value.empty or value.link or column.kind not in ("text", "boolean", "date") or len(value.text) > ALIKE:
+        return ""
+    if collection.feed.key == (column.name,) or column.name in collection.feed.search:
+        return ""
+    return page_of(collection.name, [(column.name, value.text)])
 
 
 # -- the timeline --------------------------------------------------------------------------------------------------

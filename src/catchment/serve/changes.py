@@ -21,7 +21,7 @@ from .collections import asked, given, shown
 from .data import Data
 from .streams import Standing, standing, streamed
 
-__all__ = ["EVENTS", "HANDLERS", "LINES", "MAX_CHANGES", "PARAMETERS"]
+__all__ = ["EVENTS", "HANDLERS", "LINES", "MAX_CHANGES", "PARAMETERS", "seen"]
 
 LINES, EVENTS = "application/x-ndjson", "text/event-stream"
 MAX_CHANGES = 1000
@@ -88,14 +88,8 @@ class _Feed:
             return found.after(position, limit, self.data.columns(self.collection))
 
     def lines(self, found: Sequence[Change]) -> Iterator[tuple[Position, str]]:
-        """The changes as JSON, with the fields that this reader may read; without those that only others see."""
-        partly = len(self.data.columns(self.collection)) < len(self.collection.columns)
-        for change in found:
-            document = change.document
-            if partly and document is not None:
-                document = shown(self.data, self.collection, document)
-                if change.before is not None and shown(self.data, self.collection, change.before) == document:
-                    continue
+        """The changes as JSON, as this reader sees them."""
+        for change, document in seen(self.data, self.collection, found):
             yield change.position, _line(change, document)
 
     async def events(self, start: Position) -> AsyncIterator[bytes]:
@@ -136,6 +130,18 @@ class _Feed:
     def _stands(self, page: Changed) -> bool:
         """Whether nothing was committed since, and the client may still listen."""
         return self.data.reader.states().get(self.collection.name) == page.state and self.standing.holds()
+
+
+def seen(data: Data, collection: Collection, found: Sequence[Change]) -> Iterator[tuple[Change, str | None]]:
+    """The changes that this reader sees, each with the record as he sees it; without those that only others see."""
+    partly = len(data.columns(collection)) < len(collection.columns)
+    for change in found:
+        document = change.document
+        if partly and document is not None:
+            document = shown(data, collection, document)
+            if change.before is not None and shown(data, collection, change.before) == document:
+                continue
+        yield change, document
 
 
 def _line(change: Change, document: str | None) -> str:
