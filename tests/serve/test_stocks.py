@@ -195,6 +195,36 @@ def test_another_method_is_refused_in_the_same_shape(week, client, path, empty, 
     assert client.request("OPTIONS", path).headers["allow"] == answer.headers["allow"]
 
 
+REFUSALS = {
+    "400": ({"host": "elsewhere.example"}, ""),
+    "401": ({"authorization": "Bearer none"}, ""),
+    "406": ({"accept": "text/csv"}, ""),
+    "414": ({}, f"?symbol={'I' * 17_000}"),
+    "431": ({"x-much": "x" * 70_000}, ""),
+}
+
+
+@pytest.mark.parametrize("path", [ROWS, AVERAGES])
+def test_what_is_refused_before_its_route_is_refused_in_the_same_shape(week, client, path):
+    for status, (headers, query) in REFUSALS.items():
+        answer = client.get(f"{path}{query or f'?symbol=IBM&{YEAR}'}", headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (int(status), "application/json")
+        assert set(answer.json()) == {"data", "info"} | ({"pagination"} if path == ROWS else set())
+        assert answer.json()["info"]["error"]
+    assert client.get("/v1/stocks/none").headers["content-type"] == "application/problem+json"
+
+
+def test_too_many_requests_are_refused_in_the_same_shape(week, store, clock):
+    values = {**store.values, "CATCHMENT_LIMIT_ANONYMOUS": "1/minute"}
+    front = build([app], Settings().with_values("test", values), clock)
+    answers = [Client(front, "192.0.2.7").get("/api/coverage") for _ in range(40)]
+    front.close()
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert set(refused[0].json()) == {"data", "info"}
+    assert refused[0].headers["retry-after"]
+
+
 def test_a_symbol_that_is_configured_and_was_never_asked_for_is_missing(week, client):
     """IBM and AAPL are configured; the ledger knows of neither, and then of one."""
     assert client.get(ROWS).headers["x-missing-partitions"] == "2"

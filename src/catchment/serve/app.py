@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
@@ -73,10 +72,12 @@ def build(
     handlers += [*collections.HANDLERS, *changes.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
     handlers += [*export.handlers(known), *docs.handlers(description)]
     handlers += pages() or [docs.to_docs]
-    state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: errors_of(apps)})
+    forms = errors_of(apps)
+    state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: forms})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
-    return _Service(service, reader, settings, clock, tick=tick, home=apps[0].home if len(apps) == 1 else "")
+    home = apps[0].home if len(apps) == 1 else ""
+    return _Service(service, reader, settings, clock, tick=tick, home=home, forms=forms)
 
 
 class _Service(Front):
@@ -107,10 +108,5 @@ def _framework(handlers: Sequence[ControllerRouterHandler], state: State) -> Lit
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     problem = problems.of_error(error)
     path = str(request.scope["path"])
-    if form := request.app.state[ERRORS].get(path.rstrip("/")):
-        content = msgspec.json.encode(form(problem.detail))
-        return Response(
-            content, status_code=problem.status, media_type="application/json", headers=dict(problem.headers)
-        )
-    body = problem.body(path)
-    return Response(body, status_code=problem.status, media_type=problems.MEDIA_TYPE, headers=dict(problem.headers))
+    media_type, content = problem.told(path, request.app.state[ERRORS])
+    return Response(content, status_code=problem.status, media_type=media_type, headers=dict(problem.headers))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -173,6 +174,7 @@ class Front:
         cache: Cache | None = None,
         tick: Callable[[], float] = monotonic,
         home: str = "",
+        forms: problems.Forms = MappingProxyType({}),
     ) -> None:
         self._app = app
         self._reader = reader
@@ -186,6 +188,7 @@ class Front:
         self._limits = Limits(settings, tick)
         self._cache = cache or Cache()
         self._home = home
+        self._forms = forms
         self._fresh: dict[str, tuple[Mapping[str, State], int, Freshness]] = {}
 
     def close(self) -> None:
@@ -213,7 +216,7 @@ class Front:
                 raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
             refused = problems.of_error(error)
         if refused is not None:
-            await _send_problem(refused, path, out)
+            await self._send_problem(refused, path, out)
         if out.status >= 400 or scope["method"] not in SAFE:
             took = round((self._tick() - told.began) * 1000, 1)
             # What went well is for who looks for it: a terminal or a pipe that nobody reads is not filled by it.
@@ -357,7 +360,7 @@ class Front:
         media_type = dict(answer.headers).get(b"content-type", b"").decode("latin-1")
         if not gate.accepts(gate.header(scope, b"accept"), media_type):
             refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
-            await _send_problem(refused, path, send)
+            await self._send_problem(refused, path, send)
             return
         headers: Headers = [*answer.headers, (b"etag", answer.etag.encode()), *self._age(data).headers]
         if gate.matches(data.if_none_match, answer.etag):
@@ -380,9 +383,14 @@ class Front:
         # Whoever writes is told before it is done: see `guard`.
         if status == 200 and scope["method"] in SAFE and not gate.accepts(gate.header(scope, b"accept"), media_type):
             refused = problems.of_status(406, f"This is {media_type.partition(';')[0]}.")
-            await _send_problem(refused, path, send)
+            await self._send_problem(refused, path, send)
             return
         await _send(status, headers, caught.body, send)
+
+    async def _send_problem(self, problem: problems.Problem, path: str, send: Send) -> None:
+        media_type, body = problem.told(path, self._forms)
+        headers = [(name.encode(), value.encode()) for name, value in (("content-type", media_type), *problem.headers)]
+        await _send(problem.status, headers, body, send)
 
     def _caching(self, data: Data) -> Headers:
         """Who may keep the answer: anybody what anybody may read, unless it was given to somebody in particular."""
@@ -424,10 +432,6 @@ async def _nothing() -> Message:
 def _with_head(allow: bytes) -> bytes:
     names = [name.strip() for name in allow.decode("latin-1").split(",")]
     return ", ".join(sorted({*names, *(["HEAD"] if "GET" in names else [])})).encode()
-
-
-async def _send_problem(problem: problems.Problem, path: str, send: Send) -> None:
-    await _send(problem.status, problem.all_headers, problem.body(path), send)
 
 
 async def _send(status: int, headers: Headers, body: bytes, send: Send) -> None:

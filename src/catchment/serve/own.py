@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, Router
@@ -11,6 +11,7 @@ from litestar.di import Provide
 from ..app import App
 from .data import Data
 from .front import DATA
+from .problems import Forms
 from .resources import Writing, writer_of
 
 __all__ = ["ERRORS", "errors_of", "own_routes"]
@@ -44,7 +45,7 @@ def own_routes(app: App) -> Router:
     return Router("/", route_handlers=handlers, dependencies=given)
 
 
-def errors_of(apps: Sequence[App]) -> Mapping[str, Callable[[str], Any]]:
+def errors_of(apps: Sequence[App]) -> Forms:
     """Path of an own route -> how it says why it does not answer; also where its method is none of the route's."""
     handlers = [item for app in apps for item in app.handlers() if not isinstance(item, Router)]
     return {path: form for item in handlers if (form := item.opt.get("errors")) for path in item.paths}

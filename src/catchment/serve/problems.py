@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,9 +16,11 @@ from litestar.exceptions import HTTPException
 from ..bodies import Fault, InvalidRecord
 from ..errors import QueryError, StoreUnavailable, TooManyWrites
 
-__all__ = ["MEDIA_TYPE", "Problem", "of_error", "of_status"]
+__all__ = ["MEDIA_TYPE", "Forms", "Problem", "of_error", "of_status"]
 
 MEDIA_TYPE = "application/problem+json"
+Forms = Mapping[str, Callable[[str], Any]]
+"""Path of an app's own route -> how its contract says why it does not answer: from the reason to the content."""
 
 _KINDS = {
     400: "bad-request",
@@ -65,6 +68,12 @@ class Problem:
         """The answer's headers, with its type."""
         pairs = (("content-type", MEDIA_TYPE), *self.headers)
         return [(name.encode(), value.encode()) for name, value in pairs]
+
+    def told(self, path: str, forms: Forms) -> tuple[str, bytes]:
+        """Its media type and content there: a problem, where that route's contract has no other form."""
+        if form := forms.get(path.rstrip("/")):
+            return "application/json", msgspec.json.encode(form(self.detail))
+        return MEDIA_TYPE, self.body(path)
 
     def body(self, instance: str) -> bytes:
         """The problem as JSON."""
