@@ -19,7 +19,7 @@ from marketplace import NOW, marketplace, user
 
 from catchment.apps.providers import app, search
 from catchment.apps.providers.asking import Filters
-from catchment.apps.providers.narrowing import narrowest
+from catchment.apps.providers.narrowing import Lists
 from catchment.apps.providers.ranges import Days, day_number
 from catchment.apps.providers.ranking import Prior, Rated, bayesian
 from catchment.apps.providers.standin import SIZES, SKILLS, Extent, offers, opinions
@@ -37,7 +37,7 @@ from catchment.store.write import Write
 TODAY, PRIOR = day_number(NOW.date()), Prior(4_145_000, 10)
 COMMON, SECOND, THIRD, RARE = (skill.casefold() for skill in (*SKILLS[:3], SKILLS[6]))
 WALKED, LOOKED_UP = Effort(few=-1, chunk=10, scored=10, heavy=20), Effort(few=10**6)
-CROSSED = Effort(few=60, chunk=10, scored=10, heavy=20)
+CROSSED = Effort(few=60, patience=0, chunk=10, scored=10, heavy=20)
 collections = {item.name: item for item in collections_of(app)}
 
 
@@ -56,6 +56,7 @@ FILTERS = {
     "a rare skill": Filters(skills=(RARE,)),
     "any of three": Filters(skills=(COMMON, SECOND, THIRD), cost_lt=60_000),
     "all of two": Filters(skills=(COMMON, SECOND), skills_mode="all"),
+    "all of three": Filters(skills=(COMMON, SECOND, THIRD), skills_mode="all"),
     "any of common and rare": Filters(skills=(COMMON, RARE), cost_lt=30_000),
     "free in one of two": Filters(
         skills=(COMMON, THIRD),
@@ -119,6 +120,14 @@ def test_a_list_in_pages_is_the_list_sorted_whole(database, whole, name, rank, s
         assert in_pages(view, asked(name, rank, score), len(places) // 3 + 1, effort) == places
 
 
+@pytest.mark.parametrize("name", ["any of three", "all of three", "free in one of two", "dear"])
+def test_a_walk_that_was_broken_off_goes_on_where_it_was(database, whole, name):
+    broken_off = Effort(few=-1, patience=12, chunk=5, scored=5, heavy=5)
+    places = whole(name, "best", "bayes")
+    with looking(database) as view:
+        assert in_pages(view, asked(name, "best", "bayes"), len(places) // 2 + 1, broken_off) == places
+
+
 @pytest.mark.parametrize(("name", "rank", "score"), QUESTIONS)
 def test_no_question_scans_what_grows_with_the_market(database, name, rank, score):
     """Acceptance 21: no plan scans."""
@@ -144,7 +153,7 @@ def test_no_question_scans_what_grows_with_the_market(database, name, rank, scor
 def test_where_nobody_is_within_the_numbers_nobody_is_walked_by(database, wanted, rank, score):
     with looking(database) as view:
         assert page(view, Asked(wanted, rank, PRIOR, score, TODAY), 10) == []
-        assert narrowest(view, wanted, {}, few=0).size == 0
+        assert Lists(view, wanted).rare(0).size == 0
 
 
 def scans(sql, statement, values=()):
@@ -164,23 +173,23 @@ def test_the_test_of_plans_finds_a_scan(database):
 
 @pytest.mark.parametrize("prior", [PRIOR, Prior(5_000_000, 10), Prior(0, 3), Prior(4_145_000, 0)], ids=str)
 def test_reviews_of_several_skills_score_no_better_together_than_the_bound_of_their_scores(prior):
+    """Each of three skills is scored with a third of the prior; one that has no reviews has no score."""
     chance = random.Random(str(prior))
     for _ in range(2000):
         rated = [Rated(number := chance.randint(1, 60), chance.randint(0, 500 * number)) for _ in range(3)]
-        rated += [Rated(number := chance.randint(1, 60), 500 * number)] * chance.randrange(3)
-        scores = [exact_score(one, prior) for one in rated]
-        best = together(scores, prior)
+        rated = rated[chance.randrange(3) :]
+        best = together(max(exact_score(one, prior, share=3) for one in rated), prior, 3)
         assert exact_score(Rated(sum(one.count for one in rated), sum(one.hundredths for one in rated)), prior) <= best
 
 
-def test_the_bound_is_reached_by_the_best_ratings():
-    rated = [Rated(3, 1500), Rated(8, 4000), Rated(20, 10_000)]
-    bound = together([exact_score(one, PRIOR) for one in rated], PRIOR)
-    assert bound == pytest.approx(float(bayesian(Rated(31, 15_500), PRIOR)), abs=1e-4)
+def test_the_bound_is_reached_by_equal_reviews_of_each_skill():
+    bound = together(exact_score(Rated(8, 3900), PRIOR, share=3), PRIOR, 3)
+    assert bound == pytest.approx(float(bayesian(Rated(24, 11_700), PRIOR)), abs=1e-4)
 
 
-def exact_score(rated, prior):
-    return (rated.hundredths * 10**4 + prior.weight * prior.millionths) / ((rated.count + prior.weight) * 1e6)
+def exact_score(rated, prior, *, share=1):
+    whole = share * rated.hundredths * 10**4 + prior.weight * prior.millionths
+    return whole / ((share * rated.count + prior.weight) * 1e6)
 
 
 def test_a_prepared_question_is_asked_with_other_values_each_time(database):

@@ -5,8 +5,9 @@ All of it is about cost: whichever keys are taken, the list is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,17 +19,17 @@ from .asking import Filters
 from .judging import listed, touched_since
 from .rules import folded
 
-__all__ = ["Narrow", "narrowest", "sizes_of"]
+__all__ = ["MANY", "Lists", "Narrow"]
 
 _ROUNDING = 1e-6
-MANY, SOME, CROSSED = 100_000, 500, 4
+MANY, SOME, CROSSED = 60_000, 500, 4
 """Further than so many nothing is counted. Of so many it is looked at how many have the other skills too. So many of
 the rarest skills are looked up together: more of them hardly make fewer candidates."""
 
 
 @dataclass(frozen=True)
 class Narrow:
-    """Keys among which all candidates are. size: how many at most, or one more than MANY.
+    """Keys among which all candidates are. size: how many at most, or one more than were counted.
 
     read: how many rows are looked at to find them; None: only they, as an index has them. tested: all of them meet
     what is kept apart.
@@ -44,136 +45,145 @@ class Narrow:
         return self.read is None
 
 
-def sizes_of(view: View, filters: Filters) -> dict[str, int]:
-    """How many have each of the skills, the rarest first: whoever lacks one of them most likely lacks that."""
-    found = {skill: _counted(view, search.having(view, skill)).size for skill in filters.skills}
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+@dataclass(frozen=True)
+class Lists:
+    """The lists of keys among which everybody is who is meant: of each filter one, as an index has it.
 
-
-def narrowest(
-    view: View, filters: Filters, sizes: Mapping[str, int], *, few: int, level: int = 0, pinned: int | None = None
-) -> Narrow | None:
-    """The fewest keys among which everybody is who has at least so many of the skills; None: nothing narrows it.
-
-    sizes: of the skills. few: lists that are longer are crossed with each other, where there are two. pinned: reviews
-    are judged as of that revision.
+    most: further than so many of a list are not counted, which takes a microsecond for ten of them. pinned: reviews are
+    judged as of that revision.
     """
-    found = _by_skills(view, filters, sizes, level)
-    if not found or found[0].size > SOME:  # else there is nothing to win
-        found += _by_days(view, filters)
-    if filters.name is not None:
-        found.append(_of_name(view, filters))
-    least = min(found, key=lambda item: item.size, default=None)
-    if least is not None and max(least.size, least.read or 0) <= few:
-        return least
-    within = min(_by_numbers(view, filters, pinned), key=lambda item: item.size, default=None)
-    if within is not None and within.size <= few:
-        return within
-    met = _met(view, filters, [*_each_needed(view, filters, sizes, level), *found])
-    return met or _fewer(least, within)
 
+    view: View
+    filters: Filters
+    pinned: int | None = None
+    most: int = MANY
 
-def _fewer(least: Narrow | None, within: Narrow | None) -> Narrow | None:
-    """The shorter list. One by numbers that was not counted to its end narrows nothing."""
-    if within is None or within.size > MANY:
-        return least
-    return within if least is None or within.size < least.size else least
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """How many have each of the skills, the rarest first: whoever lacks one of them most likely lacks that."""
+        found = {skill: self._counted(search.having(self.view, skill)).size for skill in self.filters.skills}
+        return dict(sorted(found.items(), key=lambda item: item[1]))
 
+    def rare(self, few: int, level: int = 0) -> Narrow | None:
+        """The shortest list of everybody who has at least so many of the skills, if it is as short as that."""
+        found = self._by_skills(level)
+        if not found or found[0].size > SOME:  # else there is nothing to win
+            found = [*found, *self._by_days]
+        if not any(item.size <= few for item in found):
+            found = [*found, *self._named, *self._within]
+        short = (item for item in found if max(item.size, item.read or 0) <= few)
+        return min(short, key=lambda item: item.size, default=None)
 
-def _each_needed(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[Narrow]:
-    """The lists of the skills, where everybody has them all."""
-    if len(sizes) < 2 or (filters.skills_mode != "all" and level < len(sizes)):
-        return []
-    return [Narrow(search.having(view, skill), size) for skill, size in sizes.items()]
+    def narrowest(self, level: int = 0) -> Narrow | None:
+        """The fewest keys there are; None: nothing narrows the list. None of its lists is known to be `rare`."""
+        found = [*self._by_skills(level), *self._by_days, *self._named]
+        if met := self._met([*self._each_needed(level), *found]):
+            return met
+        # What is within numbers and was not counted to its end narrows nothing.
+        found += [item for item in self._within if item.size <= self.most]
+        return min(found, key=lambda item: item.size, default=None)
 
+    def meets_often(self, wanted: Filters) -> bool:
+        """Whether of the first who have the rarest skill, who are there by the chance of their keys, many are meant."""
+        if len(wanted.skills) * (wanted.skills_mode == "all") + len(wanted.availability) < 2:
+            return True
+        among = search.having(self.view, next(iter(self.sizes)), among=SOME).subquery()
+        meant = search.apart(self.view, wanted, among.c["_key"])
+        found = self.view.select(sa.select(sa.func.count()).select_from(among).where(*meant))
+        return bool(found[0][0] * 100 >= SOME)
 
-def _met(view: View, filters: Filters, lists: Sequence[Narrow]) -> Narrow | None:
-    """Who is in both of the two shortest lists, unless they are too long to be read."""
-    plain = sorted((one for one in lists if one.plain), key=lambda one: one.size)[:2]
-    if len(plain) < 2 or plain[1].size > MANY:
-        return None
-    one, other = ({key for (key,) in view.select(item.keys)} for item in plain)
-    both = sorted(one & other)
-    # Where there is but one skill and one range, these are their lists.
-    single = len(filters.skills) == len(filters.availability) == 1 and filters.name is None
-    return Narrow(listed(both), len(both), tested=single)
+    def _each_needed(self, level: int) -> list[Narrow]:
+        """The lists of the skills, where everybody has them all."""
+        if len(self.sizes) < 2 or (self.filters.skills_mode != "all" and level < len(self.sizes)):
+            return []
+        return [Narrow(search.having(self.view, skill), size) for skill, size in self.sizes.items()]
 
+    def _met(self, lists: Sequence[Narrow]) -> Narrow | None:
+        """Who is in both of the two shortest lists, unless they are too long to be read."""
+        plain = sorted((one for one in lists if one.plain), key=lambda one: one.size)[:2]
+        if len(plain) < 2 or plain[1].size > self.most:
+            return None
+        one, other = ({key for (key,) in self.view.select(item.keys)} for item in plain)
+        both = sorted(one & other)
+        # Where there is but one skill and one range, these are their lists.
+        wanted = self.filters
+        single = len(wanted.skills) == len(wanted.availability) == 1 and wanted.name is None
+        return Narrow(listed(both), len(both), tested=single)
 
-def _of_name(view: View, filters: Filters) -> Narrow:
-    assert filters.name is not None
-    table = view.tables("providers").current.c
-    return _counted(view, sa.select(table["_key"]).where(table["name_key"] == folded(filters.name)))
+    @cached_property
+    def _named(self) -> list[Narrow]:
+        if self.filters.name is None:
+            return []
+        table = self.view.tables("providers").current.c
+        return [self._counted(sa.select(table["_key"]).where(table["name_key"] == folded(self.filters.name)))]
 
+    def _by_skills(self, level: int) -> list[Narrow]:
+        """Who has `level` of n skills has one of the n - level + 1 rarest; who has all has the rarest and others."""
+        sizes = self.sizes
+        if not sizes:
+            return []
+        least = len(sizes) if self.filters.skills_mode == "all" else max(level, 1)
+        if least == len(sizes) > 1:
+            return [self._crossed(tuple(sizes)[:CROSSED], next(iter(sizes.values())))]
+        rarest = list(sizes.items())[: len(sizes) - least + 1]
+        return [_joined([Narrow(search.having(self.view, skill), size) for skill, size in rarest])]
 
-def _by_skills(view: View, filters: Filters, sizes: Mapping[str, int], level: int) -> list[Narrow]:
-    """Who has `level` of n skills has one of the n - level + 1 rarest; who has all has the rarest and the others."""
-    if not sizes:
-        return []
-    least = len(sizes) if filters.skills_mode == "all" else max(level, 1)
-    if least == len(sizes) > 1:
-        return [_crossed(view, tuple(sizes)[:CROSSED], next(iter(sizes.values())))]
-    rarest = list(sizes.items())[: len(sizes) - least + 1]
-    return [_joined([Narrow(search.having(view, skill), size) for skill, size in rarest])]
+    def _crossed(self, skills: Sequence[str], size: int) -> Narrow:
+        """Who has all the skills. size: how many have the first one.
 
+        How many of these have the others is judged by the first few, who are there by the chance of their keys.
+        """
+        if size <= SOME:
+            return Narrow(search.having(self.view, skills[0]), size)
+        found = Narrow(search.having(self.view, *skills), size, read=size)
+        if size > self.most:
+            return found
+        among = search.having(self.view, *skills, among=SOME).subquery()
+        some = self.view.select(sa.select(sa.func.count()).select_from(among))
+        return replace(found, size=-(-size * some[0][0] // SOME))
 
-def _crossed(view: View, skills: Sequence[str], size: int) -> Narrow:
-    """Who has all the skills. size: how many have the first one.
+    @cached_property
+    def _by_days(self) -> list[Narrow]:
+        wanted = self.filters
+        ranges = dict.fromkeys(wanted.availability)
+        lists = [self._counted(search.free_within(self.view, asked, wanted.need)) for asked in ranges]
+        if not lists:
+            return []
+        return [min(lists, key=lambda one: one.size)] if wanted.availability_mode == "all" else [_joined(lists)]
 
-    How many of these have the others is judged by the first few, who are there by the chance of their keys.
-    """
-    if size <= SOME:
-        return Narrow(search.having(view, skills[0]), size)
-    found = Narrow(search.having(view, *skills), size, read=size)
-    if size > MANY:
-        return found
-    some = view.select(sa.select(sa.func.count()).select_from(search.having(view, *skills, among=SOME).subquery()))
-    return replace(found, size=-(-size * some[0][0] // SOME))
+    @cached_property
+    def _within(self) -> list[Narrow]:
+        """Who is within the cost, and who within the rating: each a stretch of an index."""
+        cost, wanted = self.view.tables("reviews").rollups[0].c["cost_in_pence"], self.filters
+        bounds = [cost > wanted.cost_gt] if wanted.cost_gt is not None else []
+        bounds += [cost < wanted.cost_lt] if wanted.cost_lt is not None else []
+        found = [self._rated(bounds)] if bounds else []
+        return [*found, self._by_rating()] if wanted.rating else found
 
+    def _by_rating(self) -> Narrow:
+        """Who has such a mean now, or may have had one at the revision; whoever is found is judged exactly later."""
+        mean = self.view.tables("reviews").rollups[0].c["_mean"]  # of hundredths, the nearest number
+        found = self._rated(
+            [
+                mean >= float(bound) * 100 - _ROUNDING
+                if operator in ("gt", "ge")
+                else mean <= float(bound) * 100 + _ROUNDING
+                for operator, bound in self.filters.rating
+            ]
+        )
+        if self.pinned is None:
+            return found
+        touched = touched_since(self.view, self.pinned)
+        changed = sa.select(listed(touched).subquery().c["value"].label("_key"))
+        return _joined([found, Narrow(changed, len(touched))])
 
-def _by_days(view: View, filters: Filters) -> list[Narrow]:
-    lists = [
-        _counted(view, search.free_within(view, asked, filters.need)) for asked in dict.fromkeys(filters.availability)
-    ]
-    if not lists:
-        return []
-    return [min(lists, key=lambda one: one.size)] if filters.availability_mode == "all" else [_joined(lists)]
+    def _rated(self, conditions: Sequence[Any]) -> Narrow:
+        rated = self.view.tables("reviews").rollups[0].c
+        return self._counted(sa.select(rated["provider"].label("_key")).where(*conditions))
 
-
-def _by_numbers(view: View, filters: Filters, pinned: int | None) -> list[Narrow]:
-    """Who is within the cost, and who within the rating: each a stretch of an index."""
-    cost = view.tables("reviews").rollups[0].c["cost_in_pence"]
-    bounds = [cost > filters.cost_gt] if filters.cost_gt is not None else []
-    bounds += [cost < filters.cost_lt] if filters.cost_lt is not None else []
-    found = [_rated(view, bounds)] if bounds else []
-    return [*found, _by_rating(view, filters, pinned)] if filters.rating else found
-
-
-def _by_rating(view: View, filters: Filters, pinned: int | None) -> Narrow:
-    """Who has such a mean now, or may have had one at the revision; whoever is found is judged exactly later."""
-    mean = view.tables("reviews").rollups[0].c["_mean"]  # of hundredths, the nearest number
-    found = _rated(
-        view,
-        [
-            mean >= float(bound) * 100 - _ROUNDING
-            if operator in ("gt", "ge")
-            else mean <= float(bound) * 100 + _ROUNDING
-            for operator, bound in filters.rating
-        ],
-    )
-    if pinned is None:
-        return found
-    touched = touched_since(view, pinned)
-    changed = sa.select(listed(touched).subquery().c["value"].label("_key"))
-    return _joined([found, Narrow(changed, len(touched))])
-
-
-def _rated(view: View, conditions: Sequence[Any]) -> Narrow:
-    return _counted(view, sa.select(view.tables("reviews").rollups[0].c["provider"].label("_key")).where(*conditions))
-
-
-def _counted(view: View, keys: Any) -> Narrow:
-    some = keys.limit(MANY + 1).subquery()
-    return Narrow(keys, view.select(sa.select(sa.func.count()).select_from(some))[0][0])
+    def _counted(self, keys: Any) -> Narrow:
+        some = keys.limit(self.most + 1).subquery()
+        return Narrow(keys, self.view.select(sa.select(sa.func.count()).select_from(some))[0][0])
 
 
 def _joined(lists: Sequence[Narrow]) -> Narrow:

@@ -20,7 +20,7 @@ from catchment.web import View
 from . import search, ways
 from .asking import Filters
 from .judging import as_text, rows_of, touched_since
-from .narrowing import narrowest, sizes_of
+from .narrowing import MANY, Lists
 from .ranking import Prior, Score
 from .search import Found, Placed
 from .ways import Effort, Rank, Way
@@ -79,18 +79,24 @@ def page(view: View, asked: Asked, limit: int, effort: Effort = ORDINARY) -> lis
 
 def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed]:
     found: list[Placed] = []
-    sizes = sizes_of(view, asked.filters)
-    asked = replace(asked, filters=replace(asked.filters, skills=tuple(sizes)))
+    near = Lists(view, asked.filters, asked.pinned, most=effort.few)
+    far = Lists(view, asked.filters, asked.pinned, most=max(MANY, effort.few))
+    asked = replace(asked, filters=replace(asked.filters, skills=tuple(near.sizes)))
     for level in asked.levels:
         there = _at(asked, level)
-        narrow = narrowest(view, there.filters, sizes, level=level, few=effort.few, pinned=asked.pinned)
-        if asked.can_be_walked and (narrow is None or narrow.size > effort.few):
-            more = _walk(view, there, level, limit - len(found), narrow.size if narrow else None, effort)
+        narrow = near.rare(effort.few, level)
+        if narrow is None and asked.can_be_walked:
+            walk = _Walk(view, there, level, limit - len(found), effort)
+            more = walk.hurry(effort.patience) if near.meets_often(there.filters) else None
+            if more is None:
+                narrow = far.narrowest(level)
+                more = None if narrow and narrow.size <= effort.few else walk.go(narrow.size if narrow else None)
             if more is not None:
                 found += more
                 if len(found) >= limit:
                     break
                 continue
+        narrow = narrow or far.narrowest(level)
         keys, tested = (narrow.keys, narrow.tested) if narrow else (None, False)
         found = search.placed(view.select(_finding(view, there, keys, limit=limit, matched=level, tested=tested)))
         if len(found) >= limit:
@@ -124,32 +130,53 @@ def _finding(
 
 def count(view: View, filters: Filters, cap: int | None) -> int:
     """How many providers are meant; cap: no further than that."""
-    narrow = narrowest(view, filters, sizes_of(view, filters), few=ORDINARY.few)
+    narrow = Lists(view, filters, most=ORDINARY.few).rare(ORDINARY.few) or Lists(view, filters).narrowest()
     return search.count(view, filters, narrow.keys if narrow else None, cap)
 
 
 # -- in the order of the list ---------------------------------------------------------------------------------------
 
 
-def _walk(view: View, asked: Asked, level: int, limit: int, budget: int | None, effort: Effort) -> list[Placed] | None:
-    """The first of those with so many of the skills; None when more were tested than the budget allows.
+class _Walk:
+    """The first of those with so many of the skills, by a walk that can be broken off and gone on with.
 
     Several ways may be needed to see everybody. Whoever ranks before all that is unseen has a settled place.
     """
-    course = _course(view, asked, level, effort)
-    test = _Test(view, asked, level)
-    found, seen = list[Placed](), set[str]()
-    for keys in course.chunks():
-        fresh = [key for key in keys if key not in seen]
-        seen.update(fresh)
-        found += test.passed(fresh)
-        edge = course.edge()
-        settled = [one for one in found if edge is None or asked.rank_of(one.place) <= edge]
-        if len(settled) >= limit:
-            return _sorted(asked, settled)[:limit]
-        if budget is not None and len(seen) > budget:
-            return None
-    return _sorted(asked, found)[:limit]
+
+    def __init__(self, view: View, asked: Asked, level: int, limit: int, effort: Effort) -> None:
+        self._asked, self._limit = asked, limit
+        self._course = _course(view, asked, level, effort)
+        self._test = _Test(view, asked, level)
+        self._chunks = self._course.chunks()
+        self._found, self._seen = list[Placed](), set[str]()
+
+    def hurry(self, patience: int) -> list[Placed] | None:
+        """The page; None when it looks as if more will be tested for it than that."""
+        return self._until(lambda: self._is_long(patience))
+
+    def go(self, budget: int | None) -> list[Placed] | None:
+        """The page; None when more were tested than the budget allows."""
+        return self._until(lambda: budget is not None and len(self._seen) > budget)
+
+    def _is_long(self, patience: int) -> bool:
+        """Whether too few of a first quarter were meant. Where enough were, the page is near, and hardly left."""
+        seen, found = len(self._seen), len(self._found)
+        if found >= self._limit:
+            return seen > patience + patience // 2
+        return seen > patience // 4 and found * patience < self._limit * seen
+
+    def _until(self, is_over: Callable[[], bool]) -> list[Placed] | None:
+        for keys in self._chunks:
+            fresh = [key for key in keys if key not in self._seen]
+            self._seen.update(fresh)
+            self._found += self._test.passed(fresh)
+            edge = self._course.edge()
+            settled = [one for one in self._found if edge is None or self._asked.rank_of(one.place) <= edge]
+            if len(settled) >= self._limit:
+                return _sorted(self._asked, settled)[: self._limit]
+            if is_over():
+                return None
+        return _sorted(self._asked, self._found)[: self._limit]
 
 
 def _sorted(asked: Asked, found: list[Placed]) -> list[Placed]:
@@ -244,7 +271,8 @@ def _course(view: View, asked: Asked, level: int, effort: Effort) -> _Course:
     behind = asked.rank_of(asked.after)[1:] if here else ()
     # A way of several skills begins at its first: together they may rank behind where each alone ranks before.
     found = [ways.by_score(view, None, prior, below, behind, effort)]
-    found += [ways.by_score(view, skill, prior, below, behind if len(skills) == 1 else (), effort) for skill in skills]
+    begin = behind if len(skills) == 1 else ()
+    found += [ways.by_score(view, skill, prior, below, begin, effort, share=len(skills)) for skill in skills]
     return _Course(found, _best_bound(level, asked.prior), touched)
 
 
@@ -252,7 +280,7 @@ def _only(gone: list[Rank | None]) -> tuple[int, Rank | None]:
     return 0, gone[0]
 
 
-_ROUNDING, _MOST = 1e-9, 5.0
+_ROUNDING = 1e-9
 
 
 def _best_bound(level: int, prior: Prior) -> Callable[[list[Rank | None]], tuple[int, Rank | None]]:
@@ -265,7 +293,7 @@ def _best_bound(level: int, prior: Prior) -> Callable[[list[Rank | None]], tuple
         skilled = {number: rank for number, rank in enumerate(gone) if number and rank is not None}
         if skilled:
             leading = min(skilled, key=lambda number: skilled[number])
-            best = together([-rank[0] for rank in skilled.values()], prior)
+            best = together(-skilled[leading][0], prior, len(gone) - 1)
             edges[leading] = skilled[leading] if len(gone) == 2 else (-best, -1, "")
         holding = min(edges, key=lambda number: edges[number])
         return holding, (-level, *edges[holding])
@@ -273,18 +301,12 @@ def _best_bound(level: int, prior: Prior) -> Callable[[list[Rank | None]], tuple
     return bound
 
 
-def together(scores: Sequence[float], prior: Prior) -> float:
-    """The best Bayesian score that the reviews of several skills have together, where each skill's has at most these.
+def together(best: float, prior: Prior, shares: int) -> float:
+    """The best Bayesian score of the reviews of several skills together, where none scores more than `best` alone.
 
-    n reviews whose ratings are x above the general mean C on average score C + nx / (n + m). For one skill that is at
-    most C + e, and x is at most D, the best rating above C: so nx is no more than the less of e(n + m) and n times D.
-    Added up and divided by all n + m, this is largest where the two are equal for each skill, at n = em / (D - e).
+    Alone each is scored with its share of the prior's weight, m / k. n reviews whose ratings are x above the general
+    mean C on average then score C + nx / (n + m / k). Added up over the skills, the parts above and those below have no
+    quotient larger than the largest of each. Below C a skill without reviews, which is at C, takes its share with it.
     """
-    mean, best = float(prior.mean), max(scores)
-    room, above = _MOST - mean, [score - mean + _ROUNDING for score in scores if score > mean]
-    if not above or not prior.weight:
-        return max(mean, best) + _ROUNDING
-    if max(above) >= room:
-        return _MOST + _ROUNDING
-    number = sum(more * prior.weight / (room - more) for more in above)
-    return mean + room * number / (number + prior.weight) + _ROUNDING
+    above = best - float(prior.mean) + _ROUNDING
+    return float(prior.mean) + (above if above > 0 else above / shares)

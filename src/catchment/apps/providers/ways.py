@@ -35,12 +35,14 @@ LARGEST, LARGEST_SCORED = 2048, 1024
 class Effort:
     """How much is done at once. None of it changes what is found.
 
-    few: so many candidates are sorted without walking. chunk: keys in the first chunk of a walk; scored: of one by
+    few: so many candidates are sorted without walking. patience: so many are tested on a walk before anything longer
+    is counted, which may show a shorter way. chunk: keys in the first chunk of a walk; scored: of one by
     score, where most are tested in vain. heavy: as many of those with most reviews are sorted at once, since hardly
     two of them have as many reviews.
     """
 
     few: int = 10_000
+    patience: int = 8_192
     chunk: int = 64
     scored: int = 256
     heavy: int = 1024
@@ -116,7 +118,14 @@ class _Turns:
 
 
 def by_score(
-    view: View, skill: str | None, prior: Prior | None, below: int | None, behind: Rank, effort: Effort
+    view: View,
+    skill: str | None,
+    prior: Prior | None,
+    below: int | None,
+    behind: Rank,
+    effort: Effort,
+    *,
+    share: int = 1,
 ) -> Way:
     """By score, the best first, then by cost; of all reviews, or of those of a skill. Ranks: -score, cost, key.
 
@@ -126,8 +135,9 @@ def by_score(
     Args:
         prior: for the Bayesian score; None: Wilson's.
         below: a cost that all are under. behind: the rank after which it begins, () for the first.
+        share: the prior has this part of its weight: of so many skills each is scored with its share.
     """
-    scored = _Scored.of(view, skill, prior, below, behind, effort)
+    scored = _Scored.of(view, skill, prior, below, behind, effort, share)
     heavy, most = scored.heavy()
     streams = heapq.merge(heavy, scored.merged(most))
     size = effort.scored
@@ -147,21 +157,25 @@ class _Scored:
     below: int | None
     behind: Rank
     effort: Effort
+    share: int
 
     @classmethod
-    def of(
-        cls, view: View, skill: str | None, prior: Prior | None, below: int | None, behind: Rank, effort: Effort
-    ) -> _Scored:
+    def of(cls, view: View, skill: str | None, *others: Any) -> _Scored:
         total, by_skill, _ = view.tables("reviews").rollups
         if skill is None:
-            return cls(view, total, [], prior, below, behind, effort)
-        return cls(view, by_skill, [("skill_key", skill)], prior, below, behind, effort)
+            return cls(view, total, [], *others)
+        return cls(view, by_skill, [("skill_key", skill)], *others)
 
     def _mine(self, table: Any) -> list[Expression]:
         return [table.c[name] == value for name, value in self.mine]
 
     def _score(self, number: Expression, hundredths: Expression) -> Expression:
-        return wilson(number, hundredths) if self.prior is None else bayesian(number, hundredths, self.prior)
+        if self.prior is None:
+            return wilson(number, hundredths)
+        if self.share == 1:
+            return bayesian(number, hundredths, self.prior)
+        # A part of the weight for each review is the whole weight for as many times the reviews.
+        return bayesian(number * self.share, hundredths * self.share, self.prior)
 
     @cached_property
     def _question(self) -> sa.Select[Any]:
