@@ -201,7 +201,7 @@ class Collector:
         except (LeaseLost, StoreError) as error:
             outcome = Outcome("failed", str(error))
         except Exception as error:  # noqa: BLE001 (one partition must not stop the others; it is logged and told)
-            outcome = await self._broken(lease, error)
+            outcome = await self._broken(feed, lease, error)
         finally:
             self._under_way.discard(this)
             renewing.cancel()
@@ -260,8 +260,14 @@ class Collector:
                 raise
             until = None if error.passing else feed.schedule.next_after(self._clock.now())
             outcome = replace(outcome, verdict="partial", reason=f"{error.reason}: {error}", until=until)
-        self._store.ledger.finish(lease, outcome, self._clock.now())
+        self._finish(feed, lease, outcome)
         return outcome
+
+    def _finish(self, feed: Feed, lease: Lease, outcome: Outcome) -> None:
+        """Ends an attempt that committed no record."""
+        if outcome.verdict not in GOOD and not outcome.goes_on:
+            self._store.burn_pass(Collection(self._app.name, feed), lease)
+        self._store.ledger.finish(lease, outcome, self._clock.now())
 
     def _derived(
         self, feed: Feed, lease: Lease, fetched: Fetched, outcome: Outcome, before: PagingError | None
@@ -353,12 +359,12 @@ class Collector:
         self._tell(Event("waiting", name, until=wait.until, reason=result.reason))
         return result
 
-    async def _broken(self, lease: Lease, error: Exception) -> Outcome:
+    async def _broken(self, feed: Feed, lease: Lease, error: Exception) -> Outcome:
         """The verdict where a feed's own function raised: this partition's fault, and nobody else's."""
         log.error("partition failed", feed=lease.feed, partition=lease.partition.key, exc_info=error)
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")
         with suppress(LeaseLost):
-            await self._store.derived(self._store.ledger.finish, lease, outcome, self._clock.now())
+            await self._store.derived(self._finish, feed, lease, outcome)
         return outcome
 
     async def _claim(self, run: int, name: str, task: Task) -> Lease | Result:

@@ -241,6 +241,7 @@ class Passes:
             BudgetSpent: the rest has to wait for longer than we do; what was answered stays archived.
         """
         if anew:
+            await self._store.derived(self._store.burn_pass, Collection(lease.feed.partition("/")[0], feed), lease)
             return await self._walk(feed, await self._store.derived(self._store.ledger.begin_pass, lease), deque())
         kept = await self._store.paid(self._store.archive.answered, lease.feed, lease.partition.key, lease.number)
         try:
@@ -312,6 +313,8 @@ class Passes:
             if (kept[0].fingerprint, kept[0].url) != (request.fingerprint, url):
                 raise _OtherPass
             exchange = await self._store.paid(self._store.archive.whole, kept.popleft())
+            if exchange.digest and not exchange.answer.content:
+                raise _OtherPass  # its body may not stay, and the pass has not ended yet
             meaning = feed.reader(exchange.answer, lease.partition)
             if not _unasked(request, exchange.answer) and _settles(meaning, exchange):
                 until = self._clock.now() + PROBE if meaning.kind in ("auth", "stop") else None

@@ -136,6 +136,27 @@ def test_killed_in_the_middle_it_is_told_and_goes_on(mine, point):
     assert contradicted(mine) == []
 
 
+def test_a_collection_that_is_killed_between_answer_and_commit_leaves_nothing_of_it(upstream, tmp_path):
+    """Rows that a feed's own function makes cannot be cut out of an answer before it is archived."""
+    place = Place(tmp_path, {"CATCHMENT_UPSTREAM_NUMBERS": upstream.url, "LETTERS": "a"})
+    made = "rows=lambda body, partition: [shaped(row, partition) for row in body],"
+    (place.folder / "feeds.py").write_text(FEEDS.replace("shape=shaped,", made))
+    assert place.run("collect", TARGET).code == 0
+    assert place.run("erase", TARGET, "a,1", "--yes").code == 3  # a replay cannot derive that answer
+    assert holding(place) == []
+    values = {"CATCHMENT_FAILPOINTS": "versions.written:1:kill"}
+    process = place.start("collect", TARGET, "--again", values=values)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert place.sql("SELECT count(DISTINCT digest) FROM _body") == [(1,)], "the answer was not archived"
+    asked = len(upstream.control.log())
+    assert place.run("collect", TARGET, "--again").code == 0
+    assert len(upstream.control.log()) == asked
+    assert place.sql("SELECT id FROM count_numbers") == [(2,)]
+    assert place.sql("SELECT count(*) FROM _body") == [(0,)]
+    assert contradicted(place) == []
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

@@ -55,6 +55,9 @@ class DryStore(Store):
     def body(self, exchange: Exchange) -> Content:
         return Archive(self._dry).whole(exchange).answer.content
 
+    def burn_pass(self, collection: Collection, lease: Lease) -> None:
+        """Nothing of a dry run stays."""
+
     def note(self, lease: Lease, outcome: Outcome, now: datetime, model: str = "") -> None:
         """Ends an attempt in the ledger of this run."""
         with transaction(self._dry, durable=False) as sql:

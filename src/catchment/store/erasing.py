@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from ..decode import scrubbed
 from ..erased import NOTHING, Erased
 from ..errors import MergeOutdated
 from ..feed import CONTENT, Feed
-from .engines import Connection
+from .archive import Archive
+from .engines import Connection, transaction
+from .ledger import Lease
 from .tables import Collection
 
-__all__ = ["NO_BURN", "Burn", "drop_body", "erased_of", "forget_answers"]
+__all__ = ["NO_BURN", "Burn", "burn_pass", "drop_body", "erased_of", "forget_answers"]
 
 
 def erased_of(sql: Connection, collection: Collection) -> Erased:
@@ -65,3 +69,20 @@ class Burn:
 
 
 NO_BURN = Burn()
+
+
+def burn_pass(connection: Connection, collection: Collection, lease: Lease) -> None:
+    """Removes those bodies of a pass that have rows of erased records which could not be cut out. For a pass that ends
+    without a commit: before its end, so that none outlives it, whatever happens in between.
+    """
+    assert isinstance(collection.feed, Feed)
+    if not (erased := erased_of(connection, collection)):
+        return
+    archive = Archive(connection)
+    for page in archive.answered(lease.feed, lease.partition.key, lease.number):
+        body = archive.whole(page).answer.content
+        # Whatever the feed's own function raises: then its rows are nobody's, as those of no answer of this feed.
+        with suppress(Exception):
+            if scrubbed(collection.feed, lease.partition, body, erased) is None:
+                with transaction(connection, durable=True) as sql:
+                    drop_body(sql, page.digest, lease.feed)

@@ -28,9 +28,9 @@ from .budgets import Budgets
 from .desk import Desk
 from .engines import Connection, Database, database_of, mapped, transaction
 from .erase import Erasure
-from .erasing import erased_of
+from .erasing import burn_pass, erased_of
 from .generations import Next
-from .ledger import Ledger
+from .ledger import Lease, Ledger
 from .migrate import adopt, check_schema
 from .records import Records
 from .slots import Slots
@@ -113,6 +113,10 @@ class Store:
         except DecodeError:
             return answer
         return answer if body is None else replace(answer, content=body)
+
+    def burn_pass(self, collection: Collection, lease: Lease) -> None:
+        """Removes what of a pass that ends without a commit may not stay (`burn_pass`)."""
+        burn_pass(self._derived, collection, lease)
 
     def sweep(self, collection: Collection, cutoff: datetime, *, keep_bodies: bool) -> Iterator[int]:
         """Removes what ended before the cutoff: each step a transaction (`sweep`)."""
