@@ -23,15 +23,14 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import astuple, dataclass
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import astuple
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -39,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from peers.servers import Round, Server, load, running, serve
 
 from catchment import App, Record
 from catchment.clock import SystemClock
@@ -46,7 +46,7 @@ from catchment.resource import Resource
 from catchment.settings import Settings
 
 TARGETS = {"ORM": 25, "commit each": 3}
-LOAD = Path(__file__).parent / "peers" / "load.py"
+NOTE = {"title": "A day in November", "text": "It rained all day. " * 15, "stars": 4}
 
 
 # -- what is written ------------------------------------------------------------------------------------------------
@@ -72,6 +72,13 @@ def check(note: Note) -> list[tuple[str, str]]:
 
 
 app = App("bench", resources=[Resource("notes", Note, owner="owner", check=check, public=True)])
+
+
+def request(number: int) -> str:
+    """One person's note."""
+    body = json.dumps(NOTE)
+    head = f"POST /v1/bench/notes HTTP/1.1\r\nhost: localhost\r\nuser-id: {uuid.UUID(int=number + 1)}\r\n"
+    return f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
 
 
 # -- the services ---------------------------------------------------------------------------------------------------
@@ -117,70 +124,7 @@ SERVICES: dict[str, Callable[[str], Callable[..., Any]]] = {
 }
 
 
-# -- servers --------------------------------------------------------------------------------------------------------
-
-
-def serve(name: str, port: int, folder: str) -> None:
-    """Serves until it is told to end."""
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-
-    loader = SERVICES[name](folder)
-    served = Granian(
-        "bench", port=port, interface=Interfaces.ASGI, workers=1, websockets=False, log_level=LogLevels.error
-    )
-    served.serve(target_loader=loader, wrap_loader=False)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server in processes of its own. group: of them."""
-
-    port: int
-    group: int
-
-
-@contextmanager
-def running(name: str, folder: Path) -> Iterator[Server]:
-    """A server, which is gone afterwards."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder.mkdir()
-    command = [sys.executable, __file__, "--serve", name, "--port", str(port), "--data", str(folder)]
-    process = subprocess.Popen(command, start_new_session=True)
-    try:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"the server {name} did not start") from None
-                time.sleep(0.02)
-        yield Server(port, process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
 # -- measuring ------------------------------------------------------------------------------------------------------
-
-
-def cpu_of(group: int) -> float:
-    """The CPU seconds that the processes of a group have used."""
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # one that ended meanwhile
-            values = path.read_text().rpartition(")")[2].split()
-            ticks += (int(values[11]) + int(values[12])) * (int(values[2]) == group)
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def synced_ms(folder: Path, times: int = 200) -> tuple[float, float]:
@@ -196,27 +140,9 @@ def synced_ms(folder: Path, times: int = 200) -> tuple[float, float]:
     return took[times // 2], took[times * 95 // 100]
 
 
-@dataclass(frozen=True)
-class Round:
-    """What came of some seconds of writing. cpu_ms, client_ms: of the server and of the clients, for one write."""
-
-    rate: float
-    p50_ms: float
-    p95_ms: float
-    cpu_ms: float
-    client_ms: float
-
-
-def load(server: Server, clients: int, seconds: float) -> Round:
-    before = cpu_of(server.group)
-    command = [sys.executable, str(LOAD), str(server.port), str(clients), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    found, used = json.loads(done.stdout), cpu_of(server.group) - before
-    number = found["answered"]
-    cpu_ms, client_ms = used * 1000 / number, found["cpu"] * 1000 / number
-    return Round(number / found["seconds"], found["p50"], found["p95"], cpu_ms, client_ms)
+def started(name: str, folder: Path) -> AbstractContextManager[Server]:
+    folder.mkdir()
+    return running(__file__, "--serve", name, "--data", str(folder))
 
 
 # -- the table ------------------------------------------------------------------------------------------------------
@@ -225,13 +151,14 @@ def load(server: Server, clients: int, seconds: float) -> Round:
 def measure(folder: Path, clients: int, seconds: float, rounds: int) -> None:
     found: dict[str, list[Round]] = {name: [] for name in SERVICES}
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(running(name, folder / name.replace(" ", "-"))) for name in SERVICES}
+        servers = {name: stack.enter_context(started(name, folder / name.replace(" ", "-"))) for name in SERVICES}
+        requests = [request(number) for number in range(clients)]
         for server in servers.values():  # what is done once is done before
-            load(server, clients, seconds / 5)
+            load(server, requests, clients, seconds / 5, 201)
         synced = [synced_ms(folder)]
         for _ in range(rounds):
             for name, server in servers.items():
-                found[name].append(load(server, clients, seconds))
+                found[name].append(load(server, requests, clients, seconds, 201))
             synced.append(synced_ms(folder))
     p50, p95 = (statistics.median(part) for part in zip(*synced, strict=True))
     print(f"{clients} clients, {rounds} rounds of {seconds} s; WAL, synchronous=FULL, granian with one worker")
@@ -244,7 +171,7 @@ def measure(folder: Path, clients: int, seconds: float, rounds: int) -> None:
 
 
 def _print(name: str, theirs: Sequence[Round], ours: Sequence[Round]) -> None:
-    rate, p50, p95, cpu, client = (statistics.median(part) for part in zip(*map(astuple, theirs), strict=True))
+    rate, p50, p95, cpu, client, _ = (statistics.median(part) for part in zip(*map(astuple, theirs), strict=True))
     ratio = statistics.median(our.rate / their.rate for our, their in zip(ours, theirs, strict=True))
     target = f"{TARGETS[name]:.1f}x" if name in TARGETS else ""
     best = max(their.rate for their in theirs)
@@ -264,7 +191,7 @@ def main() -> None:
     parser.add_argument("--data", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve, options.port, options.data)
+        serve(SERVICES[options.serve](options.data), options.port)
         return
     if find_spec("fastapi") is None:
         parser.error("fastapi is not installed: ./run bench writes installs it")

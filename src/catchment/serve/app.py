@@ -22,6 +22,7 @@ from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
 from . import changes, collections, desk, docs, export, problems, resources, status
+from .cache import CACHE_BYTES, Cache
 from .front import Front
 from .openapi import describe
 from .own import ERRORS, errors_of, own_routes
@@ -40,6 +41,7 @@ def build(
     tick: Callable[[], float] = monotonic,
     writes_together: int = BATCH,
     deadline_s: float = DEADLINE_S,
+    cache_bytes: int = CACHE_BYTES,
     pages: Callable[[], Sequence[Any]] = tuple,
 ) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
@@ -47,7 +49,7 @@ def build(
     The database need not be there yet: until it is, what needs it answers 503. What people write needs no collector
     before it: its tables are made here.
     tick: seconds that never go back, by which limits are counted. writes_together: in one commit, at most.
-    deadline_s: how long a question to the data may take.
+    deadline_s: how long a question to the data may take. cache_bytes: the room for answers that are kept; 0: none is.
     pages: gives the handlers of what people look at; without it `/` leads to the description.
 
     Raises:
@@ -77,7 +79,8 @@ def build(
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
     home = apps[0].home if len(apps) == 1 else ""
-    return _Service(service, reader, settings, clock, tick=tick, home=home, forms=forms)
+    kept = Cache(cache_bytes)
+    return _Service(service, reader, settings, clock, cache=kept, tick=tick, home=home, forms=forms)
 
 
 class _Service(Front):

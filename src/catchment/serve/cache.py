@@ -11,7 +11,9 @@ import xxhash
 
 from ..store.snapshot import State
 
-__all__ = ["Answer", "Cache", "digest"]
+__all__ = ["CACHE_BYTES", "Answer", "Cache", "digest"]
+
+CACHE_BYTES = 64 * 2**20
 
 # In every ETag: raised when the form of answers changes, so that an upgrade makes old tags false.
 _FORM = b"1"
@@ -50,7 +52,7 @@ class Cache:
     Large is more than a sixteenth of the room. What is larger than a half is not kept.
     """
 
-    def __init__(self, max_bytes: int = 64 * 2**20) -> None:
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self._small_to = max_bytes // 16
         self._small, self._large = _Shelf(max_bytes // 2), _Shelf(max_bytes // 2)
 
