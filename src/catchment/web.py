@@ -39,12 +39,12 @@ from .clock import Clock
 from .errors import DeclarationError, QueryError, StoreError, StoreUnavailable
 from .principal import Principal, may
 from .record import from_decimal_key, to_stored
-from .serve.collections import item_tag
 from .serve.data import Data, View
 from .serve.gate import pairs
 from .serve.members import NoNumber, read_members
 from .serve.parameter import Parameter, judge_parameters, read_parameters
 from .serve.problems import MEDIA_TYPE, Problem, of_error, of_status
+from .serve.reading import item_tag
 from .serve.resources import Writing
 from .serve.rights import demand
 from .serve.told import Answer, Body, by_version, described, in_version

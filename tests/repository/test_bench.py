@@ -15,6 +15,7 @@ SMALL = {
     "incidents": ["--size", "tiny", "--rounds", "1"],
     "memory": ["--records", "100", "--feeds", "visits"],
     "recommend": ["--providers", "60", "--questions", "1"],
+    "serve": [*("--records", "1100", "--clients", "2", "--rounds", "1"), *("--seconds", "0.05", "--minutes", "0.01")],
     "writes": ["--clients", "2", "--seconds", "0.1", "--rounds", "1"],
 }
 SAID = {
@@ -22,9 +23,10 @@ SAID = {
     "incidents": "page of 100 employees",
     "memory": "1 % changed",
     "recommend": "recommend: a rare skill",
+    "serve": "KiB a minute",
     "writes": "commit each",
 }
-NEEDS = {"writes": "fastapi"}
+NEEDS = {"serve": "datasette", "writes": "fastapi"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.stem)

@@ -330,6 +330,14 @@ def test_if_match_guards_a_version(market):
     assert market.ask("DELETE", url, if_match="*").status_code == 404
 
 
+def test_the_tag_of_a_coded_answer_is_the_version_too(market):
+    url = market.place(note="long " * 300).headers["location"]
+    tags = {coding: market.ask("GET", url, accept_encoding=coding).headers["etag"] for coding in ("gzip", "zstd")}
+    assert [tag.rpartition("-")[2] for tag in tags.values()] == ['gzip"', 'zstd"']
+    assert market.ask("PATCH", url, {"cost": 2}, if_match=tags["gzip"]).status_code == 200
+    assert market.ask("PATCH", url, {"cost": 3}, if_match=tags["zstd"]).status_code == 412
+
+
 def test_if_match_is_demanded_where_it_is_declared(market):
     collect_bar(market.database)
     made = market.ask("POST", NOTES, {"symbol": "IBM", "date": "2026-01-02", "text": "a"})

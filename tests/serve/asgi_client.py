@@ -28,5 +28,18 @@ class Client:
 
         return asyncio.run(send())
 
+    def raw(self, method: str, url: str, **options) -> tuple[httpx.Response, bytes]:
+        """The answer, and its body as it came: not decoded."""
+
+        async def send() -> tuple[httpx.Response, bytes]:
+            way = transport(self._app, self._peer)
+            async with (
+                httpx.AsyncClient(transport=way, base_url="http://localhost") as client,
+                client.stream(method, url, **options) as answer,
+            ):
+                return answer, b"".join([piece async for piece in answer.aiter_raw()])
+
+        return asyncio.run(send())
+
     def get(self, url: str, **options) -> httpx.Response:
         return self.request("GET", url, **options)

@@ -13,9 +13,10 @@ from litestar.response import Redirect
 from ..errors import QueryError
 from ..principal import may
 from ..serve import gate, problems
-from ..serve.collections import canonical_key, version_number
+from ..serve.collections import version_number
 from ..serve.data import Data
 from ..serve.front import DATA
+from ..serve.reading import canonical_key
 from ..serve.rights import demand
 from ..store.tables import Collection
 from . import arriving, charts, choices, counts, filters, grid, home, operations, records, tables

@@ -8,8 +8,8 @@ from functools import partial
 
 from ..record import Column, Kind
 from ..serve import freshness
-from ..serve.collections import query_of, read_page
 from ..serve.data import Data
+from ..serve.reading import query_of, read_page
 from ..store.query import COUNT_CAP, Query
 from ..store.snapshot import Freshness, Page, State
 from ..store.tables import Collection

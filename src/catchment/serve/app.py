@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.types import ControllerRouterHandler
@@ -79,8 +79,9 @@ def build(
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
     home = apps[0].home if len(apps) == 1 else ""
+    taken = [path for app in apps for item in app.handlers() for path in _paths(item)]
     kept = Cache(cache_bytes)
-    return _Service(service, reader, settings, clock, cache=kept, tick=tick, home=home, forms=forms)
+    return _Service(service, reader, settings, clock, cache=kept, taken=taken, tick=tick, home=home, forms=forms)
 
 
 class _Service(Front):
@@ -89,6 +90,11 @@ class _Service(Front):
     def close(self) -> None:
         self._app.writer.close()
         super().close()
+
+
+def _paths(item: Any) -> list[str]:
+    """The paths of a handler, or of a router's."""
+    return [route.path for route in item.routes] if isinstance(item, Router) else sorted(item.paths)
 
 
 def _framework(handlers: Sequence[ControllerRouterHandler], state: State) -> Litestar:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import xxhash
 
 from ..store.snapshot import State
+from .coding import known_tag, named
 
-__all__ = ["CACHE_BYTES", "Answer", "Cache", "digest"]
+__all__ = ["CACHE_BYTES", "Answer", "Cache", "Headers", "Key", "digest"]
 
 CACHE_BYTES = 64 * 2**20
 
@@ -19,22 +21,52 @@ CACHE_BYTES = 64 * 2**20
 _FORM = b"1"
 
 
+Headers = list[tuple[bytes, bytes]]
+Key = tuple[str, bytes, str]
+"""Who asks and for which path; the query; the coding that the client takes."""
+_OF_BODIES = (b"content-type", b"content-disposition", b"content-encoding")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One 200 as it was sent, without what changes by the second. states: collection -> what it was made from.
 
+    etag: its tag, and where it is coded the plain one. headers: those of the 200; unchanged: those of a 304, but for
+    its tag. public: whether anybody may read all that it was made from.
     stale_by: by what it names what is too old, as `Data` has it.
     """
 
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: Headers
+    unchanged: Headers
     body: bytes
     etag: str
+    media_type: str
     states: Mapping[str, State]
     stale_by: Mapping[str, str] = field(default_factory=dict)
+    public: bool = False
+
+    @classmethod
+    def of(cls, headers: Headers, body: bytes, etag: str, coding: str, **more: Any) -> Answer:
+        """The answer of that body. headers: without tag and length; the body comes in that coding."""
+        whole = named([*headers, (b"etag", etag.encode())], coding)
+        whole.append((b"content-length", str(len(body)).encode()))
+        unchanged = [pair for pair in headers if pair[0] not in _OF_BODIES]
+        media_type = next((value for name, value in headers if name == b"content-type"), b"").decode("latin-1")
+        return cls(whole, unchanged, body, etag, media_type, **more)
+
+    def said(self, if_none_match: str, coding: str) -> tuple[int, Headers, bytes]:
+        """Status, headers and body for a client that has these tags, and takes that coding."""
+        if known := known_tag(if_none_match, self.etag, coding):
+            return 304, [*self.unchanged, (b"etag", known.encode())], b""
+        return 200, self.headers, self.body
 
     def holds(self, states: Mapping[str, State]) -> bool:
         """Whether nothing that it was made from has changed."""
-        return all(states.get(name) == state for name, state in self.states.items())
+        for name, state in self.states.items():
+            now = states.get(name)
+            if now is not state and now != state:
+                return False
+        return True
 
 
 def digest(*parts: bytes | str | State) -> str:
@@ -56,11 +88,11 @@ class Cache:
         self._small_to = max_bytes // 16
         self._small, self._large = _Shelf(max_bytes // 2), _Shelf(max_bytes // 2)
 
-    def get(self, key: tuple[str, bytes], states: Mapping[str, State]) -> Answer | None:
+    def get(self, key: Key, states: Mapping[str, State]) -> Answer | None:
         """The answer to this request if it still holds."""
         return self._small.get(key, states) or self._large.get(key, states)
 
-    def put(self, key: tuple[str, bytes], answer: Answer) -> None:
+    def put(self, key: Key, answer: Answer) -> None:
         """Keeps the answer; the ones not used for longest make room."""
         size = _size(key, answer)
         here, other = (self._small, self._large) if size <= self._small_to else (self._large, self._small)
@@ -77,9 +109,9 @@ class _Shelf:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[tuple[str, bytes], Answer] = OrderedDict()
+        self._kept: OrderedDict[Key, Answer] = OrderedDict()
 
-    def get(self, key: tuple[str, bytes], states: Mapping[str, State]) -> Answer | None:
+    def get(self, key: Key, states: Mapping[str, State]) -> Answer | None:
         answer = self._kept.get(key)
         if answer is None:
             return None
@@ -89,7 +121,7 @@ class _Shelf:
         self._kept.move_to_end(key)
         return answer
 
-    def put(self, key: tuple[str, bytes], answer: Answer, size: int) -> None:
+    def put(self, key: Key, answer: Answer, size: int) -> None:
         self.drop(key)
         if size > self._max_bytes:
             return
@@ -98,7 +130,7 @@ class _Shelf:
         while self._bytes > self._max_bytes:
             self.drop(next(iter(self._kept)))
 
-    def drop(self, key: tuple[str, bytes]) -> None:
+    def drop(self, key: Key) -> None:
         if answer := self._kept.pop(key, None):
             self._bytes -= _size(key, answer)
 
@@ -106,6 +138,6 @@ class _Shelf:
         return len(self._kept)
 
 
-def _size(key: tuple[str, bytes], answer: Answer) -> int:
-    headers = sum(len(name) + len(value) for name, value in answer.headers)
+def _size(key: Key, answer: Answer) -> int:
+    headers = 2 * sum(len(name) + len(value) for name, value in answer.headers)
     return len(key[0]) + len(key[1]) + headers + len(answer.body) + 1024  # about what the objects themselves take

@@ -4,48 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 from litestar import Request, Response, get
 
 from ..errors import QueryError
 from ..store.difference import Differences, Span, differences, parse_span
-from ..store.query import Query, index_for, parse
-from ..store.reader import TOO_SLOW
-from ..store.snapshot import Item, Page, State, Version
+from ..store.snapshot import State, Version
 from ..store.tables import Collection
 from . import gate
 from .cache import digest
-from .data import Data, visible_columns
+from .data import Data
 from .front import DATA
+from .reading import (
+    Reply,
+    canonical_key,
+    item_query,
+    item_reply,
+    list_reply,
+    list_tag,
+    listing_of,
+    next_of,
+    no_record,
+)
 
-__all__ = [
-    "HANDLERS",
-    "QUESTIONS",
-    "asked",
-    "canonical_key",
-    "given",
-    "item_body",
-    "item_tag",
-    "item_tags",
-    "query_of",
-    "read_history",
-    "read_page",
-    "read_source",
-    "shown",
-    "version_number",
-]
+__all__ = ["HANDLERS", "asked", "given", "read_history", "read_source", "shown", "version_number"]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
 Ask = Request[Any, Any, Any]
 T = TypeVar("T")
-
-QUESTIONS = frozenset({"changes", "diff"})
-"""What stands where a key does and is none. A record of that key is read with a letter of it escaped: `%64iff`."""
 
 
 def asked(request: Ask) -> tuple[Data, Collection]:
@@ -57,48 +47,22 @@ def asked(request: Ask) -> tuple[Data, Collection]:
 def given(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
     """The request's parameters; with `allowed`, no others than these."""
     pairs = gate.pairs(request.scope["query_string"])
-    for name, _ in pairs:
-        if allowed and name not in allowed:
-            raise QueryError(
-                f"unknown parameter {name[:60]}; there are {', '.join(allowed)}",
-                kind="unknown-parameter",
-                parameter=name,
-            )
-    return pairs
-
-
-def query_of(pairs: Iterable[tuple[str, str]], data: Data, collection: Collection) -> Query:
-    """What is asked of the fields that this reader may read; those alone are answered."""
-    columns = data.columns(collection)
-    searched = bool(collection.feed.search)
-    query = parse(pairs, columns, collection.feed.sort, collection.aliases, searched=searched)
-    if query.fields or len(columns) == len(collection.columns):
-        return query
-    return dataclasses.replace(query, fields=tuple(column.name for column in columns))
-
-
-def canonical_key(segment: str) -> str:
-    """The key that a path's segment means: each component with the fewest escapes. QueryError 404 if it is none."""
-    try:
-        parts = [unquote(part, errors="strict") for part in segment.split(",")]
-    except UnicodeDecodeError as error:
-        raise _not_found() from error
-    return ",".join(quote(part, safe=":") for part in parts)
-
-
-def _not_found() -> QueryError:
-    return QueryError("there is no such record", kind="not-found", status=404)
+    return gate.only(pairs, allowed) if allowed else pairs
 
 
 def _known(data: Data, etag: str) -> Response[bytes] | None:
     """A 304 if the client has this answer."""
-    if gate.matches(data.if_none_match, etag):
-        return Response(b"", status_code=304, headers={"etag": etag}, media_type=_JSON)
+    if known := data.known_tag(etag):
+        return Response(b"", status_code=304, headers={"etag": known}, media_type=_JSON)
     return None
 
 
 def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Response[bytes]:
     return Response(body, media_type=_JSON, headers={"etag": etag, **(headers or {})})
+
+
+def _said(reply: Reply) -> Response[bytes]:
+    return _json(reply.body, reply.etag, dict(reply.headers))
 
 
 # -- list ----------------------------------------------------------------------------------------------------------
@@ -108,66 +72,16 @@ def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Resp
 async def records(request: Ask) -> Response[bytes]:
     """One page of a collection."""
     data, collection = asked(request)
-    query = query_of(given(request), data, collection)
+    listing = listing_of(given(request), request.scope["path"], data, collection)
     state = data.reader.states().get(collection.name)
-    if state is not None and (known := _known(data, _list_tag(collection, state, query))):
+    if state is not None and (known := _known(data, list_tag(collection, state, listing))):
         data.seen[collection.name] = state
         return known
-    page = await _read(lambda: read_page(data, collection, query), quick=_is_quick(query, collection))
-    headers = {"link": f'<{_next_link(request, page.next)}>; rel="next"'} if page.next else {}
-    return _json(_page_body(page), _list_tag(collection, page.state, query), headers)
-
-
-def _list_tag(collection: Collection, state: State, query: Query) -> str:
-    return digest("list", collection.name, state, query.normal)
-
-
-def _is_quick(query: Query, collection: Collection) -> bool:
-    """Whether an index gives the page at once, so that a thread would cost more than the question."""
-    own_order = [f"{'-' if item.descending else ''}{item.column}" for item in query.order] == list(collection.feed.sort)
-    return (
-        own_order
-        and not query.terms
-        and not query.words
-        and query.as_of is None
-        and query.count != "exact"
-        and query.limit <= 100
-    )
+    return _said(await _read(lambda: list_reply(data, collection, listing), quick=listing.quick))
 
 
 async def _read(question: Callable[[], T], *, quick: bool = False) -> T:
     return question() if quick else await asyncio.to_thread(question)
-
-
-def read_page(data: Data, collection: Collection, query: Query) -> Page:
-    """The page that the query asks for, noted as read. QueryError: 503, naming the index that would serve it."""
-    try:
-        with data.reader.snapshot() as snapshot:
-            data.note(snapshot, collection)
-            return snapshot.page(collection, query)
-    except QueryError as error:
-        if error.kind != TOO_SLOW or query.as_of is not None:  # of what held before there is no order to declare
-            raise
-        declared = f"{'Resource' if collection.written else 'Feed'}(indexes=[{index_for(query)!r}])"
-        message = f"the question takes too long; ask for less, or declare an index: {declared}"
-        raise QueryError(message, kind=TOO_SLOW, status=503) from error
-
-
-def _page_body(page: Page) -> bytes:
-    meta = {
-        "revision": page.state.revision,
-        "changed_at": page.state.changed_at,
-        "count": page.count,
-        "count_exact": page.count_exact,
-        "next": page.next,
-    }
-    return b"".join((b'{"data":[', page.body.encode(), b'],"meta":', _encode(meta), b"}"))
-
-
-def _next_link(request: Ask, cursor: str) -> str:
-    """The next page's address, without host: a Host header is nothing to build on."""
-    pairs = [pair for pair in gate.pairs(request.scope["query_string"]) if pair[0] != "cursor"]
-    return f"{request.scope['path']}?{urlencode([*pairs, ('cursor', cursor)], quote_via=quote)}"
 
 
 # -- item ----------------------------------------------------------------------------------------------------------
@@ -177,47 +91,10 @@ def _next_link(request: Ask, cursor: str) -> str:
 async def record(request: Ask) -> Response[bytes]:
     """One record. Its ETag is its version, so it stands when only others change."""
     data, collection = asked(request)
-    query = query_of(given(request, ("as_of", "fields")), data, collection)
+    query = item_query(given(request), data, collection)
     wanted = canonical_key(request.path_params["key"])
-    item = await _read(lambda: _item(data, collection, wanted, query), quick=query.as_of is None)
-    # Of what is collected, a version that was forgotten may have had the same number.
-    revision = 0 if collection.written else item.revision
-    etag = item_tag(collection, wanted, item.state.generation, item.version, query.fields, revision=revision)
-    return _known(data, etag) or _json(item_body(item), etag)
-
-
-def item_tag(
-    collection: Collection, key: str, generation: int, version: int, fields: tuple[str, ...] = (), *, revision: int = 0
-) -> str:
-    """The ETag of one version of a record, the whole of it or chosen fields."""
-    return digest("item", collection.name, key, str(generation), str(version), repr(fields), str(revision))
-
-
-def item_tags(collection: Collection, key: str, generation: int, version: int) -> set[str]:
-    """The ETags of a version, as it is shown to those who see all of it and to all others."""
-    shown = tuple(column.name for column in visible_columns(collection, moderates=False))
-    return {item_tag(collection, key, generation, version, fields) for fields in ((), shown)}
-
-
-def _item(data: Data, collection: Collection, key: str, query: Query) -> Item:
-    with data.reader.snapshot() as snapshot:
-        data.note(snapshot, collection)
-        item = snapshot.item(collection, key, as_of=query.as_of, fields=query.fields)
-    if item is None:
-        raise _not_found()
-    return item
-
-
-def item_body(item: Item) -> bytes:
-    """One record with its version, as it is answered."""
-    # Of the commit that brought this version, not of the collection: the body is the version's as its ETag is.
-    meta = {
-        "revision": item.revision,
-        "changed_at": item.changed_at,
-        "version": item.version,
-        "said_at": item.said_at,
-    }
-    return b"".join((b'{"data":', item.body.encode(), b',"meta":', _encode(meta), b"}"))
+    reply = await _read(lambda: item_reply(data, collection, wanted, query), quick=query.as_of is None)
+    return _known(data, reply.etag) or _said(reply)
 
 
 # -- differences ---------------------------------------------------------------------------------------------------
@@ -228,7 +105,8 @@ async def diff(request: Ask) -> Response[bytes]:
     """The records that differ between two points in time, in the order of their keys."""
     data, collection = asked(request)
     columns = data.columns(collection)
-    span = parse_span(given(request), columns)
+    pairs = given(request)
+    span = parse_span(pairs, columns)
     if len(columns) < len(collection.columns):
         # Else it would tell when something was changed that this reader does not see.
         span = dataclasses.replace(span, ignored=frozenset({"updated_at"}))
@@ -237,7 +115,7 @@ async def diff(request: Ask) -> Response[bytes]:
         data.seen[collection.name] = state
         return known
     page = await _read(lambda: _differences(data, collection, span))
-    headers = {"link": f'<{_next_link(request, page.next)}>; rel="next"'} if page.next else {}
+    headers = {"link": f'<{next_of(request.scope["path"], pairs)}{page.next}>; rel="next"'} if page.next else {}
     body = b"".join((b'{"data":[', b",".join(page.entries), b'],"meta":', _meta(page.state, next=page.next), b"}"))
     return _json(body, _span_tag(collection, page.state, span), headers)
 
@@ -274,7 +152,7 @@ def read_history(data: Data, collection: Collection, key: str) -> tuple[State, l
     with data.reader.snapshot() as snapshot:
         state, versions = data.note(snapshot, collection), snapshot.history(collection, key)
     if not versions:
-        raise _not_found()
+        raise no_record()
     if len(data.columns(collection)) < len(collection.columns):
         versions = _visible(data, collection, versions)
     return state, versions
@@ -364,7 +242,7 @@ def read_source(data: Data, collection: Collection, key: str, version: int | Non
         state = data.note(snapshot, collection)
         found = snapshot.source(collection, key, version)
     if found is None:
-        raise _not_found()
+        raise no_record()
     return state, found
 
 

@@ -25,6 +25,7 @@ from ..store.reader import Reader
 from ..store.snapshot import Filter, Run, Snapshot, State
 from ..store.sums import Total
 from ..store.tables import Collection
+from .coding import known_tag
 from .rights import demand
 
 __all__ = ["Data", "View", "visible_columns"]
@@ -45,6 +46,7 @@ class Data:
 
     principal: who asks, and so who may read what is not public. seen: what was read, by name. stale_by: collection ->
     the part of its partitions by which the answer names what is too old.
+    if_none_match: the tags of what the client has. coding: the one that its answer comes in where that is worth it.
     concealed: whether it was denied as if there were nothing.
     whole: whether every collection was read in one state alone; what mixes two is answered, and not kept.
     """
@@ -58,7 +60,12 @@ class Data:
     stale_by: dict[str, str] = field(default_factory=dict)
     whole: bool = True
     if_none_match: str = ""
+    coding: str = ""
     concealed: bool = False
+
+    def known_tag(self, etag: str) -> str:
+        """The tag by which the client has the answer of that plain tag; "" where it has it not."""
+        return known_tag(self.if_none_match, etag, self.coding)
 
     def may_read(self, collection: Collection) -> bool:
         return collection.feed.public or may(self.principal, "read")

@@ -139,8 +139,8 @@ async def _export(request: Ask) -> Response[Any]:
         "etag": digest("export", ending, name, export.state, query.normal),
         "content-disposition": f'attachment; filename="{collection.app}-{collection.feed.name}.{ending}"',
     }
-    if gate.matches(data.if_none_match, headers["etag"]):
-        return Response(b"", status_code=304, headers={"etag": headers["etag"]}, media_type=form.media_type)
+    if known := data.known_tag(headers["etag"]):
+        return Response(b"", status_code=304, headers={"etag": known}, media_type=form.media_type)
     pieces = form.make(columns_shown(query, columns), export.pieces())
     return streamed(request, _sent(pieces, standing(request).holds), form.media_type, headers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,10 +15,11 @@ from ..partitions import Partition, Surroundings
 from ..resource import Resource
 from ..schedule import Cron, Every
 from ..settings import Settings
-from ..store.snapshot import Due, Freshness, Snapshot
+from ..store.reader import Reader
+from ..store.snapshot import Due, Freshness, Snapshot, State
 from ..store.tables import Collection
 
-__all__ = ["Age", "age", "due", "never_asked", "read"]
+__all__ = ["Age", "Ages", "age", "due", "never_asked", "read"]
 
 
 def due(feed: Feed | Resource, now: datetime, settings: Settings) -> Due:
@@ -109,3 +110,50 @@ def age(parts: Iterable[Freshness], now: datetime) -> Age:
         any(part.stale or part.oldest is None for part in known),
         sum(part.missing for part in known),
     )
+
+
+class Ages:
+    """How old the collections are, read again when something was committed or another second began."""
+
+    def __init__(self, reader: Reader, settings: Settings) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._of: tuple[Mapping[str, State] | None, int] = (None, 0)
+        self._fresh: dict[str, Freshness] = {}
+        self._headers: dict[tuple[object, ...], list[tuple[bytes, bytes]]] = {}
+
+    def headers(
+        self, names: Iterable[str], stale_by: Mapping[str, str], states: Mapping[str, State], now: datetime
+    ) -> list[tuple[bytes, bytes]]:
+        """What the headers of an answer from these collections say. states: the present ones.
+
+        stale_by: collection -> the part of its partitions by which what is too old is named.
+        """
+        if self._of[0] is not states or self._of[1] != int(now.timestamp()):
+            self._of = states, int(now.timestamp())
+            self._fresh.clear()
+            self._headers.clear()
+        key = (*names, *stale_by.items())
+        found = self._headers.get(key)
+        if found is None:
+            told = age([self._freshness(name, now) for name in names], now)
+            told = replace(told, named=self._too_old(stale_by, now)) if stale_by else told
+            found = self._headers[key] = told.headers
+        return found
+
+    def _freshness(self, name: str, now: datetime) -> Freshness:
+        if name not in self._fresh:
+            with self._reader.snapshot() as snapshot:
+                self._fresh[name] = read(snapshot, self._reader.collections[name], now, self._settings)
+        return self._fresh[name]
+
+    def _too_old(self, stale_by: Mapping[str, str], now: datetime) -> tuple[str, ...]:
+        """What of the collections is too old, by the part of their partitions that the answer names."""
+        named: set[str] = set()
+        with self._reader.snapshot() as snapshot:
+            for name, part in stale_by.items():
+                collection = self._reader.collections[name]
+                before = due(collection.feed, now, self._settings).stale
+                late = (item for item in snapshot.partitions(collection) if (item["collected_at"] or before) < before)
+                named.update(dict(item["params"])[part] for item in late)
+        return tuple(sorted(named))

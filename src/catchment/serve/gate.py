@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus
 
 from ..errors import QueryError
 from ..settings import Setting, Settings
+from . import coding
 from .problems import Problem, of_status
 
 __all__ = [
     "HEADERS",
+    "MAX_HEADERS",
+    "MAX_URL",
+    "SPEAKS_FOR",
     "accepts",
     "address",
     "allowed_hosts",
     "body_timeout",
     "gathered",
     "is_loopback",
-    "matches",
+    "names_us",
+    "only",
     "pairs",
     "prefers_html",
     "raw_path",
     "refusal",
+    "speaks_for_others",
 ]
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
@@ -33,7 +39,9 @@ MAX_PARAMETERS = 200
 HEADERS = "catchment.headers"
 """Where a request's `gathered` headers stand in its scope."""
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
-_SPEAKS_FOR = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+SPEAKS_FOR = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+_SHORT = 300
+"""So long may a text be that is remembered with what it means: what clients send must not fill the memory."""
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 
 Scope = Mapping[str, Any]
@@ -75,6 +83,8 @@ def gathered(scope: Scope) -> Mapping[bytes, str]:
     for name, value in scope["headers"]:
         text = value.decode("latin-1")
         found[name] = f"{found[name]}, {text}" if name in found else text
+    if tags := found.get(b"if-match"):
+        found[b"if-match"] = coding.plain(tags)  # whatever it came in, it is the version that is meant
     return found
 
 
@@ -87,11 +97,20 @@ def refusal(scope: Scope, hosts: frozenset[str]) -> Problem | None:
     if header(scope, b"transfer-encoding") and (scope["method"] in _BODILESS or header(scope, b"content-length")):
         # Two lengths for one body, or a body where none belongs: what one server skips the next takes for a request.
         return of_status(400, "A body of two lengths, or where none belongs.", Connection="close")
-    host = header(scope, b"host").lower()
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if name not in hosts:
+    if not names_us(header(scope, b"host"), hosts):
         return of_status(400, "The Host header names no host of ours.", Connection="close")
     return None
+
+
+def names_us(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a Host header is one of these names, with any port."""
+    return len(host) <= _SHORT and _names_us(host, hosts)
+
+
+@lru_cache(maxsize=1024)
+def _names_us(host: str, hosts: frozenset[str]) -> bool:
+    host = host.lower()
+    return (host if host.endswith("]") else host.rpartition(":")[0] or host) in hosts
 
 
 @lru_cache(maxsize=4096)
@@ -105,12 +124,20 @@ def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def is_loopback(scope: Scope) -> bool:
-    """Whether the other side is this machine, and no gateway on it that speaks for somebody else."""
+    """Whether the other side is this machine."""
     client = scope.get("client")
-    if client is None or any(name in _SPEAKS_FOR for name, _ in scope["headers"]):
-        return False
-    peer = address(str(client[0]))
-    return peer is not None and peer.is_loopback
+    return bool(client) and _is_loopback(str(client[0]))  # type: ignore[index]  # there is one
+
+
+@lru_cache(maxsize=4096)
+def _is_loopback(peer: str) -> bool:
+    found = address(peer)
+    return found is not None and found.is_loopback
+
+
+def speaks_for_others(scope: Scope) -> bool:
+    """Whether the other side is a gateway, and who asks is behind it."""
+    return any(name in SPEAKS_FOR for name, _ in scope["headers"])
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:
@@ -119,6 +146,15 @@ def pairs(query: bytes) -> list[tuple[str, str]]:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as error:  # UnicodeError is one
         raise _unreadable(query) from error
+
+
+def only(pairs: list[tuple[str, str]], allowed: Sequence[str]) -> list[tuple[str, str]]:
+    """The parameters. QueryError where there is another one than these."""
+    for name, _ in pairs:
+        if name not in allowed:
+            message = f"unknown parameter {name[:60]}; there are {', '.join(allowed)}"
+            raise QueryError(message, kind="unknown-parameter", parameter=name)
+    return pairs
 
 
 def _unreadable(query: bytes) -> QueryError:
@@ -137,6 +173,11 @@ def _unreadable(query: bytes) -> QueryError:
 
 def accepts(accept: str, media_type: str) -> bool:
     """Whether an Accept header takes this type; an absent one takes all."""
+    return (_accepts if len(accept) <= _SHORT else _accepts.__wrapped__)(accept, media_type)
+
+
+@lru_cache(maxsize=1024)
+def _accepts(accept: str, media_type: str) -> bool:
     wanted = media_type.partition(";")[0].strip()
     ranges = {wanted, f"{wanted.partition('/')[0]}/*", "*/*"}
     if wanted.endswith("+json"):
@@ -164,11 +205,3 @@ def _weight(part: str) -> tuple[str, float]:
             except ValueError:
                 return name, 0.0
     return name, 1.0
-
-
-def matches(if_none_match: str, etag: str) -> bool:
-    """Whether the client has this answer already (RFC 9110, 13.1.2: compared weakly)."""
-    if not if_none_match:
-        return False
-    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in known or known == ["*"]

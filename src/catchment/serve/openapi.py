@@ -64,7 +64,10 @@ _GONE = dict.fromkeys(("list", "get", "diff", "source", "body"), (410,))
 """The routes that may be asked for what is no longer kept."""
 _METHODS = ("get", "post", "put", "patch", "delete")
 _AGE_HEADERS: Json = {
-    "ETag": {"description": "Strong; for `If-None-Match`.", "schema": TEXT},
+    "ETag": {
+        "description": "Strong; for `If-None-Match`. In a coding it ends in its name: `-gzip`, `-zstd`.",
+        "schema": TEXT,
+    },
     "X-Request-Id": {"description": "Yours, if 1 to 64 letters, digits, `-`, `_`; else a new one.", "schema": TEXT},
     "X-Collected-At": {"description": "When the oldest partition was last collected.", "schema": TEXT},
     "X-Age": {"description": "Seconds since then.", "schema": {"type": "integer", "minimum": 0}},

@@ -24,10 +24,11 @@ from ..store.snapshot import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer
 from . import gate, problems
-from .collections import QUESTIONS, canonical_key, item_body, item_tag, item_tags, shown
+from .collections import shown
 from .data import Data
 from .front import DATA
 from .members import receive_members
+from .reading import QUESTIONS, canonical_key, item_body, item_tag, item_tags
 from .rights import REQUEST_ID, demand, judge_write
 
 __all__ = ["HANDLERS", "WRITER", "Resources", "Writing", "writer_of"]

@@ -28,8 +28,10 @@ from . import gate
 
 __all__ = [
     "COUNT_WRITE",
+    "IDENTITY",
     "PRINCIPAL",
     "REQUEST_ID",
+    "REQUEST_ID_FORM",
     "SAFE",
     "FailedKey",
     "KeyRing",
@@ -37,6 +39,7 @@ __all__ = [
     "demand",
     "guard",
     "judge_write",
+    "new_request_id",
     "peer_of",
     "request_id",
 ]
@@ -54,7 +57,9 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 Scope = Mapping[str, Any]
 
 _TOUCH_AFTER = timedelta(minutes=1)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
+IDENTITY = gate.SPEAKS_FOR | {b"authorization", b"x-api-key", b"user-id", b"user_id"}
+"""The headers by which somebody may be anybody else than the address that they ask from."""
 _OPERATING, _WRITTEN = "/v1/_/", "application/json"
 _NEEDED = "This needs a valid key."  # the same words whatever is wrong with the key that was given, if one was
 _log = structlog.get_logger("catchment.serve")
@@ -71,7 +76,12 @@ class FailedKey(QueryError):
 def request_id(scope: Scope) -> str:
     """The request's id: the given one if it has the form of one, else a new one."""
     given = gate.header(scope, b"x-request-id")
-    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    return given if REQUEST_ID_FORM.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def demand(principal: Principal, action: Action) -> None:
@@ -255,6 +265,10 @@ class Rights:
             return proved
         if user:
             return Principal(user, scopes=frozenset({"write"}), via="gateway")
+        return ANONYMOUS if gate.speaks_for_others(scope) else self.nobody(scope)
+
+    def nobody(self, scope: Scope) -> Principal:
+        """Who asks with none of the headers of `IDENTITY`: this machine, or anybody."""
         # Behind a gateway on this machine anybody may be.
         return LOOPBACK if gate.is_loopback(scope) and not self._by_gateway(scope) else ANONYMOUS
 

@@ -42,7 +42,7 @@ def _written(whole: bytes) -> str:
 
 
 def _signature(payload: bytes, purpose: bytes, key: bytes) -> bytes:
-    return hmac.new(key, len(purpose).to_bytes(8) + purpose + payload, hashlib.sha256).digest()[:_SIGNED]
+    return hmac.digest(key, len(purpose).to_bytes(8) + purpose + payload, "sha256")[:_SIGNED]
 
 
 def _no_cursor() -> QueryError:

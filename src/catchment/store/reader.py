@@ -19,6 +19,8 @@ DEADLINE_S = 1.0
 TOO_SLOW = "query-too-slow"
 """What is told of a question that is cut at its deadline."""
 _IDLE_CONNECTIONS = 8
+_FAILED = (Broken, Down, Interrupted, Misunderstood)
+"""What the engines say of a question that failed; a reader is told nothing of how it is stored."""
 
 
 class Reader:
@@ -33,6 +35,7 @@ class Reader:
         self._idle: list[Connection] = []
         self._identity: object = None
         self._watch: tuple[Watch, Connection] | None = None
+        self._remembered: dict[str, bytes] = {}
         self._states: tuple[object, dict[str, State]] = (None, {})
         self.collections = {item.name: item for item in collections}
         self._tables: dict[str, Tables] = {}
@@ -59,16 +62,20 @@ class Reader:
         Raises:
             StoreUnavailable: the file is missing or cannot be read.
         """
-        with self._lock, _wrapped():
-            self._check_file()
-            if self._watch is None:
-                connection = self._database.read()
-                self._watch = self._database.watch(connection), connection
-            watch, connection = self._watch
-            seen = watch.changes()
-            if seen != self._states[0]:
-                self._states = (seen, all_states(connection))
-            return self._states[1]
+        try:
+            with self._lock:
+                self._check_file()
+                if self._watch is None:
+                    connection = self._database.read()
+                    self._watch = self._database.watch(connection), connection
+                watch, connection = self._watch
+                seen = watch.changes()
+                if seen != self._states[0]:
+                    with mapped():
+                        self._states = (seen, all_states(connection))
+                return self._states[1]
+        except _FAILED as error:
+            raise _told(error) from error
 
     @contextmanager
     def snapshot(self, deadline_s: float | None = None) -> Iterator[Snapshot]:
@@ -80,18 +87,20 @@ class Reader:
             StoreUnavailable: the file is missing or cannot be read.
             QueryError: 503 when a question takes too long.
         """
-        with _wrapped():
+        try:
             connection = self._take()
             try:
                 with mapped(), connection.snapshot(deadline_s or self._deadline_s):
-                    yield Snapshot(connection)
-            except (Broken, Down, Interrupted, Misunderstood):
+                    yield Snapshot(connection, self._remembered)
+            except _FAILED:
                 connection.close()
                 raise
             except BaseException:
                 self._give_back(connection)
                 raise
             self._give_back(connection)
+        except _FAILED as error:
+            raise _told(error) from error
 
     def _take(self) -> Connection:
         with self._lock:
@@ -121,19 +130,14 @@ class Reader:
     def _forget(self) -> None:
         for opened in (*(self._watch or ()), *self._idle):
             opened.close()
-        self._idle, self._watch, self._states, self._identity = [], None, (None, {}), None
+        self._idle, self._watch, self._states, self._identity, self._remembered = [], None, (None, {}), None, {}
 
 
-@contextmanager
-def _wrapped() -> Iterator[None]:
-    """What a reader is told of the driver's errors: nothing of how it is stored."""
-    try:
-        with mapped():
-            yield
-    except Interrupted as error:
+def _told(error: StoreError) -> Exception:
+    """What a reader is told of an error of the store."""
+    if isinstance(error, Interrupted):
         message = "the question takes too long; ask for less, by a filter that fewer records meet"
-        raise QueryError(message, kind=TOO_SLOW, status=503) from error
-    except Misunderstood as error:
-        raise StoreError("the store did not understand a question") from error
-    except (Broken, Down) as error:
-        raise StoreUnavailable("the database cannot be read just now") from error
+        return QueryError(message, kind=TOO_SLOW, status=503)
+    if isinstance(error, Misunderstood):
+        return StoreError("the store did not understand a question")
+    return StoreUnavailable("the database cannot be read just now")

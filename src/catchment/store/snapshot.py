@@ -23,10 +23,11 @@ from .cursors import Position, open_cursor, seal, seal_cursor, unseal
 from .desk import Desk
 from .engines import Connection
 from .kept import Kept, kept
+from .pages import Pages
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import prepared, written
 from .rollups import group_text
-from .sql import Statement, condition, count_statement, document, order_by, page_rows, page_statement, rows_from
+from .sql import Statement, condition, count_statement, document, order_by, page_rows, rows_from
 from .sums import SUMS, Total
 from .tables import Collection
 
@@ -140,8 +141,10 @@ class Run:
 class Snapshot:
     """Questions to one moment of the store."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, remembered: dict[str, bytes] | None = None) -> None:
+        """remembered: what never changes in this database, and so is asked for once."""
         self._connection = connection
+        self._remembered = {} if remembered is None else remembered
 
     @property
     def desk(self) -> Desk:
@@ -176,8 +179,8 @@ class Snapshot:
             raise StoreUnavailable(f"{collection.name} has no data yet", hint="run catchment collect")
         return State(*row)
 
-    def page(self, collection: Collection, query: Query) -> Page:
-        """The records that the query asks for.
+    def page(self, collection: Collection, query: Query, pages: Pages | None = None) -> Page:
+        """The records that the query asks for. pages: of this list, where more than one is asked for.
 
         Raises:
             QueryError: 400 for a cursor of another walk, 410 for what is no longer kept.
@@ -186,21 +189,15 @@ class Snapshot:
         if query.words:  # they stand in a table of the generation
             collection = replace(collection, generation=state.generation)
         self.check_kept(collection, state, query.as_of)
-        key = self.cursor_key()
+        pages, key = pages or Pages(collection, query), self.cursor_key()
         position = open_cursor(query, collection.name, generation=state.generation, horizon=state.horizon, key=key)
-        body, found, last, *values = self._one(page_statement(collection, query, position))
-        following = None
-        if found > query.limit:
-            following = seal_cursor(
-                Position(tuple(values), last),
-                query,
-                collection.name,
-                generation=state.generation,
-                revision=state.revision,
-                key=key,
-            )
-        count, exact = self._count(collection, query)
-        return Page(body or "", count, exact, following, state)
+        rows = self.ask(pages.statement(position))
+        found, following = rows[: query.limit], None
+        if len(rows) > query.limit:
+            last, at = _position(found[-1]), {"generation": state.generation, "revision": state.revision}
+            following = seal_cursor(last, query, collection.name, **at, key=key)
+        count, exact = pages.count(state, lambda: self._count(collection, query))
+        return Page(",".join([row[0] for row in found]), count, exact, following, state)
 
     def piece(
         self, collection: Collection, query: Query, position: Position | None
@@ -209,7 +206,7 @@ class Snapshot:
         self.check_kept(collection, self.state(collection), query.as_of)
         rows = self.ask(page_rows(collection, query, position))
         found = rows[: query.limit]
-        last = Position(tuple(found[-1][2:]), found[-1][1]) if len(rows) > query.limit else None
+        last = _position(found[-1]) if len(rows) > query.limit else None
         return [row[0] for row in found], last
 
     def _count(self, collection: Collection, query: Query) -> tuple[int | None, bool]:
@@ -221,10 +218,13 @@ class Snapshot:
 
     def cursor_key(self) -> bytes:
         """What cursors are signed with. StoreUnavailable where the store was never finished."""
-        row = self._one(Statement("SELECT value FROM _meta WHERE name = 'cursor-key'"))
-        if row is None:
-            raise StoreUnavailable("the store was not finished when it was made", hint="run catchment collect")
-        return bytes.fromhex(row[0])
+        name = "cursor-key"
+        if name not in self._remembered:
+            row = self._one(Statement("SELECT value FROM _meta WHERE name = ?", (name,)))
+            if row is None:
+                raise StoreUnavailable("the store was not finished when it was made", hint="run catchment collect")
+            self._remembered[name] = bytes.fromhex(row[0])
+        return self._remembered[name]
 
     def check_kept(self, collection: Collection, state: State, as_of: AsOf | None, parameter: str = "as_of") -> None:
         """QueryError: 410 for what is no longer kept, 400 for a revision that is still to come."""
@@ -469,6 +469,11 @@ class Snapshot:
         body += condition(collection, [*terms, term(column, "isnull", value=False)], as_of)
         head, tail = (Statement(part.replace("@", f'"{name}"')) for part in (how.head, how.tail))
         return how.total(self.ask(head + body + tail))
+
+
+def _position(row: Sequence[Any]) -> Position:
+    """Where a row of a page stands: behind its document are its key and its values in the walk's order."""
+    return Position(tuple(row[2:]), row[1])
 
 
 def _version(*values: Any) -> Version:

@@ -17,7 +17,6 @@ __all__ = [
     "document",
     "order_by",
     "page_rows",
-    "page_statement",
     "quoted",
     "rows_from",
     "sides",
@@ -149,21 +148,6 @@ def document(fields: Sequence[str]) -> str:
     members = [f"""'"{name}":' || coalesce(_doc -> '$.{name}', 'null')""" for name in ("_key", *fields)]
     inner = " || ',' || ".join(members)
     return f"'{{' || {inner} || '}}'"
-
-
-def page_statement(collection: Collection, query: Query, position: Position | None) -> Statement:
-    """One row: the page's records as text, how many rows were found, and the last record's key and values.
-
-    The records are joined by commas; limit + 1 rows found means that there are more; the values are those of the
-    walk's order.
-    """
-    last = "".join(f", max(CASE WHEN n = ? THEN o{index} END)" for index in range(len(query.order) + 1))
-    head = Statement(
-        f"SELECT group_concat(d, ',') FILTER (WHERE n <= ?), count(*){last}"  # noqa: S608 (numbers and our own names)
-        " FROM (SELECT found.*, row_number() OVER () AS n FROM (",
-        (query.limit,) * (len(query.order) + 2),
-    )
-    return head + page_rows(collection, query, position) + Statement(") AS found) AS numbered")
 
 
 def page_rows(collection: Collection, query: Query, position: Position | None) -> Statement:

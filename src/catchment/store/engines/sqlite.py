@@ -192,7 +192,10 @@ class Watching:
     connection: interface.Connection
 
     def changes(self) -> object:
-        return self.connection.execute("PRAGMA data_version").fetchone()[0]
+        try:  # once a request: entering `mapped` costs more than what is asked
+            return self.connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise _meant(error) from error
 
     def close(self) -> None:
         """The connection is not its own."""
@@ -213,7 +216,7 @@ class File:
 
     def identity(self) -> object:
         try:
-            found = os.stat(self.path)  # noqa: PTH116 (once a request: the plain call is the cheapest)
+            found = os.stat(str(self.path))  # noqa: PTH116 (once a request: the plain call is the cheapest)
         except OSError as error:
             raise StoreUnavailable("there is no data yet", hint="run catchment collect") from error
         return found.st_dev, found.st_ino
@@ -385,8 +388,13 @@ def mapped(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0)
-        kind = Taken if code in _TAKEN else _ERRORS.get(code & 0xFF, Broken)
-        where = f"database {path}: " if path else "database: "
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise kind(f"{where}{error} [{name}]", hint=_HINTS.get(code & 0xFF, "")) from error
+        raise _meant(error, path) from error
+
+
+def _meant(error: sqlite3.Error, path: Path | None = None) -> StoreError:
+    """The error of ours that the driver's is."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    kind = Taken if code in _TAKEN else _ERRORS.get(code & 0xFF, Broken)
+    where = f"database {path}: " if path else "database: "
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return kind(f"{where}{error} [{name}]", hint=_HINTS.get(code & 0xFF, ""))
