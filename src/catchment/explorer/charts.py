@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ..record import Column
-from ..serve.collections import query_of
 from ..serve.data import Data
+from ..serve.reading import query_of
 from ..store.query import Order, Query
 from ..store.spread import bounds, most, placed, spread
 from ..store.tables import Collection

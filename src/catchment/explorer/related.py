@@ -10,8 +10,8 @@ import msgspec
 
 from ..feed import Feed
 from ..record import Column
-from ..serve.collections import query_of, read_page
 from ..serve.data import Data
+from ..serve.reading import query_of, read_page
 from ..store.tables import Collection
 from .cells import SHORT, cell, documents, key_of
 from .links import page_of, record_of

@@ -23,7 +23,7 @@ from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
 from . import changes, collections, desk, docs, export, problems, resources, status
 from .cache import CACHE_BYTES, Cache
-from .front import Front
+from .front import Front, Own
 from .openapi import describe
 from .own import ERRORS, errors_of, own_routes
 from .rights import guard
@@ -78,10 +78,9 @@ def build(
     state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: forms})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
-    home = apps[0].home if len(apps) == 1 else ""
-    taken = [path for app in apps for item in app.handlers() for path in _paths(item)]
-    kept = Cache(cache_bytes)
-    return _Service(service, reader, settings, clock, cache=kept, taken=taken, tick=tick, home=home, forms=forms)
+    paths = [path for app in apps for item in app.handlers() for path in _paths(item)]
+    own = Own(apps[0].home if len(apps) == 1 else "", paths, forms)
+    return _Service(service, reader, settings, clock, cache=Cache(cache_bytes), tick=tick, own=own)
 
 
 class _Service(Front):

@@ -42,7 +42,7 @@ from .wire import (
     with_head,
 )
 
-__all__ = ["DATA", "Front"]
+__all__ = ["DATA", "Front", "Own"]
 
 DATA = "catchment.data"
 """Where the request's `Data` stands in its scope."""
@@ -69,8 +69,20 @@ class _Told:
     key_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What apps have of their own. home: the path that `/` is another name of; "" for none. paths: of their routes.
+
+    forms: of their errors, by path.
+    """
+
+    home: str = ""
+    paths: Sequence[str] = ()
+    forms: problems.Forms = MappingProxyType({})
+
+
 class Front:
-    """An ASGI application around the framework's. taken: the paths of the routes that apps have of their own."""
+    """An ASGI application around the framework's."""
 
     def __init__(
         self,
@@ -80,11 +92,10 @@ class Front:
         clock: Clock,
         *,
         cache: Cache | None = None,
-        taken: Sequence[str] = (),
         tick: Callable[[], float] = monotonic,
-        home: str = "",
-        forms: problems.Forms = MappingProxyType({}),
+        own: Own | None = None,
     ) -> None:
+        own = own or Own()
         self._app = app
         self._reader = reader
         self._settings = settings
@@ -107,10 +118,10 @@ class Front:
             self._ages,
             self._answers,
             self._cache,
-            Direct(reader.collections, taken),
+            Direct(reader.collections, own.paths),
         )
-        self._home = home
-        self._forms = forms
+        self._home = own.home
+        self._forms = own.forms
 
     def close(self) -> None:
         """Returns when no database connection is open any more."""
