@@ -8,8 +8,8 @@ from functools import partial
 
 from ..errors import QueryError
 from ..record import Column, Stored
-from ..serve.collections import query_of
 from ..serve.data import Data
+from ..serve.reading import query_of
 from ..store.reader import TOO_SLOW
 from ..store.spread import most
 from ..store.tables import Collection

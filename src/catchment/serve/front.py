@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -78,7 +77,7 @@ class Own:
 
     home: str = ""
     paths: Sequence[str] = ()
-    forms: problems.Forms = MappingProxyType({})
+    forms: problems.Forms = field(default_factory=dict)
 
 
 class Front:
