@@ -89,7 +89,7 @@ def main() -> int:
     wharf = Wharf()
     with (
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as name,
-        forks() as server,
+        forks("harbour", "quay") as server,
         serve_in_thread(wharf, clock=FakeClock(NOW)) as upstream,
     ):
         folder = Path(name)

@@ -203,7 +203,7 @@ def hunted(seed: str, kills: int, real: int, seconds: float) -> Found:
     found, end, number = Found(), time.monotonic() + seconds, 0
     with (
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder,
-        forks() as server,
+        forks("harbour", "quay") as server,
         serve_in_thread(Harbour(), clock=FakeClock(NOW)) as upstream,
     ):
         hunt = prepared(Path(folder), upstream, server)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
+sys.path.insert(1, str(Path(__file__).parents[1] / "faults"))  # for the server that forks
 
 from commands import Place
 

@@ -15,7 +15,7 @@ from catchment.standin import serve_in_thread
 
 @pytest.fixture(scope="package")
 def server():
-    with forks() as running:
+    with forks("harbour", "quay") as running:
         yield running
 
 

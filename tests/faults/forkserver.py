@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-VARIABLE = "CATCHMENT_FAILPOINTS"
+VARIABLE, LOG = "CATCHMENT_FAILPOINTS", "CATCHMENT_FAILPOINTS_LOG"
 PRELOADED = (
     "catchment.cli.commands",
     "catchment.console",
@@ -30,19 +30,17 @@ PRELOADED = (
     "typer._adapters",
     "rich._emoji_codes",
     "catchment.replay",
-    "harbour",
-    "quay",
 )
 """What a collection imports."""
 
 
 @dataclass(frozen=True)
 class Fork:
-    """A command that runs. folder: where it runs, and where its output lies."""
+    """A command that runs. output: the file of what it prints."""
 
     server: Forks
     pid: int
-    folder: Path
+    output: Path
 
     def end(self) -> int:
         """Its exit code, negative for the signal that ended it, once it has ended."""
@@ -53,7 +51,7 @@ class Fork:
 
     @property
     def text(self) -> str:
-        return (self.folder / "output").read_text()
+        return self.output.read_text()
 
 
 class Forks:
@@ -77,20 +75,26 @@ class Forks:
         points: str = "",
         hits: str = "",
         files: int = 0,
+        output: Path | None = None,
+        errors: Path | None = None,
     ) -> Fork:
-        """The command, running.
+        """The command, running in a folder.
 
-        points: as in CATCHMENT_FAILPOINTS. hits: a file for how often each point was met. files: how many may be open.
+        output: the file for what it prints, by default `output` in the folder; errors: the one for what it prints on
+        standard error, by default the same. points: as in CATCHMENT_FAILPOINTS, which may be among the values instead.
+        hits: a file for how often each point was met. files: how many may be open.
         """
+        out = output or folder / "output"
         order = {"folder": str(folder), "arguments": list(arguments), "values": dict(values), "files": files}
-        return Fork(self, self.ask({**order, "points": points, "hits": hits}), folder)
+        order |= {"output": str(out), "errors": str(errors or ""), "points": points, "hits": hits}
+        return Fork(self, self.ask(order), out)
 
 
 @contextmanager
-def forks() -> Iterator[Forks]:
-    """A server for as long as the block lasts."""
+def forks(*modules: str) -> Iterator[Forks]:
+    """A server for as long as the block lasts. modules: what else its processes have imported."""
     process = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, *modules],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -102,6 +106,9 @@ def forks() -> Iterator[Forks]:
         process.communicate()  # no more orders: it ends
 
 
+_WRITTEN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
 def _work(order: Mapping[str, object]) -> None:
     """The command, in the process that was forked for it; it ends with it."""
     from catchment.cli import main
@@ -109,16 +116,18 @@ def _work(order: Mapping[str, object]) -> None:
 
     folder = Path(str(order["folder"]))
     os.chdir(folder)
-    output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    sys.path[0] = str(folder)
+    os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    os.dup2(os.open(str(order["output"]), _WRITTEN), 1)
+    os.dup2(os.open(str(order["errors"]), _WRITTEN) if order["errors"] else 1, 2)
     os.environ.clear()
     os.environ.update(order["values"])
     if order["files"]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(order["files"]),) * 2)
     sys.argv = ["catchment", *order["arguments"]]
-    reached = points_from(str(order["points"]), str(folder / "fired"))
+    points = str(order["points"]) or os.environ.get(VARIABLE, "")
+    reached = points_from(points, os.environ.get(LOG) or str(folder / "fired"))
     met: Counter[str] = Counter()
 
     def counted(point: str) -> None:
@@ -152,7 +161,7 @@ def _forked(order: Mapping[str, object]) -> int:
 
 
 def _serve() -> None:
-    for module in PRELOADED:
+    for module in (*PRELOADED, *sys.argv[1:]):
         importlib.import_module(module)
     gc.freeze()  # what is imported is not walked through, and so not copied, in every process
     for line in sys.stdin:

@@ -28,7 +28,7 @@ BOXES = "/v1/quay/boxes"
 QUAY = {
     "records": "SELECT _key, _hash, _version, _doc FROM quay_boxes ORDER BY 1",
     "versions": "SELECT _key, _version, _hash, _gone FROM quay_boxes_version ORDER BY 1, 2",
-    "exchanges": "SELECT partition, pass, url, digest FROM _exchange WHERE feed = 'quay/boxes' ORDER BY id",
+    "exchanges": "SELECT partition, pass, url, digest FROM _exchange WHERE feed = 'quay/boxes' ORDER BY partition, id",
     "bodies": "SELECT DISTINCT digest FROM _body ORDER BY 1",
     "verdicts": "SELECT feed, key, verdict, lease_owner FROM _partition ORDER BY 1, 2",
     "filled": "SELECT feed, source, generation, revision FROM _filled",
