@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,6 +22,14 @@ settings.register_profile("catchment", deadline=None, suppress_health_check=[Hea
 settings.load_profile("catchment")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    # A test of what is durable kills processes, never the machine: nobody has to wait for a disk.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+LONG = ("e2e", "typing", "repository", "faults", "apps")
+"""Folders of tests that take long: begun first, so that no core waits for another one in the end."""
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +161,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (left if other and any(map(item.get_closest_marker, names)) else kept).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = kept
+    items[:] = sorted(kept, key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(CHECKOUT / "tests").parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -123,7 +124,11 @@ class App:
         return replace(self, only=tuple(names))
 
     def handlers(self) -> Sequence[Any]:
-        """The app's own handlers."""
+        """The app's own handlers, made once: to describe them takes longer than to route them."""
+        return self._handlers
+
+    @cached_property
+    def _handlers(self) -> Sequence[Any]:
         return self.routes() if callable(self.routes) else self.routes
 
 

@@ -184,7 +184,8 @@ def marketplace(folder: Path, only: tuple[str, ...] = (), **settings: str) -> It
     """The service over the database in the folder. only: the collections that it serves, `()` for all."""
     clock = FakeClock(NOW)
     values = {"CATCHMENT_DATA": str(folder), "CATCHMENT_TRUSTED_GATEWAYS": f"{GATEWAY}/32"} | LIMITLESS | settings
-    front = build([load_app("providers").serving(only)], Settings().with_values("test", values), clock)
+    app = load_app("providers")
+    front = build([app.serving(only) if only else app], Settings().with_values("test", values), clock)
     try:
         yield Marketplace(front, folder / "catchment.sqlite", clock, only)
     finally:

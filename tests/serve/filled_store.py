@@ -102,14 +102,19 @@ class FilledStore:
             texts = [str(to_stored("text", getattr(record, name))) for name in feed.key]
             key = ",".join(quote(text, safe=":") for text in texts)
         version = self._retire(collection, key, said_at, revision, gone=0) + 1
-        document = '{"_key":' + json.dumps(key) + "," + _json(record)[1:]
-        own = (key, "all=1", b"", b"", version, said_at, revision, 1, 1)
-        values = (*own, *stored_values(type(record))(record), document)
-        names = [*OWN, *(column.name for column in collection.columns), "_doc"]
-        quoted = ", ".join(f'"{name}"' for name in names)
-        self.db.execute(f"INSERT INTO {collection.table} ({quoted}) VALUES ({', '.join('?' * len(names))})", values)
+        self._insert(collection, [_row(record, key, version, said_at, revision)])
         self.commit(collection, revision)
         return key
+
+    def put_all(self, collection: Collection, records: Sequence[Record]) -> None:
+        """Stores many records at once, of a collection whose records are their content, in which there is none yet."""
+        assert collection.feed.key is CONTENT
+        rows = [_row(record, f"{nr:032x}-1", 1, COLLECTED, 1) for nr, record in enumerate(records)]
+        self._insert(collection, rows)
+        self.commit(collection, 1)
+
+    def _insert(self, collection: Collection, rows: Sequence[tuple[object, ...]]) -> None:
+        self.db.insert(collection.table, [*OWN, *(column.name for column in collection.columns), "_doc"], rows)
 
     def _retire(self, collection: Collection, key: str, until: str, revision: int, *, gone: int) -> int:
         names = ", ".join(f'"{name}"' for name in [*OWN, *(column.name for column in collection.columns), "_doc"])
@@ -132,6 +137,12 @@ class FilledStore:
             "INSERT INTO _commit VALUES (?, 1, ?, ?, '', 1) ON CONFLICT DO NOTHING",
             (collection.name, revision, COLLECTED),
         )
+
+
+def _row(record: Record, key: str, version: int, said_at: str, revision: int) -> tuple[object, ...]:
+    """A record as it is stored."""
+    document = '{"_key":' + json.dumps(key) + "," + _json(record)[1:]
+    return (key, "all=1", b"", b"", version, said_at, revision, 1, 1, *stored_values(type(record))(record), document)
 
 
 def _json(record: Record) -> str:

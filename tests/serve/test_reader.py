@@ -157,10 +157,7 @@ def test_filters_choose(store, reader, text, expected):
 
 
 def test_counts_stop_at_the_cap_or_go_on(store, reader):
-    store.db.execute("BEGIN")
-    for number in range(10_001):
-        store.put(NOTES, Note(None, None, None, None, []), nr=number)
-    store.db.execute("COMMIT")
+    store.put_all(NOTES, [Note(None, None, None, None, [])] * 10_001)
     with reader.snapshot() as snapshot:
         capped, exact, none = (snapshot.page(NOTES, Query(count=way)) for way in ("capped", "exact", "none"))
     assert (capped.count, capped.count_exact) == (10_000, False)
@@ -252,10 +249,7 @@ def test_a_snapshot_does_not_move_while_somebody_writes(store, reader):
 
 def test_a_question_that_takes_too_long_is_cut(store):
     """Advisory A20: whatever is asked, and of however many rows."""
-    store.db.execute("BEGIN")
-    for number in range(3000):
-        store.put(NOTES, Note(str(number), None, None, None, []), nr=number)
-    store.db.execute("COMMIT")
+    store.put_all(NOTES, [Note(str(number), None, None, None, []) for number in range(3000)])
     reader = Reader(store.database, [NOTES], deadline_s=0.0)
     with pytest.raises(QueryError) as caught, reader.snapshot() as snapshot:
         snapshot.page(NOTES, parse([("text__contains", "9"), ("sort", "-text")], NOTES.columns))
@@ -266,8 +260,7 @@ def test_a_question_that_takes_too_long_is_cut(store):
 
 @pytest.mark.sqlite
 def test_a_deadline_counts_what_a_question_works_not_what_others_do_meanwhile(store):
-    for number in range(500):
-        store.put(NOTES, Note(str(number), None, None, None, []), nr=number)
+    store.put_all(NOTES, [Note(str(number), None, None, None, []) for number in range(500)])
     done = threading.Event()
 
     def other() -> None:
