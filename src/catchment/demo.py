@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -12,9 +13,9 @@ from .clock import open_clock
 from .processes import Children
 from .settings import Settings
 from .standin import Crowd
-from .store.engines import database_of
-from .store.keys import create
-from .store.store import Store
+
+if TYPE_CHECKING:  # a stand-in says how it is pointed at, and has no database
+    from .store.store import Store
 
 __all__ = [
     "demo_settings",
@@ -37,10 +38,9 @@ def demo_settings(settings: Settings, size: str) -> Settings:
 def start_standins(apps: Sequence[App], children: Children, settings: Settings, size: str) -> Settings:
     """Starts a stand-in for every upstream of these apps, and gives the settings with which it is asked."""
     values: dict[str, str] = {}
-    for app in apps:
-        if app.standin is None:
-            continue
-        _, line = children.ready(["standin", app.name, "--port", "0", "--size", size], {})
+    known = [app for app in apps if app.standin is not None]
+    commands = [["standin", app.name, "--port", "0", "--size", size] for app in known]
+    for app, line in zip(known, children.all_ready(commands, {}), strict=True):
         values |= pointed_at(app, line.rpartition(" ")[2], size)
     return settings.with_values("demo", values)
 
@@ -80,6 +80,9 @@ def first_requests(apps: Sequence[App], address: str, key: str) -> Iterator[str]
 
 def reading_key(settings: Settings) -> str:
     """A new key that reads what not everybody may read of the demo."""
+    from .store.engines import database_of
+    from .store.keys import create
+
     now = open_clock(settings.get("CATCHMENT_CLOCK")).now()
     return create(database_of(settings.database), "demo", str(uuid4()), {"read"}, now)[0]
 

@@ -79,10 +79,20 @@ class Children:
     ) -> tuple[subprocess.Popen[str], str]:
         """A child that is ready, and the line by which it has said so: the first that it printed."""
         child = self.start(arguments, environment, without=without, piped=True)
-        assert child.stdout is not None
-        if not (line := child.stdout.readline()):
-            raise CatchmentError(f"catchment {' '.join(arguments)} did not start", hint="its error is above")
-        return child, line.strip()
+        return child, _first_line(child, arguments)
+
+    def all_ready(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> list[str]:
+        """The first lines of children that start together, once all of them are ready."""
+        started = [self.start(arguments, environment, piped=True) for arguments in commands]
+        return [_first_line(child, arguments) for child, arguments in zip(started, commands, strict=True)]
+
+
+def _first_line(child: subprocess.Popen[str], arguments: Sequence[str]) -> str:
+    """What a child printed first, once it has."""
+    assert child.stdout is not None
+    if not (line := child.stdout.readline()):
+        raise CatchmentError(f"catchment {' '.join(arguments)} did not start", hint="its error is above")
+    return line.strip()
 
 
 class Stopped(KeyboardInterrupt):

@@ -7,7 +7,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from ..app import SHIPPED, App
 from ..clock import open_clock
@@ -130,6 +129,8 @@ _WAYS = {
 
 
 def _show_planned(planned: Sequence[Planned]) -> None:
+    from rich.markup import escape
+
     for item in planned:
         console().print(f"{escape(f'{item.of}: {item.says}')} [dim]({_WAYS[item.way]})[/dim]", highlight=False)
     if not planned:
@@ -272,6 +273,8 @@ def _collection(found: App, target: str) -> Collection:
 @desk.command(epilog="[bold]Example[/bold]  catchment check police")
 def check(targets: CheckedTargets = None, *, json: JsonFlag = False, data: DataFlag = "") -> None:
     """Hold what is stored against its invariants. Exit 0: all hold; 1: some do not, and it says which."""
+    from rich.markup import escape
+
     from ..console import check_table
     from ..store.check import check as examine
     from ..store.engines import database_of
