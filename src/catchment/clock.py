@@ -23,6 +23,7 @@ __all__ = [
     "FileClock",
     "SystemClock",
     "heartbeat",
+    "moment_text",
     "monotonic",
     "open_clock",
     "parse_moment",
@@ -117,12 +118,15 @@ def open_clock(where: str) -> Clock:
     return clock
 
 
-@lru_cache(maxsize=64)
-def render_moment(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
     """RFC 3339 in UTC, always with six decimals, so that text order is time order."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+render_moment = lru_cache(maxsize=64)(moment_text)
+"""The same, for moments that come again: that of an answer is of each of its records."""
 
 
 def parse_moment(text: str) -> datetime:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from .decode import Dropped, Reject, Seen, decode, from_document, model_digest, row_digest
+from .decode import Entry, Reject, Seen, decode, from_document, model_digest, row_digest
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
@@ -140,7 +140,7 @@ def _read(
     erased: Erased,
 ) -> tuple[Fold, list[Reject], _Beside]:
     """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and more."""
-    rejects, beside = list[Reject](), _Beside([], set())
+    rejects, beside, most = list[Reject](), _Beside([], set()), feed.max_partition_records
     known, times = seen.by_raw, seen.times if feed.key is CONTENT else None
     make = partial(
         decode, feed, lease.partition, known=known, times=times, model=model, sample=beside.sample, erased=erased
@@ -149,26 +149,26 @@ def _read(
         if number:
             fold.next_page()
         for row in make(body):
-            if isinstance(row, Dropped):
-                beside.holding.update(() if row.marked else (number,))
-            elif isinstance(row, Reject):
-                rejects.append(row)
+            if isinstance(row, Entry):  # mostly
+                fold.add(row, stage.add(row, number))
             elif isinstance(row, Seen):
                 fold.add(row)
+            elif isinstance(row, Reject):
+                rejects.append(row)
             else:
-                fold.add(row, stage.add(row, number))
-            _check_size(feed, fold.received + len(rejects))
+                beside.holding.update(() if row.marked else (number,))
+            if fold.received + len(rejects) > most:
+                raise _too_many(feed)
         failpoint("page.parsed")
     _check_drift(fold.received, rejects, beside.sample)
     return fold, rejects, beside
 
 
-def _check_size(feed: Feed, received: int) -> None:
-    if received > feed.max_partition_records:
-        raise DecodeError(
-            f"more than {feed.max_partition_records} records: split the partition, or raise max_partition_records",
-            reason="too-many",
-        )
+def _too_many(feed: Feed) -> DecodeError:
+    return DecodeError(
+        f"more than {feed.max_partition_records} records: split the partition, or raise max_partition_records",
+        reason="too-many",
+    )
 
 
 def _check_moved(overlap: AbstractSet[str], changes: Changes, settled: AbstractSet[str]) -> None:

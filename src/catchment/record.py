@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import xxhash
 
-from .clock import render_moment
+from .clock import moment_text
 from .errors import DeclarationError
 
 __all__ = [
@@ -204,7 +204,7 @@ def _moment(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueError("moment without a zone")
     try:
-        return render_moment(value)
+        return moment_text(value)
     except OverflowError as error:
         raise ValueError("moment out of bounds in UTC") from error
 

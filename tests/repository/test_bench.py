@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
-    "collect": ["--records", "400", "--rounds", "1"],
+    "collect": ["--records", "400", "--rounds", "1", "--without-peers"],
     "incidents": ["--size", "tiny", "--rounds", "1"],
     "memory": ["--records", "100", "--feeds", "visits"],
     "recommend": ["--providers", "60", "--questions", "1"],

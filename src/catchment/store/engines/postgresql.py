@@ -10,18 +10,17 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.adapt import AdaptersMap, Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8Dumper
-from psycopg.types.string import StrDumper
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable, UsageError
 from . import interface, layouts
+from .adapters import CONTEXT
 from .compiling import dialect
-from .interface import WORDS, Broken, Down, Interrupted, Misunderstood, Taken, Values, Words
+from .failures import told
+from .interface import WORDS, Down, Interrupted, Values, Words
 from .layout import Layout
 from .listening import CHANNEL, Listening, wrote
 from .moving import SIGNING, move
@@ -50,31 +49,6 @@ _SESSION = {
 }
 
 
-class _Number(Loader):
-    """A sum of integers is one. Nothing else that we ask for is of this type."""
-
-    def load(self, data: Any) -> float | int:
-        text = bytes(data)
-        return float(text) if b"." in text else int(text)
-
-
-class _Integer(Int8Dumper):
-    """An integer, or a truth as one, as text: so it is copied too."""
-
-    def dump(self, obj: int) -> bytes:
-        return b"%d" % obj
-
-
-def _adapters() -> AdaptersMap:
-    found = AdaptersMap(psycopg.adapters)
-    found.register_dumper(str, StrDumper)  # as text: then no statement has to guess
-    found.register_dumper(int, _Integer)  # of one width: then a statement is prepared once
-    found.register_dumper(bool, _Integer)  # as it is stored
-    found.register_loader("numeric", _Number)
-    return found
-
-
-_ADAPTERS = _adapters()
 _CHANGING = ("INSERT", "UPDATE", "DELETE", "COPY")
 
 
@@ -95,7 +69,7 @@ class Connection:
         self._driver = self._connected()
 
     def _connected(self) -> psycopg.Connection[Any]:
-        with _mapped(self._server.label):
+        with told(self._server.label):
             return self._server.connect(reads=self._reads)
 
     @property
@@ -131,7 +105,7 @@ class Connection:
             self._driver = self._connected()
         if self._end is not None and monotonic() > self._end:
             raise Interrupted("database: the deadline has passed")
-        with _mapped(self._server.label):
+        with told(self._server.label):
             try:
                 return self._stepped(step)
             except psycopg.OperationalError:
@@ -254,7 +228,7 @@ class Connection:
 
     def stream(self, sql: str) -> Iterator[Any]:
         cursor = psycopg.RawCursor[Any](self._driver)
-        with _mapped(self._server.label):
+        with told(self._server.label):
             yield from cursor.stream(
                 spelled(sql).sql, size=_STREAMED if psycopg.capabilities.has_stream_chunked() else 1
             )
@@ -340,7 +314,7 @@ class Server:
         found: psycopg.Connection[Any] = psycopg.connect(
             **{**own, **said, "options": options.strip(), "client_encoding": "UTF8"},  # type: ignore[arg-type]
             autocommit=True,
-            context=_Context(),
+            context=CONTEXT,
         )
         found.prepare_threshold = 2
         found.prepared_max = 300
@@ -400,13 +374,6 @@ class Server:
         return Presence(Connection(self))
 
 
-class _Context:
-    """What the driver asks for values' types of."""
-
-    adapters = _ADAPTERS
-    connection = None
-
-
 def database_of(url: str) -> Server:
     """The database of a `postgresql://…` URL. StoreError for what libpq does not read."""
     try:
@@ -416,40 +383,3 @@ def database_of(url: str) -> Server:
             "the database's URL cannot be read", hint="write postgresql://USER@HOST:PORT/DATABASE"
         ) from None  # its text may hold the password
     return Server(url)
-
-
-_CODES: Mapping[str, type[StoreError]] = {
-    "23505": Taken,
-    "57014": Interrupted,
-    "0A000": Down,  # a prepared statement is about a table that was made anew: it is prepared anew
-    "55P03": Down,
-    "25P03": Down,
-    "25006": Down,
-    "42501": Broken,
-}
-_CLASSES: Mapping[str, type[StoreError]] = {
-    "08": Down,
-    "40": Down,
-    "53": Down,
-    "57": Down,
-    "58": Down,
-    "42": Misunderstood,
-}
-
-
-_TELLING = ("22", "28")
-"""Whose texts hold values, or who logs in as whom: they are told by their code alone."""
-
-
-@contextmanager
-def _mapped(label: str) -> Iterator[None]:
-    """Driver errors become ours, told apart by their code and class."""
-    try:
-        yield
-    except psycopg.Error as error:
-        code = error.sqlstate or ""
-        lost = Down if isinstance(error, psycopg.OperationalError) and not code else Broken
-        kind = _CODES.get(code) or _CLASSES.get(code[:2], lost)
-        said = error.diag.message_primary if code and code[:2] not in _TELLING else type(error).__name__
-        hint = "it is tried again" if kind is Down else ""
-        raise kind(f"database {label}: {said}{f' [{code}]' if code else ''}", hint=hint) from error
