@@ -83,11 +83,11 @@ def one(row: bytes, of: Feed | None = None) -> Entry | Reject:
     ],
 )
 def test_a_body_that_is_no_array_of_records_is_refused_as_a_whole(body, reason):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DecodeError) as caught:
         read(body)
     assert caught.value.reason == reason
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
