@@ -103,7 +103,7 @@ class FilledStore:
             key = ",".join(quote(text, safe=":") for text in texts)
         version = self._retire(collection, key, said_at, revision, gone=0) + 1
         self._insert(collection, [_row(record, key, version, said_at, revision)])
-        self.commit(collection, revision)
+        self.commit(collection, revision, at=said_at)
         return key
 
     def put_all(self, collection: Collection, records: Sequence[Record]) -> None:
@@ -129,13 +129,13 @@ class FilledStore:
 
     def retire(self, collection: Collection, key: str, *, until: str, revision: int) -> None:
         self._retire(collection, key, until, revision, gone=1)
-        self.commit(collection, revision)
+        self.commit(collection, revision, at=until)
 
-    def commit(self, collection: Collection, revision: int) -> None:
+    def commit(self, collection: Collection, revision: int, *, at: str = COLLECTED) -> None:
         self.db.execute("UPDATE _collection SET revision = ? WHERE name = ?", (revision, collection.name))
         self.db.execute(
             "INSERT INTO _commit VALUES (?, 1, ?, ?, '', 1) ON CONFLICT DO NOTHING",
-            (collection.name, revision, COLLECTED),
+            (collection.name, revision, max(at, COLLECTED)),
         )
 
 

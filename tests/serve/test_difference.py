@@ -144,3 +144,25 @@ def test_what_is_no_longer_kept_is_gone(lived, client, ends):
 def test_a_record_whose_key_is_the_name_of_the_question_is_read_escaped(client):
     assert client.get("/v1/demo/bars/diff").json()["errors"][0]["parameter"] == "from"
     assert client.get("/v1/demo/bars/%64iff").json()["type"] == "/problems/not-found"
+
+
+def test_all_pages_compare_with_what_held_at_the_first_one(lived, client):
+    """A collector commits after each page: none of it is told, and nothing of what differed is left out."""
+    wanted = client.get(f"{DIFF}?from=2&limit=100").json()["data"]
+    seen, cursor, revision = [], "", 9
+    while cursor is not None:
+        page = client.get(f"{DIFF}?from=2&limit=1{f'&cursor={cursor}' if cursor else ''}").json()
+        seen, cursor, revision = [*seen, *page["data"]], page["meta"]["next"], revision + 1
+        for day in DAYS:
+            lived.put(BARS, bar("IBM", day, str(revision)), revision=revision, said_at=at(revision))
+    assert len(seen) > 2
+    assert seen == wanted
+
+
+def test_moments_are_looked_for_by_the_index_of_revisions(lived, client):
+    """What was committed a day before a moment had ended before it, so it is not looked at: here it would be met."""
+    urls = [f"{DIFF}?from={at(6)}&to={at(8)}&limit=", f"/v1/demo/bars?sort=date&as_of={at(6)}&limit="]
+    first = [client.get(f"{url}50").json()["data"] for url in urls]
+    lived.db.execute(f"UPDATE {BARS.versions} SET _until = ? WHERE _until_revision <= 4", (at(9),))
+    assert all(first)
+    assert [client.get(f"{url}49").json()["data"] for url in urls] == first

@@ -103,51 +103,71 @@ def differences(snapshot: Snapshot, collection: Collection, span: Span) -> Diffe
         QueryError: 400 for a cursor of another walk, 410 for what is no longer kept.
     """
     state = snapshot.state(collection)
-    snapshot.check_kept(collection, state, span.since, "from")
-    snapshot.check_kept(collection, state, span.until, "to")
     key = snapshot.cursor_key()
     position = open_cursor(span, collection.name, generation=state.generation, horizon=state.horizon, key=key)
+    since = snapshot.point(collection, state, span.since, "from")
+    until = snapshot.point(collection, state, span.until, "to")
+    # Without `to` all pages compare with what held at the first one.
+    pinned = AsOf(revision=position.values[0] if position else state.revision)  # type: ignore[arg-type]  # we wrote it
+    assert since is not None
+    ends = _Ends(since, until or pinned, until or (pinned if pinned.revision < state.revision else None))
     found: list[tuple[str, bytes]] = []
-    for entry in _entries(snapshot, collection, span, position.key if position else ""):
+    for entry in _entries(snapshot, collection, span, ends, position.key if position else ""):
         if len(found) == span.limit:
-            last = Position((), found[-1][0])
-            at = {"generation": state.generation, "revision": state.revision}
-            following = seal_cursor(last, span, collection.name, **at, key=key)
+            last, at = Position((pinned.revision,), found[-1][0]), {"generation": state.generation}
+            following = seal_cursor(last, span, collection.name, revision=pinned.revision, **at, key=key)
             return Differences(tuple(text for _, text in found), following, state)
         found.append(entry)
     return Differences(tuple(text for _, text in found), None, state)
 
 
-def _entries(snapshot: Snapshot, collection: Collection, span: Span, after: str) -> Iterator[tuple[str, bytes]]:
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The two points in time, each a revision or a moment with its floor. shown: the later one, None for now."""
+
+    since: AsOf
+    until: AsOf
+    shown: AsOf | None
+
+
+def _entries(
+    snapshot: Snapshot, collection: Collection, span: Span, ends: _Ends, after: str
+) -> Iterator[tuple[str, bytes]]:
     """Keys behind that one, each with what it differs in. What changed and changed back does not differ."""
     many = min(_LOOK, span.limit + 1)
-    while keys := [key for (key,) in snapshot.ask(_touched(collection, span, after, many))]:
-        before = _held(snapshot, collection, span.since, span.fields, keys)
-        now = _held(snapshot, collection, span.until, span.fields, keys)
+    while keys := [key for (key,) in snapshot.ask(_touched(collection, ends, after, many))]:
+        before = _held(snapshot, collection, ends.since, span.fields, keys)
+        now = _held(snapshot, collection, ends.shown, span.fields, keys)
         for key in keys:
             if entry := _entry(span, key, before.get(key), now.get(key)):
                 yield key, entry
         after = keys[-1]
 
 
-def _touched(collection: Collection, span: Span, after: str, many: int) -> Statement:
-    """The keys of which a version began or ended in between."""
-    since, until = ("_revision", "_until_revision") if span.since.by_revision else ("_said_at", "_until")
-    start = _point(span.since)
-    began, over = Statement(f"{since} > ?", (start,)), Statement(f"{until} > ?", (start,))
-    if span.until:
-        end = _point(span.until)
-        began += Statement(f" AND {since} <= ?", (end,))
-        # What held at both ends did not differ.
-        over += Statement(f" AND {since} <= ? AND ({since} > ? OR {until} <= ?)", (end, start, end))
+def _touched(collection: Collection, ends: _Ends, after: str, many: int) -> Statement:
+    """The keys of which a version began or ended in between. Moments have no index: their floors have one."""
+    began, over = _names(ends.since)
+    since, until = _names(ends.until)
+    start, end, floor = _point(ends.since), _point(ends.until), ends.since.floor
+    of_now = Statement(f"{began} > ? AND {since} <= ?", (start, end))
+    # What held at both ends did not differ.
+    of_then = Statement(f"{over} > ? AND {since} <= ? AND ({began} > ? OR {until} <= ?)", (start, end, start, end))
+    if not ends.since.by_revision:
+        of_now += Statement(" AND _revision > ?", (floor,))
+        of_then += Statement(" AND _until_revision > ?", (floor,))
     current, versions = quoted(collection.table), quoted(collection.versions)
     return (
         Statement(f"SELECT DISTINCT _key FROM (SELECT _key FROM {current} WHERE ")  # noqa: S608 (declared names)
-        + began
+        + of_now
         + Statement(f" UNION ALL SELECT _key FROM {versions} WHERE ")  # noqa: S608 (declared names)
-        + over
+        + of_then
         + Statement(") AS touched WHERE _key > ? ORDER BY _key LIMIT ?", (after, many))
     )
+
+
+def _names(as_of: AsOf) -> tuple[str, str]:
+    """By which columns a version began and ended."""
+    return ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Export:
         """The export of what stands now, or of what the query's `as_of` means. QueryError: 410 for what is not kept."""
         with reader.snapshot() as snapshot:
             state = snapshot.state(collection)
-            snapshot.check_kept(collection, state, query.as_of)
+            snapshot.point(collection, state, query.as_of)
             return cls(reader, collection, replace(query, limit=AT_A_TIME), state)
 
     def pieces(self) -> Iterator[list[str]]:

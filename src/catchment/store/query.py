@@ -205,10 +205,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """A moment (what the upstream had said by then) or a revision (what we had committed by then)."""
+    """A moment (what the upstream had said by then) or a revision (what we had committed by then).
+
+    floor: of a moment, a revision by which no version had ended that held then; revisions have an index, moments none.
+    """
 
     moment: str = ""
     revision: int = -1
+    floor: int = 0
 
     @property
     def by_revision(self) -> bool:
@@ -234,7 +238,8 @@ class Query:
     @property
     def walk(self) -> bytes:
         """What all pages of one walk have in common: a cursor is good for this alone."""
-        return msgspec.msgpack.encode((self.terms, self.order, self.as_of, self.words))
+        point = self.as_of and (self.as_of.moment, self.as_of.revision)
+        return msgspec.msgpack.encode((self.terms, self.order, point, self.words))
 
     @property
     def normal(self) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +114,8 @@ class Freshness:
     collected: bool = True
 
 
+_CLOCKS_APART = timedelta(days=1)
+_FIRST = "0001-01-03"
 ALL = 2**62
 """A limit that none is: more than any table has."""
 
@@ -188,7 +190,8 @@ class Snapshot:
         state = self.state(collection)
         if query.words:  # they stand in a table of the generation
             collection = replace(collection, generation=state.generation)
-        self.check_kept(collection, state, query.as_of)
+        if query.as_of is not None:
+            query, pages = replace(query, as_of=self.point(collection, state, query.as_of)), None
         pages, key = pages or Pages(collection, query), self.cursor_key()
         position = open_cursor(query, collection.name, generation=state.generation, horizon=state.horizon, key=key)
         rows = self.ask(pages.statement(position))
@@ -203,7 +206,7 @@ class Snapshot:
         self, collection: Collection, query: Query, position: Position | None
     ) -> tuple[list[str], Position | None]:
         """The JSON of the next records of a query, and where the last one stands; None behind the last of all."""
-        self.check_kept(collection, self.state(collection), query.as_of)
+        query = replace(query, as_of=self.point(collection, self.state(collection), query.as_of))
         rows = self.ask(page_rows(collection, query, position))
         found = rows[: query.limit]
         last = _position(found[-1]) if len(rows) > query.limit else None
@@ -226,10 +229,14 @@ class Snapshot:
             self._remembered[name] = bytes.fromhex(row[0])
         return self._remembered[name]
 
-    def check_kept(self, collection: Collection, state: State, as_of: AsOf | None, parameter: str = "as_of") -> None:
-        """QueryError: 410 for what is no longer kept, 400 for a revision that is still to come."""
+    def point(self, collection: Collection, state: State, as_of: AsOf | None, parameter: str = "as_of") -> AsOf | None:
+        """The same point in time, a moment with its floor.
+
+        Raises:
+            QueryError: 410 for what is no longer kept, 400 for a revision that is still to come.
+        """
         if as_of is None:
-            return
+            return None
         if as_of.by_revision and as_of.revision > state.revision:
             raise QueryError(f"{parameter}: the newest revision is {state.revision}", parameter=parameter)
         if as_of.by_revision:
@@ -240,6 +247,17 @@ class Snapshot:
         if not kept:
             message = f"{parameter}: the oldest revision that is kept is {state.horizon}"
             raise QueryError(message, kind="history-gone", status=410, parameter=parameter)
+        return as_of if as_of.by_revision else replace(as_of, floor=self._floor(collection, state, as_of.moment))
+
+    def _floor(self, collection: Collection, state: State, moment: str) -> int:
+        """A revision that was committed so long before the moment that nothing was said after it and committed by then,
+        whatever the clocks of several collectors say.
+        """
+        sql = 'SELECT revision FROM "_commit" WHERE collection = ? AND generation = ? AND at <= ?'
+        before = render_moment(parse_moment(moment) - _CLOCKS_APART) if moment > _FIRST else ""
+        values = (collection.name, state.generation, before)
+        row = self._one(Statement(f"{sql} ORDER BY revision DESC LIMIT 1", values))
+        return row[0] if row else 0
 
     def _committed_at(self, collection: Collection, generation: int, revision: int) -> str | None:
         sql = 'SELECT at FROM "_commit" WHERE collection = ? AND generation = ? AND revision = ?'
@@ -266,7 +284,7 @@ class Snapshot:
     ) -> Item | None:
         """The record of that key as it is, or was; None if there is (or was then) none."""
         state = self.state(collection)
-        self.check_kept(collection, state, as_of)
+        as_of = self.point(collection, state, as_of)
         columns = ("_key", "_doc", "_version", "_said_at", "_revision")
         statement = Statement(f"SELECT {document(fields)}, _version, _said_at, _revision")
         row = self._one(statement + rows_from(collection, as_of, columns) + Statement(" WHERE _key = ?", (key,)))
@@ -430,7 +448,7 @@ class Snapshot:
         as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
         """Records as dicts of Python values, in that order (`-name`: descending), the key breaking ties."""
-        self.check_kept(collection, self.state(collection), as_of)
+        as_of = self.point(collection, self.state(collection), as_of)
         wanted = [column for column in collection.columns if not columns or column.name in columns]
         order = [Order(name.removeprefix("-"), name.startswith("-")) for name in sort]
         terms = _terms(collection, filters)
@@ -443,13 +461,13 @@ class Snapshot:
 
     def count(self, collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
         """How many records match."""
-        self.check_kept(collection, self.state(collection), as_of)
+        as_of = self.point(collection, self.state(collection), as_of)
         query = Query(terms=tuple(_terms(collection, filters)), as_of=as_of)
         return int(self._one(count_statement(collection, query, None))[0])
 
     def groups(self, collection: Collection, by: Sequence[str], query: Query) -> dict[tuple[Any, ...], int]:
         """How many records match, for each combination of these fields' values that there is; nulls are a value."""
-        self.check_kept(collection, self.state(collection), query.as_of)
+        query = replace(query, as_of=self.point(collection, self.state(collection), query.as_of))
         wanted = [_column(collection, name) for name in by]
         names = ", ".join(f'"{column.name}"' for column in wanted)
         used = ["_key", *by, *(item.column for item in query.terms)]
@@ -462,7 +480,7 @@ class Snapshot:
         self, collection: Collection, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None
     ) -> Total:
         """The exact sum of an integer or decimal field over the records that match."""
-        self.check_kept(collection, self.state(collection), as_of)
+        as_of = self.point(collection, self.state(collection), as_of)
         column = _column(collection, name)
         how, terms = SUMS[column.kind], _terms(collection, filters)
         body = rows_from(collection, as_of, [name, *(t.column for t in terms)]) + Statement(" WHERE ")

@@ -58,8 +58,13 @@ def sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
     point: Stored = as_of.revision if as_of.by_revision else as_of.moment
     return [
         Statement(f" FROM {current} WHERE {since} <= ?", (point,)),
-        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ?", (point, point)),
+        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ?", (point, point)) + _since(as_of),
     ]
+
+
+def _since(as_of: AsOf) -> Statement:
+    """Where in the index of what ended it is worth looking: of a moment."""
+    return Statement("") if as_of.by_revision else Statement(" AND _until_revision > ?", (as_of.floor,))
 
 
 def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:
