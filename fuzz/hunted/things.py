@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from catchment import App, Every, Feed, Get, Record, Upstream, each
+from catchment import App, Counter, Every, Feed, Get, Record, Upstream, each
 from catchment.derive import derive
 from catchment.exchange import Answer, Request
 from catchment.feed import RETIRE
@@ -51,6 +51,11 @@ things = Feed(
     sort=("-day", "text"),
     indexes=[("text", "-price")],
     search=("text",),
+    counters=[
+        Counter(by=("place", "month(day)"), of=("price", "number")),
+        Counter(by=("ok", "place"), of=("number",)),
+        Counter(by=("day", "hour(at)"), of=("price",)),
+    ],
     public=True,
 )
 app = App("hunted", feeds=[things])

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "faults"))
 
 from harbour import Switches, boxes, ships
 
-from catchment import App, Link, Record, Resource, Rollup
+from catchment import App, Counter, Link, Record, Resource, Rollup
 from catchment.standin import Answer, Paged, Request
 
 __all__ = ["HEAVY", "Wharf", "app"]
@@ -28,7 +28,14 @@ class Note(Record):
     created_at: datetime
 
 
-notes = Resource("notes", Note, about=Link(ships, "ship"), owner="author", rollups=[Rollup(of="stars", by=("ship",))])
+notes = Resource(
+    "notes",
+    Note,
+    about=Link(ships, "ship"),
+    owner="author",
+    rollups=[Rollup(of="stars", by=("ship",))],
+    counters=[Counter(by=("ship", "day(created_at)"), of=("stars",))],
+)
 app = App("harbour", feeds=[ships, boxes], resources=[notes])
 
 HEAVY = "heavy"

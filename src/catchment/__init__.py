@@ -12,6 +12,7 @@ from .chained import counted, listed_by, rows_of
 from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
 from .exchange import Answer, Request
 from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Compared, Derived, Feed, Get, items
+from .grouping import Counter
 from .page import Page
 from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
 from .partitions import Partition, days, each, grid, months, when
@@ -39,6 +40,7 @@ __all__ = [
     "CatchmentError",
     "Compared",
     "Confirm",
+    "Counter",
     "Cron",
     "DeclarationError",
     "DecodeError",

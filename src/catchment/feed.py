@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from .errors import DeclarationError, UsageError
 from .exchange import Request
+from .grouping import Counter, check_counters
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, check_search, columns
@@ -250,6 +251,7 @@ class Feed:
         aliases: other names under which readers may ask for a field: `{"removal": "removal_of_clothing"}`.
         sort: the order of lists. indexes: further orders that readers ask for often. search: the fields of text that
             `q=` looks for words in.
+        counters: groups whose counts and exact sums are kept with every commit, and so read at once.
         stale: the age at which a partition is too old; without it, that of a missed round of its schedule.
         public: anyone may read it.
     """
@@ -288,6 +290,7 @@ class Feed:
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
     search: Sequence[str] = field(default=(), kw_only=True)
+    counters: Sequence[Counter] = field(default=(), kw_only=True)
     stale: timedelta | None = field(default=None, kw_only=True)
     public: bool = field(default=False, kw_only=True)
 
@@ -308,6 +311,7 @@ class Feed:
                         f"{where}: {name}", f"{item} is no field", hint=f"fields: {', '.join(known)}"
                     )
         check_search(where, self.search, self.columns)
+        check_counters(where, self.counters, self.columns)
         if stray := sorted(self.request.names - set(self.partitions.names)):
             raise DeclarationError(f"{where}: request", f"{{{stray[0]}}} is no parameter of its partitions")
         if self.due and self.settle:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import xxhash
 
-from .clock import moment_text
+from .clock import moment_text, parse_moment
 from .errors import DeclarationError
 
 __all__ = [
+    "LONGEST_POWER",
     "Column",
     "Kind",
     "Record",
@@ -28,6 +29,7 @@ __all__ = [
     "content_hash",
     "decimal_key",
     "from_decimal_key",
+    "from_stored",
     "stored_record",
     "stored_values",
     "to_stored",
@@ -39,7 +41,7 @@ Stored = str | int | float | bool | None
 
 # `__` separates a field from an operator in a query, a leading `_` marks catchment's own columns.
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,62}\Z")
-RESERVED = frozenset({"as_of", "by", "count", "cursor", "fields", "from", "limit", "of", "q", "sort", "to"})
+RESERVED = frozenset({"as_of", "by", "count", "cursor", "fields", "from", "limit", "of", "q", "sort", "to", "zone"})
 
 _NOT_SEARCHED = frozenset({"rank", "rowid"})
 """What SQLite's full text calls its own columns."""
@@ -228,6 +230,23 @@ _TO_STORED: dict[Kind, Callable[[Any], Stored]] = {
 def to_stored(kind: Kind, value: Any) -> Stored:
     """The value as it stands in its column; None stays None."""
     return None if value is None else _TO_STORED[kind](value)
+
+
+_FROM_STORED: dict[Kind, Callable[[Any], Any]] = {
+    "text": str,
+    "integer": int,
+    "number": float,
+    "decimal": from_decimal_key,
+    "boolean": bool,
+    "date": date.fromisoformat,
+    "datetime": parse_moment,
+    "json": msgspec.json.decode,
+}
+
+
+def from_stored(kind: Kind) -> Callable[[Any], Any]:
+    """A function from what stands in a column of that kind, which is not null, to the value."""
+    return _FROM_STORED[kind]
 
 
 @cache

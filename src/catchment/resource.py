@@ -19,6 +19,7 @@ import msgspec
 from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unstorable
 from .errors import DeclarationError
 from .feed import Feed
+from .grouping import Counter, check_counters
 from .principal import Principal
 from .record import Column, Record, check_search, columns, stored_values, to_stored
 from .settings import Setting
@@ -39,7 +40,7 @@ __all__ = [
 Action = Literal["create", "change", "delete"]
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
-_TAKEN = re.compile(r"(partition|one|revision|order_[0-9]+|rollup_[0-9]+)\Z")
+_TAKEN = re.compile(r"(partition|one|revision|order_[0-9]+|rollup_[0-9]+|counter_[0-9]+)\Z")
 _MOMENTS = ("created_at", "updated_at")
 MAX_BODY = 2**20
 
@@ -189,7 +190,7 @@ class Resource:
         rollups: counts and sums by group. lists: list fields that are kept apart too, a row an element.
         hidden: fields that only those read who may moderate; for all others, on every generic route, it is as if there
             were none. Who writes is answered with his own. An app's own routes decide for themselves.
-        max_body: bytes of a body. sort, indexes, search, public: as in a feed.
+        max_body: bytes of a body. sort, indexes, search, counters, public: as in a feed.
     """
 
     name: str
@@ -215,6 +216,7 @@ class Resource:
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
     search: Sequence[str] = field(default=(), kw_only=True)
+    counters: Sequence[Counter] = field(default=(), kw_only=True)
     public: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -260,6 +262,7 @@ class Resource:
         if shown := {*self.key, self.owner, *(name.removeprefix("-") for name in self.order)} & set(self.hidden):
             raise DeclarationError(f"{where}: hidden", f"{min(shown)} is the key, the owner or the order of lists")
         check_search(where, self.search, [column for column in self.columns if column.name not in self.hidden])
+        check_counters(where, self.counters, self.columns)
         if self.one_per_owner is not None and not self.owner:
             raise DeclarationError(f"{where}: one_per_owner", "needs owner=")
         if not self.writable:

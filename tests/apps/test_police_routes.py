@@ -12,8 +12,7 @@ import pytest
 from asgi_client import Client
 from collecting import Collecting, collecting
 
-from catchment.apps.police.records import KNOWN_FORCES
-from catchment.apps.police.routes import CATEGORIES
+from catchment.apps.police.records import CATEGORIES, KNOWN_FORCES
 from catchment.errors import UsageError
 from catchment.serve.app import build
 from catchment.settings import load_settings

@@ -1,7 +1,9 @@
 """Every question of docs/reading.md, asked of all five apps."""
 
 import asyncio
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +16,11 @@ import pytest
 from collecting import collecting
 from marketplace import marketplace
 
+from catchment.grouping import BUCKETS
 from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
+from catchment.store.statistics import FUNCTIONS, PARAMETERS
 
 DOCS = Path(__file__).parents[2] / "docs" / "reading.md"
 NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)
@@ -157,6 +161,25 @@ def a_difference(asked):
     assert len(found) == min(asked.get("?count=exact")["meta"]["count"], 1000)
 
 
+def statistics(asked):
+    """Counted anew from the list: by a field, by the stretches of a date or moment, and of then."""
+    whole = asked.get("?limit=1000")["data"]
+    exact = asked.get("?count=exact")["meta"]["count"]
+    told = asked.get(f"/stats?by={asked.field}&of=count(),distinct({asked.field})&limit=10000")["data"]
+    assert sum(group["count()"] for group in told) == exact
+    if exact == len(whole):
+        values = Counter(item[asked.field] for item in whole)
+        assert {group[asked.field]: group["count()"] for group in told} == values
+    moments = [name for name, text in asked.first.items() if re.match(r"\d{4}-\d\d-\d\d", str(text))]
+    for name in moments[:1]:
+        months = asked.get(f"/stats?by=month({name})")["data"]
+        assert sum(group["count()"] for group in months) == exact
+        assert all(group[f"month({name})"].endswith("-01") for group in months if group[f"month({name})"])
+    revision = asked.get()["meta"]["revision"]
+    assert asked.get(f"/stats?by={asked.field}&as_of={revision}") == asked.get(f"/stats?by={asked.field}")
+    assert asked.get("/stats?as_of=0")["data"] == [{"count()": 0}]
+
+
 def words(asked):
     name = next((name for name in ("title", "name") if name in asked.first), "")
     if asked.root.startswith(("/v1/episodes", "/v1/providers")):
@@ -178,6 +201,7 @@ ROWS = {
     "source": a_source,
     "then": a_time,
     "difference": a_difference,
+    "statistics": statistics,
     "words": words,
 }
 
@@ -193,6 +217,22 @@ def test_an_answer_is_known_by_its_tag_and_what_cannot_be_asked_is_told(asked):
     wrong = asked.answer(f"{asked.root}?{asked.field}s=1")
     assert (wrong.status_code, wrong.headers["content-type"]) == (400, "application/problem+json")
     assert asked.field in wrong.json()["detail"]
+
+
+def test_the_page_shows_what_is_answered(asked):
+    """Each request that is shown with its answer."""
+    shown = re.findall(r"^    GET (/v1/(\w+)/.*)\n    (.*)$", DOCS.read_text(), re.MULTILINE)
+    assert shown
+    for url, app, answer in shown:
+        if asked.root.startswith(f"/v1/{app}/"):
+            assert json.loads(answer) == asked.answer(url).json(), asked.answer(url).text
+
+
+def test_the_page_names_everything_that_statistics_take():
+    page = DOCS.read_text()
+    assert not [bucket for bucket in BUCKETS if f"| `{bucket.name}(field)` |" not in page]
+    assert not [item for item in FUNCTIONS if f"`{item.name}(field)`" not in page]
+    assert not [name for name in PARAMETERS if f"`{name}" not in page]
 
 
 def test_every_example_of_the_page_is_answered(asked):

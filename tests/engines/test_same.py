@@ -19,7 +19,7 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))
 from asgi_client import Client
 from shop import START, Shop, settings, things
 
-from catchment import App, Record
+from catchment import App, Counter, Record
 from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.store.check import check
@@ -39,7 +39,15 @@ class Sample(Record):
     tags: list[str] | None = None
 
 
-samples = replace(things, name="samples", record=Sample, sort=("text",), indexes=(("-price", "whole"),), public=True)
+samples = replace(
+    things,
+    name="samples",
+    record=Sample,
+    sort=("text",),
+    indexes=(("-price", "whole"),),
+    counters=(Counter(by=("text", "month(at)"), of=("whole", "price")), Counter(by=("number", "flag", "price"))),
+    public=True,
+)
 app = App("shop", feeds=[samples])
 
 TEXTS = [
@@ -95,6 +103,11 @@ ASKED = [
     "?day__lt=2026-01-01", "?tags__has=a", "?tags__isnull=false", "?fields=text,price,tags", "?count=exact", "?as_of=1",
     "?as_of=2&sort=-text", "?as_of=2&tags__has=a&count=exact", "?as_of=2026-01-01T00:02:00Z&sort=price",
     "?text=%00", "?limit=0", "/diff?from=1", "/diff?from=1&to=2", "/diff?from=2026-01-01T00:01:00Z", "/changes?after=0",
+    "/stats", "/stats?by=text&of=sum(price),avg(price),sum(whole),avg(whole),count(whole)", "/stats?by=price,flag",
+    "/stats?by=text,month(at)&of=sum(price)&sort=-sum(price)",
+    "/stats?by=week(day)&of=distinct(text),min(text),max(at)",
+    "/stats?by=hour(at)&zone=Asia/Kolkata&of=sum(number),avg(number),max(price),distinct(number)&as_of=2",
+    "/stats?by=day(at)&zone=Europe/London", "/stats?by=number&of=min(day),count(tags)&text__ne=a", "/stats?by=tags",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections import Counter
+from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from typing import Any
 
 from forkserver import Fork, Forks
 
-from catchment import RETIRE, App, Budget, Cron, Feed, Get, Record, Upstream, by_page, items, rows_of
+from catchment import RETIRE, App, Budget, Counter, Cron, Feed, Get, Record, Upstream, by_page, items, rows_of
 from catchment.clock import Clock, FakeClock, FileClock
 from catchment.collect import Collector
 from catchment.runs import Result, Scope
@@ -66,6 +66,7 @@ boxes = Feed(
     key=("ship", "id"),
     missing=RETIRE,
     schedule=daily,
+    counters=[Counter(by=("ship",), of=("weight",)), Counter(by=("weight",))],
 )
 app = App("harbour", feeds=[ships, boxes])
 
@@ -245,6 +246,6 @@ class Berth:
         return {url.removeprefix(self.url) for (url,) in there}
 
 
-def asked(log: Sequence[Mapping[str, Any]]) -> Counter[str]:
+def asked(log: Sequence[Mapping[str, Any]]) -> Tally[str]:
     """How often each target was asked for."""
-    return Counter(entry["target"] for entry in log)
+    return Tally(entry["target"] for entry in log)

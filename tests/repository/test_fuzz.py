@@ -18,6 +18,7 @@ SMALL = {
     "corpora": ["--requests", "1500", *SEED],
     "histories": ["--histories", "3", "--steps", "8", *SEED],
     "queries": ["--queries", "300", *SEED],
+    "stats": ["--questions", "250", *SEED],
     "kills": ["--kills", "8", "--real", "2", *SEED],
 }
 

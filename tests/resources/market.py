@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from catchment import App, Feed, Get, Link, Record, Refusal, Resource, Rollup, Upstream
+from catchment import App, Counter, Feed, Get, Link, Record, Refusal, Resource, Rollup, Upstream
 from catchment.resource import REPLACE
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -105,6 +105,7 @@ places = Resource(
     normal=normal_place,
     lists=("skills", "open"),
     rollups=(Rollup(of="cost", by=("note",)),),
+    counters=(Counter(by=("note",), of=("cost",)), Counter(by=("month(created_at)",))),
     sort=("name",),
     conceal=True,
     public=True,
@@ -121,6 +122,7 @@ reviews = Resource(
     check=check_review,
     refuse=refuse_review,
     moderates=("delete",),
+    counters=(Counter(by=("place", "skill"), of=("rating",)),),
     rollups=(
         Rollup(of="rating", by=("place",), carries=("cost",), orders=(("cost", "-_mean", "place"),)),
         Rollup(of="rating", by=("place", "skill"), carries=("cost",), orders=(("skill", "_count", "-_whole"),)),

@@ -1,4 +1,4 @@
-"""A question that no index serves is cut at its deadline, and the answer says which index to declare."""
+"""A question that no index serves is cut at its deadline, and the answer says what to declare."""
 
 import pytest
 from asgi_client import Client
@@ -35,6 +35,16 @@ def test_a_question_that_takes_too_long_says_which_index_would_serve_it(large, s
     patient = build([app], settings, clock, deadline_s=60)
     assert Client(patient, "127.0.0.1").get(f"{URL}?volume=7&sort=-open").json()["meta"]["count"] == 0
     patient.close()
+
+
+def test_statistics_that_take_too_long_say_which_counter_would_serve_them(large, settings, clock):
+    hurried = build([app], settings, clock, deadline_s=0.001)
+    asked = "by=symbol,month(date)&of=sum(volume),distinct(open)&close__gt=0"
+    answer = Client(hurried, "127.0.0.1").get(f"{URL}/stats?{asked}")
+    hurried.close()
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/query-too-slow")
+    declared = "Feed(counters=[Counter(by=('symbol', 'month(date)', 'close'), of=('volume',))])"
+    assert declared in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

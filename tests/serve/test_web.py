@@ -24,9 +24,9 @@ pytestmark = pytest.mark.once  # test_same.py asks both engines
 async def closes(request: Request[Any, Any, Any], store: Store) -> Response[bytes]:
     name = dict(parameters(request)).get("of", "bars")
     with store.open() as now:
-        found = now.total(name, "close")
+        ((total, count),) = (row.values() for row in now.stats(name, of=["sum(close)", "count(close)"]))
         partitions = [item["key"] for item in now.partitions(name)]
-    return respond({"sum": number(found.sum), "count": found.count, "partitions": partitions})
+    return respond({"sum": number(total or Decimal(0)), "count": count, "partitions": partitions})
 
 
 @get("/own/texts")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from catchment import CONTENT, RETIRE, App, Derived, Feed, Get, Lookup, Partition, Record, Upstream, each
+from catchment import CONTENT, RETIRE, App, Counter, Derived, Feed, Get, Lookup, Partition, Record, Upstream, each
 from catchment.derive import derive
 from catchment.exchange import Answer, Request
 from catchment.plan import State
@@ -36,6 +36,7 @@ things = Feed(
     partitions=each(shelf=["one", "two"]),
     key=("id",),
     missing=RETIRE,
+    counters=(Counter(by=("value",), of=("value",)),),
 )
 counted = replace(things, name="counted", key=CONTENT)
 
@@ -52,7 +53,13 @@ def price(record: Priced, lookup: Lookup, before: Priced | None) -> Priced:
     return msgspec.structs.replace(record, price=thing.value if thing else None)
 
 
-priced = replace(things, name="priced", record=Priced, derived=Derived(things, price, fields=("price",)))
+priced = replace(
+    things,
+    name="priced",
+    record=Priced,
+    counters=(Counter(by=("price",), of=("price", "value")),),
+    derived=Derived(things, price, fields=("price",)),
+)
 app = App("shop", feeds=[things, counted, priced])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from shop import Shop, app, counted, things
 
-from catchment import App, Partition, Record
+from catchment import App, Counter, Partition, Record
 from catchment.clock import FakeClock
 from catchment.decode import scrubbed
 from catchment.erased import MARK, Erased
@@ -32,7 +32,7 @@ class Person(Record):
     name: str
 
 
-people = replace(things, name="people", record=Person)
+people = replace(things, name="people", record=Person, counters=(Counter(by=("name",)),))
 made = replace(people, name="made", rows=lambda body, _: body)
 enveloped = replace(people, name="enveloped", rows=items("rows"))
 town = App("shop", feeds=[people, made, enveloped, *app.feeds])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from shop import app, things
 
-from catchment import App, Record
+from catchment import App, Counter, Record
 from catchment.errors import SchemaTooNew, SchemaTooOld, StoreError
 from catchment.store.engines import Layout, database_of, transaction
 from catchment.store.migrate import OURS, steps, stored_schema
@@ -128,7 +128,7 @@ CHANGED = {
         "shop_things: + index (value, _key)",
     ),
     "a feed's fields are others": (
-        replace(things, record=Sized, indexes=()),
+        replace(things, record=Sized, indexes=(), counters=()),
         "derived",
         "+ size, - value",
     ),
@@ -136,6 +136,11 @@ CHANGED = {
         replace(things, search=("id",)),
         "index",
         "shop_things: words of id",
+    ),
+    "a counter is declared": (
+        replace(things, counters=(Counter(by=("id",)),)),
+        "made",
+        "counters are counted anew",
     ),
     "a feed is new": (replace(things, name="others"), "made", "2 tables"),
 }

@@ -159,7 +159,7 @@ def test_other_fields_than_the_stored_ones_are_said_not_changed(here):
         id: str
         size: int = 0
 
-    changed = App("shop", feeds=[replace(things, record=Thing)])
+    changed = App("shop", feeds=[replace(things, record=Thing, counters=())])
     with pytest.raises(UsageError, match=r"shop/things.*size, value.*run catchment replay shop/things"):
         Store(here.place, [changed])
     assert here.collect(("a", 1)).counts.new == 1

@@ -21,7 +21,7 @@ from ..store.reader import DEADLINE_S, Reader
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
-from . import changes, collections, desk, docs, export, problems, resources, status
+from . import changes, collections, desk, docs, export, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
 from .front import Front, Own
 from .openapi import describe
@@ -71,7 +71,7 @@ def build(
 
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
-    handlers += [*collections.HANDLERS, *changes.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
+    handlers += [*collections.HANDLERS, *changes.HANDLERS, *stats.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
     handlers += [*export.handlers(known), *docs.handlers(description)]
     handlers += pages() or [docs.to_docs]
     forms = errors_of(apps)

@@ -30,7 +30,7 @@ from .reading import (
     no_record,
 )
 
-__all__ = ["HANDLERS", "asked", "given", "read_history", "read_source", "shown", "version_number"]
+__all__ = ["HANDLERS", "answer", "asked", "given", "known", "read_history", "read_source", "shown", "version_number"]
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -50,19 +50,20 @@ def given(request: Ask, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
     return gate.only(pairs, allowed) if allowed else pairs
 
 
-def _known(data: Data, etag: str) -> Response[bytes] | None:
+def known(data: Data, etag: str) -> Response[bytes] | None:
     """A 304 if the client has this answer."""
-    if known := data.known_tag(etag):
-        return Response(b"", status_code=304, headers={"etag": known}, media_type=_JSON)
+    if told := data.known_tag(etag):
+        return Response(b"", status_code=304, headers={"etag": told}, media_type=_JSON)
     return None
 
 
-def _json(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+def answer(body: bytes, etag: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """A 200 of JSON."""
     return Response(body, media_type=_JSON, headers={"etag": etag, **(headers or {})})
 
 
 def _said(reply: Reply) -> Response[bytes]:
-    return _json(reply.body, reply.etag, dict(reply.headers))
+    return answer(reply.body, reply.etag, dict(reply.headers))
 
 
 # -- list ----------------------------------------------------------------------------------------------------------
@@ -74,9 +75,9 @@ async def records(request: Ask) -> Response[bytes]:
     data, collection = asked(request)
     listing = listing_of(given(request), request.scope["path"], data, collection)
     state = data.reader.states().get(collection.name)
-    if state is not None and (known := _known(data, list_tag(collection, state, listing))):
+    if state is not None and (told := known(data, list_tag(collection, state, listing))):
         data.seen[collection.name] = state
-        return known
+        return told
     return _said(await _read(lambda: list_reply(data, collection, listing), quick=listing.quick))
 
 
@@ -94,7 +95,7 @@ async def record(request: Ask) -> Response[bytes]:
     query = item_query(given(request), data, collection)
     wanted = canonical_key(request.path_params["key"])
     reply = await _read(lambda: item_reply(data, collection, wanted, query), quick=query.as_of is None)
-    return _known(data, reply.etag) or _said(reply)
+    return known(data, reply.etag) or _said(reply)
 
 
 # -- differences ---------------------------------------------------------------------------------------------------
@@ -111,13 +112,13 @@ async def diff(request: Ask) -> Response[bytes]:
         # Else it would tell when something was changed that this reader does not see.
         span = dataclasses.replace(span, ignored=frozenset({"updated_at"}))
     state = data.reader.states().get(collection.name)
-    if state is not None and (known := _known(data, _span_tag(collection, state, span))):
+    if state is not None and (told := known(data, _span_tag(collection, state, span))):
         data.seen[collection.name] = state
-        return known
+        return told
     page = await _read(lambda: _differences(data, collection, span))
     headers = {"link": f'<{next_of(request.scope["path"], pairs)}{page.next}>; rel="next"'} if page.next else {}
     body = b"".join((b'{"data":[', b",".join(page.entries), b'],"meta":', _meta(page.state, next=page.next), b"}"))
-    return _json(body, _span_tag(collection, page.state, span), headers)
+    return answer(body, _span_tag(collection, page.state, span), headers)
 
 
 def _span_tag(collection: Collection, state: State, span: Span) -> str:
@@ -144,7 +145,7 @@ async def history(request: Ask) -> Response[bytes]:
     names = tuple(column.name for column in data.columns(collection))
     bodies = [_version_body(version, version.record) for version in versions]
     body = b"".join((b'{"data":[', b",".join(bodies), b'],"meta":', _meta(state), b"}"))
-    return _json(body, digest("history", collection.name, wanted, state, repr(names)))
+    return answer(body, digest("history", collection.name, wanted, state, repr(names)))
 
 
 def read_history(data: Data, collection: Collection, key: str) -> tuple[State, list[Version]]:
@@ -214,7 +215,7 @@ async def source(request: Ask) -> Response[bytes]:
     body = _encode(
         {"data": found | {"body": path}, "meta": {"revision": state.revision, "changed_at": state.changed_at}}
     )
-    return _json(body, digest("source", collection.name, wanted, state, str(version)))
+    return answer(body, digest("source", collection.name, wanted, state, str(version)))
 
 
 @get("/v1/{app:str}/{name:str}/{key:str}/source/body")

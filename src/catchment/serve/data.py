@@ -13,16 +13,19 @@ import sqlalchemy as sa
 
 from ..clock import parse_moment, render_moment
 from ..errors import QueryError
+from ..grouping import read_group
 from ..principal import Principal, may
 from ..record import Column
 from ..resource import Resource
 from ..settings import Settings
+from ..store.aggregate import tell
 from ..store.engines import database_of
 from ..store.kept import Kept, keep
 from ..store.query import AsOf, Query, parse
 from ..store.questions import Tables
 from ..store.reader import Reader
-from ..store.snapshot import Filter, Run, Snapshot, State
+from ..store.snapshot import ALL, Filter, Run, Snapshot, State, where
+from ..store.statistics import Statistics, read_measure
 from ..store.sums import Total
 from ..store.tables import Collection
 from .coding import known_tag
@@ -162,13 +165,23 @@ class View:
         collection = self._use(name)
         return parse(pairs, self._data.columns(collection), (), collection.aliases)
 
-    def groups(self, name: str, by: Sequence[str], query: Query) -> dict[tuple[Any, ...], int]:
-        """How many records match, by these fields' values: `groups("stops", ["gender"], query)`; a null is a value."""
-        return self._snapshot.groups(self._use(name), by, query)
+    def where(self, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> Query:
+        """The records that meet these filters, for `stats`."""
+        return where(self._use(name), filters, as_of=as_of)
 
-    def total(self, name: str, column: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> Total:
-        """The exact sum of a field over the records that match, and how many have it."""
-        return self._snapshot.total(self._use(name), column, filters, as_of=as_of)
+    def stats(
+        self, name: str, by: Sequence[str] = (), of: Sequence[str] = ("count()",), where: Query | None = None
+    ) -> list[dict[str, Any]]:
+        """What is told of each group of records, by the texts of `by` and `of` and in the order of `by`:
+        `stats("bars", ["month(date)"], ["sum(volume)"], now.where("bars", [("symbol", "eq", "IBM")]))`.
+
+        As `/stats` has it, in Python values: sums are exact. ValueError, QueryError for what there is nothing of.
+        """
+        collection = self._use(name)
+        groups = tuple(read_group(text, collection.columns) for text in by)
+        measures = tuple(read_measure(text, collection.columns) for text in of)
+        asked = Statistics(groups, measures, where or Query(), limit=ALL)
+        return tell(self._snapshot, collection, asked).rows
 
     def rollup(self, name: str, number: int, *values: Any) -> Total:
         """The count and the exact sum of one group of a resource's roll-up: `rollup("reviews", 0, provider)`."""

@@ -23,6 +23,7 @@ from .outgoing import change_paths, export_paths
 from .own import own_routes
 from .schemas import schemas_of
 from .service import service_paths
+from .stats import GROUPS, stats_parameters
 from .words import (
     ANYWHERE,
     KEYS,
@@ -60,7 +61,7 @@ _SCHEMAS: Mapping[Kind, Json] = {
     "datetime": {"type": "string", "description": "RFC 3339 with a zone, or a date"},
     "json": {},
 }
-_GONE = dict.fromkeys(("list", "get", "diff", "source", "body"), (410,))
+_GONE = dict.fromkeys(("list", "get", "diff", "source", "stats", "body"), (410,))
 """The routes that may be asked for what is no longer kept."""
 _METHODS = ("get", "post", "put", "patch", "delete")
 _AGE_HEADERS: Json = {
@@ -190,6 +191,12 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
             "Every version of a record, newest first",
             [key],
             _envelope(_versions(collection, record), _meta()),
+        ),
+        f"{root}/stats": operation(
+            "stats",
+            "Counts, sums, means, least and greatest values of groups of records",
+            [*stats_parameters(columns, collection.feed.search), *_filters(columns, collection.aliases)],
+            _envelope(GROUPS, _meta(groups={"type": "integer", "description": "How many there are."})),
         ),
     }
     described |= change_paths(collection)
@@ -349,7 +356,7 @@ def _operation(
             "304": {"description": "The client has it already", "headers": aged},
             **errors(
                 *ANYWHERE,
-                *(() if name in ("list", "diff") and collection.feed.public else (404,)),
+                *(() if name in ("list", "diff", "stats") and collection.feed.public else (404,)),
                 *_GONE.get(name, ()),
             ),
         },
@@ -357,10 +364,13 @@ def _operation(
 
 
 def _list_parameters(columns: Sequence[Column], aliases: Mapping[str, str]) -> list[Json]:
+    return [*map(_plain, PARAMETERS), *_filters(columns, aliases)]
+
+
+def _filters(columns: Sequence[Column], aliases: Mapping[str, str]) -> list[Json]:
     named = {column.name: column for column in columns}
     also = [replace(named[name], name=alias) for alias, name in aliases.items() if name in named]
-    filters = [_filter(column, operator) for column in (*columns, *also) for operator in fits(column)]
-    return [*map(_plain, PARAMETERS), *filters]
+    return [_filter(column, operator) for column in (*columns, *also) for operator in fits(column)]
 
 
 def _filter(column: Column, operator: Operator) -> Json:

@@ -38,7 +38,7 @@ __all__ = [
     "read_page",
 ]
 
-QUESTIONS = frozenset({"changes", "diff"})
+QUESTIONS = frozenset({"changes", "diff", "stats"})
 """What stands where a key does and is none. A record of that key is read with a letter of it escaped: `%64iff`."""
 _encode = msgspec.json.Encoder().encode
 _QUICK_LIMIT = 100

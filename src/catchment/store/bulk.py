@@ -25,7 +25,7 @@ from ..errors import QueryError, UsageError
 from ..principal import Action, Principal
 from ..record import Record
 from ..resource import Resource
-from . import audit, rollups, spellings
+from . import audit, counting, rollups, spellings
 from .change import check_links, check_refusal
 from .engines import Connection, database_of, transaction
 from .group import COMMIT
@@ -83,6 +83,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
                 assert isinstance(collection.feed, Resource)
                 for number in range(len(collection.feed.rollups)):
                     rollups.rebuild(sql, collection, number)
+                counting.prepare(sql, collection)
 
 
 def _check_nothing_written(sql: Connection, path: Path, collections: Sequence[Collection]) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from ..errors import StoreError
 from ..failpoints import failpoint
 from ..partitions import Partition
+from ..record import Stored
+from . import counting
 from .engines import Connection, Taken, mapped, part, transaction
 from .ledger import encode_params
 from .tables import Collection, own_names
@@ -45,7 +47,7 @@ class Carrying:
         self._fence = fence
         names = (*own_names(present), *(column.name for column in present.columns), "_doc")
         ends = ("_until", "_until_revision", "_gone")
-        self._rows = _Copy(connection, present.table, following.table, names, first)
+        self._rows = _Copy(connection, present.table, following.table, names, first, following)
         self._versions = _Copy(connection, present.versions, following.versions, (*names, *ends), first)
         self._revision = self._rounds = 0
         self._copied: set[str] = set()
@@ -166,13 +168,17 @@ def _some(work: Iterator[int]) -> bool:
 
 @dataclass(frozen=True)
 class _Copy:
-    """The statements for one table. columns: of both. Every step is of at most `AT_A_TIME` rows."""
+    """The statements for one table. columns: of both. Every step is of at most `AT_A_TIME` rows.
+
+    counted: the collection whose counters follow these rows; None for versions.
+    """
 
     connection: Connection
     present: str
     following: str
     columns: tuple[str, ...]
     first: int
+    counted: Collection | None = None
 
     @property
     def _insert(self) -> str:
@@ -190,8 +196,15 @@ class _Copy:
         """Removes what stands in the place of a partition."""
         some = f'SELECT _id FROM "{self.following}" WHERE _partition = ? LIMIT {AT_A_TIME}'  # noqa: S608
         remove = f'DELETE FROM "{self.following}" WHERE _id IN ({some})'  # noqa: S608
-        while removed := self.connection.execute(remove, (partition,)).rowcount:
+        while True:
+            self._count(self.following, f"_id IN ({some})", (partition,), sign=-1)
+            if not (removed := self.connection.execute(remove, (partition,)).rowcount):
+                return
             yield removed
+
+    def _count(self, table: str, where: str, values: Sequence[Stored], *, sign: int) -> None:
+        if self.counted:
+            counting.move(self.connection, self.counted, table, where, values, sign=sign)
 
     def copy(self, partition: str) -> Iterator[int]:
         """Copies a partition's rows."""
@@ -199,7 +212,9 @@ class _Copy:
         last = 0
         while found := self.connection.execute(some, (partition, last)).fetchall():
             between = (partition, last, last := found[-1][0])
-            self.connection.execute(f"{self._insert} WHERE _partition = ? AND _id > ? AND _id <= ?", between)
+            which = "_partition = ? AND _id > ? AND _id <= ?"
+            self.connection.execute(f"{self._insert} WHERE {which}", between)
+            self._count(self.present, which, between, sign=1)
             yield len(found)
 
     def clear_all(self, partitions: Keys[str]) -> Iterator[int]:

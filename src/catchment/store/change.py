@@ -16,7 +16,7 @@ from ..decode import render_key
 from ..errors import Concealed, QueryError
 from ..principal import Principal
 from ..resource import REPLACE, Resource, View
-from . import allowances, rollups, rows, spellings
+from . import allowances, counting, rollups, rows, spellings
 from .allowances import Rates
 from .audit import Entry
 from .engines import Connection
@@ -212,6 +212,7 @@ class _Change:
             since = ("", content.hash, b"", self._moment, revision, 0, 0, author)
             self._sql.execute(statements.update, (*since, *content.values, doc, key, row.hash))
         self._follow(key, record)
+        counting.follow(self._sql, collection, revision)
         version = row.version + 1 if row else 1
         return self.done("changed" if row else "created", version, revision, doc, self._moment, key)
 
@@ -221,11 +222,17 @@ class _Change:
         assert row is not None
         revision = self._raise_revision()
         rollups.leave(self.present, self.write.collection, row.key)
+        about = self.present.about(self.write.collection, row.key)
+        for other, names in about:
+            where = " OR ".join(f'"{name}" = ?' for name in names)
+            counting.move(self._sql, other, other.table, where, [row.key] * len(names), sign=-1)
         self._keep(revision, row, gone=True)
         self._sql.execute(Statements.of(self.write.collection).delete, (row.key, row.hash))
         self._follow(row.key, None)
-        for other in self.present.about(self.write.collection, row.key):
-            self.group.raise_revision(other, self._moment, hides=row.key)
+        counting.follow(self._sql, self.write.collection, revision)
+        for other, _ in about:
+            hidden = self.group.raise_revision(other, self._moment, hides=row.key)
+            counting.follow(self._sql, other, hidden)
         return self.done("deleted", row.version, revision, "", self._moment)
 
     def done(

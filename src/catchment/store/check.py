@@ -16,6 +16,7 @@ import zstandard
 from ..decode import from_document
 from ..record import stored_values, to_stored
 from ..resource import Resource
+from . import counting
 from .answers import MERGED, other_than_said
 from .engines import Connection, Database, Rows, mapped
 from .erasing import erased_of
@@ -309,6 +310,7 @@ RULES = (
     Rule("I17", "columns are what documents say", "SELECT count(*) FROM @rows", _documents),
     Rule("I17", "elements of lists are what documents say", "SELECT count(*) FROM @rows", _lists),
     Rule("I17", "counts and sums are those that counting anew gives", "SELECT count(*) FROM @rows", _rollups),
+    Rule("I17", "counters say what the records do", "SELECT count(*) FROM @rows", counting.differing),
 )
 """The rules for each collection."""
 

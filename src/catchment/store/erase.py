@@ -21,7 +21,7 @@ from ..failpoints import failpoint
 from ..feed import Feed
 from ..principal import LOOPBACK
 from ..spool import Content
-from . import audit
+from . import audit, counting
 from .archive import Archive, store_body
 from .change import apply
 from .changes import withdrawn
@@ -237,6 +237,7 @@ class Erasure:
                 for table in (self._collection.table, self._collection.versions):
                     sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608 (declared names)
             if self._keys:
+                counting.follow(sql, self._collection)
                 self._withdraw(sql)
 
     def _withdraw(self, sql: Connection) -> None:
@@ -282,6 +283,8 @@ class Erasure:
             group = Group(sql, now)
             group.raise_revision(self._collection, render_moment(now))
             group.put()
+            for key in self._keys:
+                counting.move(sql, self._collection, self._collection.table, "_key = ?", (key,), sign=-1)
 
     def _rewrite(self, body: _Body) -> None:
         """Puts the body without the rows in its place, or removes it."""

@@ -10,6 +10,7 @@ from typing import Any
 from ..clock import parse_moment, render_moment
 from ..feed import Feed
 from ..merge import Pile
+from . import counting
 from .engines import mapped, transaction
 from .marks import Mark, check_mark
 from .records import LOOKUP, Records, Statements, all_done, document, raise_revision
@@ -146,6 +147,7 @@ class Filled:
                 for change, (entry, _) in waiting
             )
             all_done(sql.executemany(self._update, rows), len(changes), partition)
+            counting.follow(sql, self._collection, revision)
 
     @cached_property
     def _keep(self) -> str:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ..clock import render_moment
 from ..errors import LeaseLost, UsageError
 from ..partitions import Partition
+from . import counting
 from .carrying import Carrying
 from .engines import Connection, Workers, transaction
 from .ledger import Lease, Outcome, encode_params
@@ -54,6 +55,7 @@ class Next:
                 "INSERT INTO _collection (name, generation, revision, horizon, model) VALUES (?, ?, ?, ?, '')",
                 (self.collection.name, generation + 1, self._first, self._first),
             )
+            counting.prepare(sql, self.collection)
 
         self._carrying = Carrying(
             connection, self.present, self.collection, self._first, lambda sql: self._check(sql, self.present.name)
@@ -156,6 +158,7 @@ class Next:
                 return None
             old, present, following = map(_pair, (self._old, self.present.table, self.collection.table))
             sql.rename([*zip(present, old, strict=True), *zip(following, present, strict=True)])
+            counting.rename(sql, self.present, self.collection)
             values = {"name": self.present.name, "next": self.collection.name, "at": render_moment(now)}
             for statement in _SWITCH:
                 sql.execute(statement, values)
@@ -194,6 +197,7 @@ def _old(present: Collection) -> str:
 
 
 def _discard(sql: Connection, staged: Collection, old: str) -> None:
+    counting.drop(sql, staged)
     for table in (*_pair(staged.table), *_pair(old)):
         sql.drop(table)
     for statement in _FORGET:

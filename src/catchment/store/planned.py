@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ..app import App
 from ..errors import UsageError
+from . import counting
 from .engines import Connection, Database, Layout, mapped, transaction
 from .migrate import OURS, check_schema, steps, stored_schema
 from .schema import SCHEMA
@@ -105,6 +106,8 @@ def _of_collection(sql: Connection, collection: Collection, layouts: Mapping[str
         stored = layouts[collection.table].names
         return [_of_fields(collection, stored, changed[0] if changed else f"tables {', '.join(missing)}")]
     made = [Planned(collection.name, "made", f"table {name}") for name in missing]
+    if counting.is_stale(sql, collection):
+        made.append(Planned(collection.name, "made", "counters are counted anew"))
     return made + [item for stored, wanted in pairs if stored for item in _indexes(collection, stored, wanted)]
 
 

@@ -65,12 +65,18 @@ class Present:
         targets = [(table, getattr(record, name)) for table, name in collection.targets]
         return all(key is None or self._is_in(table, "_key", key) for table, key in targets)
 
-    def about(self, target: Collection, key: str) -> list[Collection]:
-        """The collections of what people wrote that have records about this one, which people wrote too."""
+    def about(self, target: Collection, key: str) -> list[tuple[Collection, list[str]]]:
+        """The collections of what people wrote that have records about this one, which people wrote too, each with the
+        fields that name it.
+        """
         links = [
-            (item, name) for item in self.collections.values() for table, name in item.targets if table == target.table
+            (
+                item,
+                [name for table, name in item.targets if table == target.table and self._is_in(item.table, name, key)],
+            )
+            for item in self.collections.values()
         ]
-        return [item for item, name in links if self._is_in(item.table, name, key)]
+        return [(item, names) for item, names in links if names]
 
     def _is_in(self, table: str, column: str, value: Any) -> bool:
         sql = f'SELECT 1 FROM "{table}" WHERE "{column}" = ? LIMIT 1'  # noqa: S608 (declared names)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
 import msgspec
 
-from ..clock import parse_moment, render_moment
 from ..errors import QueryError
 from ..record import Column, Kind, Stored, to_stored
+from .values import WHOLE, read_value
 
 __all__ = [
     "BY_NAME",
@@ -30,6 +28,7 @@ __all__ = [
     "Order",
     "Query",
     "Term",
+    "chosen",
     "distinct",
     "fits",
     "index_for",
@@ -125,64 +124,6 @@ def _fits(operator: Operator, column: Column) -> bool:
     return column.kind in operator.kinds and (operator.takes != "element" or column.items is not None)
 
 
-# -- values --------------------------------------------------------------------------------------------------------
-
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\Z")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?\Z")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_MOMENT = re.compile(_DATE.pattern[:-2] + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})\Z")
-
-
-def _matching(pattern: re.Pattern[str], text: str) -> str:
-    if not pattern.match(text):
-        raise ValueError(text)
-    return text
-
-
-def _integer(text: str) -> int:
-    value = int(_matching(_INTEGER, text))
-    if not -(2**63) <= value < 2**63:
-        raise ValueError(text)
-    return value
-
-
-def _number(text: str) -> float:
-    value = float(_matching(_NUMBER, text))
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(text)
-    return value
-
-
-def _moment(text: str) -> str:
-    return render_moment(parse_moment(text if _DATE.match(text) else _matching(_MOMENT, text)))
-
-
-def _boolean(text: str) -> int:
-    return {"true": 1, "false": 0}[text]
-
-
-_READ: dict[Kind, tuple[Callable[[str], Stored], str]] = {
-    "text": (str, "text"),
-    "integer": (_integer, "a whole number of 64 bits, e.g. 12"),
-    "number": (_number, "a number, e.g. 1.5"),
-    "decimal": (lambda text: to_stored("decimal", Decimal(_matching(_DECIMAL, text))), "a decimal number, e.g. 139.78"),
-    "boolean": (_boolean, "true or false"),
-    "date": (lambda text: date.fromisoformat(_matching(_DATE, text)).isoformat(), "a date, e.g. 2024-03-31"),
-    "datetime": (_moment, "a moment with its zone, e.g. 2024-03-31T12:00:00Z (write + as %2B), or a date"),
-}
-
-
-def _value(kind: Kind, text: str, parameter: str) -> Stored:
-    read, wanted = _READ[kind]
-    if "\0" in text:
-        raise QueryError(f"{parameter}: holds a NUL character", parameter=parameter)
-    try:
-        return read(text)
-    except (ValueError, KeyError, OverflowError) as error:
-        raise QueryError(f"{parameter}: {text[:60]!r} is not {wanted}", parameter=parameter) from error
-
-
 # -- a query -------------------------------------------------------------------------------------------------------
 
 
@@ -266,24 +207,34 @@ def parse(
         QueryError: an unknown or repeated parameter (the nearest is named), a value that is not what its field
             holds, a limit passed.
     """
-    given = distinct((_named(name, aliases), text) for name, text in pairs)
+    given = distinct(pairs, aliases)
     known = {column.name: column for column in columns}
-    words = read_words(given.pop("q")) if searched and "q" in given else ""
-    if words and "as_of" in given:
-        raise QueryError("q: words are looked for in what holds now: leave as_of out", parameter="q")
-    terms = [_term(name, text, known) for name, text in given.items() if name not in PARAMETERS]
-    if len(terms) > MAX_TERMS:
-        raise QueryError(f"more than {MAX_TERMS} filters")
-    return Query(
-        terms=tuple(sorted(terms, key=repr)),
+    return replace(
+        chosen(given, known, PARAMETERS, searched=searched),
         order=_order(given["sort"].split(","), known) if "sort" in given else _order(order, known),
         limit=read_limit(given.get("limit", str(DEFAULT_LIMIT))),
         fields=read_fields(given["fields"], known) if "fields" in given else (),
         count=_count(given.get("count", "capped")),
-        as_of=parse_as_of(given["as_of"]) if "as_of" in given else None,
         cursor=given.get("cursor", ""),
-        words=words,
     )
+
+
+def chosen(
+    given: Mapping[str, str], known: Mapping[str, Column], parameters: Iterable[str], *, searched: bool
+) -> Query:
+    """Which records are meant: the filters, `q` and `as_of` of what is given. parameters: names of what is no filter.
+
+    QueryError as of `parse`.
+    """
+    words = read_words(given["q"]) if searched and "q" in given else ""
+    if words and "as_of" in given:
+        raise QueryError("q: words are looked for in what holds now: leave as_of out", parameter="q")
+    others = {*parameters, *(SEARCH if searched else ())}
+    terms = [_term(name, text, known, others) for name, text in given.items() if name not in others]
+    if len(terms) > MAX_TERMS:
+        raise QueryError(f"more than {MAX_TERMS} filters")
+    as_of = parse_as_of(given["as_of"]) if "as_of" in given else None
+    return Query(terms=tuple(sorted(terms, key=repr)), as_of=as_of, words=words)
 
 
 _PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
@@ -295,7 +246,7 @@ def read_words(text: str) -> str:
     Raises:
         QueryError: there is no word in it, or too many.
     """
-    parts = [phrase or word for phrase, word in _PART.findall(str(_value("text", text, "q")))]
+    parts = [phrase or word for phrase, word in _PART.findall(str(read_value("text", text, "q")))]
     parts = [part for part in parts if any(sign.isalnum() for sign in part)]
     if not 1 <= len(parts) <= MAX_TERMS:
         raise QueryError(f"q: is one to {MAX_TERMS} words", parameter="q")
@@ -308,10 +259,11 @@ def _named(parameter: str, aliases: Mapping[str, str]) -> str:
     return f"{aliases.get(name, name)}{mark}{suffix}"
 
 
-def distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The parameters by name. QueryError for one that is given twice, or too long."""
+def distinct(pairs: Iterable[tuple[str, str]], aliases: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The parameters by name, fields by their own. QueryError for one that is given twice, or too long."""
     given: dict[str, str] = {}
-    for name, text in pairs:
+    for named, text in pairs:
+        name = _named(named, aliases)
         if name in given:
             raise QueryError(f"{name[:60]} is given twice", parameter=name)
         if len(text.encode()) > MAX_VALUE_BYTES:
@@ -320,17 +272,17 @@ def distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return given
 
 
-def _term(parameter: str, text: str, known: dict[str, Column]) -> Term:
+def _term(parameter: str, text: str, known: Mapping[str, Column], others: Iterable[str]) -> Term:
     name, _, suffix = parameter.partition("__")
     operator = BY_NAME.get(suffix)
     column = known.get(name)
     if column is None or operator is None or not _fits(operator, column) or parameter.endswith("__"):
-        raise _unknown(parameter, known)
+        raise _unknown(parameter, known, others)
     return Term(name, operator.name, _values(operator, column.items or column.kind, text, parameter))
 
 
-def _unknown(parameter: str, known: dict[str, Column]) -> QueryError:
-    names = [*PARAMETERS, *(f"{column.name}{op.suffix}" for column in known.values() for op in fits(column))]
+def _unknown(parameter: str, known: Mapping[str, Column], others: Iterable[str]) -> QueryError:
+    names = [*sorted(others), *(f"{column.name}{op.suffix}" for column in known.values() for op in fits(column))]
     near = difflib.get_close_matches(parameter[:80], names, n=1, cutoff=0.4)
     hint = f"; the nearest is {near[0]}" if near else ""
     return QueryError(f"unknown parameter {parameter[:60]}{hint}", kind="unknown-parameter", parameter=parameter)
@@ -338,16 +290,16 @@ def _unknown(parameter: str, known: dict[str, Column]) -> QueryError:
 
 def _values(operator: Operator, kind: Kind, text: str, parameter: str) -> tuple[Stored, ...]:
     if operator.takes == "flag":
-        return (_value("boolean", text, parameter),)
+        return (read_value("boolean", text, parameter),)
     if operator.takes in ("one", "element"):
-        return (_value(kind, text, parameter),)
+        return (read_value(kind, text, parameter),)
     items = text.split(",")
     if len(items) > MAX_LIST:
         raise QueryError(f"{parameter}: more than {MAX_LIST} values", parameter=parameter)
-    return tuple(_value(kind, item, parameter) for item in items)
+    return tuple(read_value(kind, item, parameter) for item in items)
 
 
-def _order(names: Sequence[str], known: dict[str, Column]) -> tuple[Order, ...]:
+def _order(names: Sequence[str], known: Mapping[str, Column]) -> tuple[Order, ...]:
     order = tuple(Order(name.removeprefix("-"), name.startswith("-")) for name in names)
     if len(order) > MAX_SORT:
         raise QueryError(f"sort: more than {MAX_SORT} fields", parameter="sort")
@@ -375,7 +327,7 @@ def _check_names(parameter: str, names: Sequence[str], known: Mapping[str, Colum
 
 def read_limit(text: str) -> int:
     """How many records `limit` says. QueryError if it is no such number."""
-    if not (text.isascii() and _INTEGER.match(text) and 1 <= int(text) <= MAX_LIMIT):
+    if not (text.isascii() and WHOLE.match(text) and 1 <= int(text) <= MAX_LIMIT):
         raise QueryError(f"limit: {text[:60]!r} is not a whole number from 1 to {MAX_LIMIT}", parameter="limit")
     return int(text)
 
@@ -402,7 +354,7 @@ def parse_as_of(text: str, parameter: str = "as_of") -> AsOf:
         if len(text) > 18:
             raise QueryError(f"{parameter}: there is no such revision", parameter=parameter)
         return AsOf(revision=int(text))
-    return AsOf(moment=str(_value("datetime", text, parameter)))
+    return AsOf(moment=str(read_value("datetime", text, parameter)))
 
 
 def term(column: Column, operator: str, value: Any) -> Term:

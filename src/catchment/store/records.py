@@ -18,6 +18,7 @@ from ..errors import MergeOutdated
 from ..failpoints import failpoint
 from ..feed import CONTENT, RETIRE, Feed
 from ..merge import Change, Changes, Known, Pile, Room
+from . import counting
 from .engines import Connection, Rows, Taken, mapped, transaction
 from .erasing import NO_BURN, Burn, erased_of
 from .ledger import Lease, Ledger, Outcome
@@ -296,6 +297,8 @@ class Records:
             writer.update(changes.changed, stage, now)
             writer.retire(changes.gone, now)
             failpoint("versions.written")
+            if changes:
+                counting.follow(sql, self._collection, revision)
             writer.reject(rejects, now)
             failpoint("rejects.written")
             counts = replace(outcome.counts, gone=len(changes.gone), **_split_new(changes, versions))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, Overflow
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -15,12 +15,10 @@ from ..record import Record, Stored, from_decimal_key, stored_record, to_stored
 from ..resource import Resource, Rollup
 from .engines import Connection
 from .present import Present
+from .sums import EXACT, plain
 from .tables import Collection
 
 __all__ = ["carry", "group_text", "keep", "kept", "leave", "rebuild", "recomputed"]
-
-# A stored decimal has fewer than 5,000 digits on either side of its point (`record.decimal_key`): no sum is rounded.
-_EXACT = Context(prec=12_000, traps=[Inexact, Overflow])
 
 Group = tuple[int, Decimal]
 
@@ -39,7 +37,7 @@ def keep(sql: Connection, collection: Collection, before: Record | None, after: 
             if record is not None and _counts(sql, collection, rollup, record):
                 part = _part(collection, rollup, record)
                 if part is not None:
-                    groups.add(part[0], sign, _EXACT.multiply(part[1], sign))
+                    groups.add(part[0], sign, EXACT.multiply(part[1], sign))
 
 
 def carry(
@@ -97,10 +95,10 @@ def _stored_groups(
         for *_, amount in group:
             count += 1
             if isinstance(amount, str):
-                total = _EXACT.add(total, from_decimal_key(amount))
+                total = EXACT.add(total, from_decimal_key(amount))
             else:
                 whole += amount
-        yield list(values), count, _EXACT.add(total, whole)
+        yield list(values), count, EXACT.add(total, whole)
 
 
 def leave(present: Present, target: Collection, key: str) -> None:
@@ -121,7 +119,7 @@ def leave(present: Present, target: Collection, key: str) -> None:
 
 def _leave(sql: Connection, collection: Collection, number: int, about: tuple[str, str]) -> None:
     for values, count, total in list(_stored_groups(sql, collection, number, about)):
-        _Groups(sql, collection, number).add(values, -count, _EXACT.minus(total))
+        _Groups(sql, collection, number).add(values, -count, EXACT.minus(total))
 
 
 def _counts(sql: Connection, collection: Collection, rollup: Rollup, record: Record) -> bool:
@@ -178,7 +176,7 @@ class _Groups:
         group = group_text(values)
         row = self.sql.execute(f"SELECT _count, _sum FROM {self._table} WHERE _group = ?", (group,)).fetchone()  # noqa: S608
         count, total = (row[0], Decimal(row[1])) if row else (0, Decimal(0))
-        count, total = count + more, _EXACT.add(total, amount)
+        count, total = count + more, EXACT.add(total, amount)
         numbers = self._numbers(count, total)
         if count == 0 and not self._stands(group):
             self.sql.execute(f"DELETE FROM {self._table} WHERE _group = ?", (group,))  # noqa: S608
@@ -222,7 +220,7 @@ class _Groups:
 
     def _numbers(self, count: int, total: Decimal) -> dict[str, Stored]:
         """The columns that say how many and how much, in their order."""
-        found: dict[str, Stored] = {"_count": count, "_sum": _text(total)}
+        found: dict[str, Stored] = {"_count": count, "_sum": plain(total)}
         if self._rollup.orders:
             whole = max(-(2**63), min(2**63 - 1, int(total)))
             found |= {"_whole": whole, "_mean": _quotient(total, count) if count else 0.0}
@@ -270,13 +268,6 @@ def _quotient(total: Decimal, count: int) -> float:
     return whole / count if whole == total else float(Fraction(total) / count)
 
 
-def _text(value: Decimal) -> str:
-    """The number in plain digits, one text for equal numbers."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
-
-
 def kept(sql: Connection, collection: Collection, number: int) -> dict[str, Group]:
     """The groups of a roll-up as they are kept."""
     rows = sql.execute(f'SELECT _group, _count, _sum FROM "{collection.table}__rollup_{number}" WHERE _count > 0')  # noqa: S608
@@ -296,5 +287,5 @@ def _grouped(parts: Iterable[tuple[list[Stored], Decimal] | None]) -> dict[str, 
     groups: dict[str, Any] = {}
     for values, amount in filter(None, parts):
         count, total = groups.get(group_text(values), (0, Decimal(0)))
-        groups[group_text(values)] = (count + 1, _EXACT.add(total, amount))
+        groups[group_text(values)] = (count + 1, EXACT.add(total, amount))
     return groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ import zstandard
 
 from ..clock import parse_moment, render_moment
 from ..errors import QueryError, StoreUnavailable
-from ..record import Column, Kind, Stored, from_decimal_key, to_stored
+from ..record import Column, Stored, from_stored, to_stored
 from ..resource import Resource
 from .attempts import Attempts
 from .budgets import Budgets
@@ -28,10 +28,23 @@ from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import prepared, written
 from .rollups import group_text
 from .sql import Statement, condition, count_statement, document, order_by, page_rows, rows_from
-from .sums import SUMS, Total
+from .sums import Total
 from .tables import Collection
 
-__all__ = ["Due", "Filter", "Freshness", "Item", "Page", "Run", "Snapshot", "State", "Version", "all_states"]
+__all__ = [
+    "ALL",
+    "Due",
+    "Filter",
+    "Freshness",
+    "Item",
+    "Page",
+    "Run",
+    "Snapshot",
+    "State",
+    "Version",
+    "all_states",
+    "where",
+]
 
 Filter = tuple[str, str, Any]
 """Field, operator name (`eq`, `gte`, `in` …), Python value."""
@@ -223,11 +236,16 @@ class Snapshot:
         """What cursors are signed with. StoreUnavailable where the store was never finished."""
         name = "cursor-key"
         if name not in self._remembered:
-            row = self._one(Statement("SELECT value FROM _meta WHERE name = ?", (name,)))
-            if row is None:
+            key = self.meta(name)
+            if key is None:
                 raise StoreUnavailable("the store was not finished when it was made", hint="run catchment collect")
-            self._remembered[name] = bytes.fromhex(row[0])
+            self._remembered[name] = bytes.fromhex(key)
         return self._remembered[name]
+
+    def meta(self, name: str) -> str | None:
+        """What the store notes of itself under that name; None for nothing."""
+        row = self._one(Statement("SELECT value FROM _meta WHERE name = ?", (name,)))
+        return row[0] if row else None
 
     def point(self, collection: Collection, state: State, as_of: AsOf | None, parameter: str = "as_of") -> AsOf | None:
         """The same point in time, a moment with its floor.
@@ -462,31 +480,7 @@ class Snapshot:
     def count(self, collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
         """How many records match."""
         as_of = self.point(collection, self.state(collection), as_of)
-        query = Query(terms=tuple(_terms(collection, filters)), as_of=as_of)
-        return int(self._one(count_statement(collection, query, None))[0])
-
-    def groups(self, collection: Collection, by: Sequence[str], query: Query) -> dict[tuple[Any, ...], int]:
-        """How many records match, for each combination of these fields' values that there is; nulls are a value."""
-        query = replace(query, as_of=self.point(collection, self.state(collection), query.as_of))
-        wanted = [_column(collection, name) for name in by]
-        names = ", ".join(f'"{column.name}"' for column in wanted)
-        used = ["_key", *by, *(item.column for item in query.terms)]
-        statement = Statement(f"SELECT {names}, count(*)") + rows_from(collection, query.as_of, used)
-        statement += Statement(" WHERE ") + condition(collection, query.terms, query.as_of)
-        statement += Statement(f" GROUP BY {names}")
-        return {tuple(_values(wanted, row[:-1]).values()): row[-1] for row in self.ask(statement)}
-
-    def total(
-        self, collection: Collection, name: str, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None
-    ) -> Total:
-        """The exact sum of an integer or decimal field over the records that match."""
-        as_of = self.point(collection, self.state(collection), as_of)
-        column = _column(collection, name)
-        how, terms = SUMS[column.kind], _terms(collection, filters)
-        body = rows_from(collection, as_of, [name, *(t.column for t in terms)]) + Statement(" WHERE ")
-        body += condition(collection, [*terms, term(column, "isnull", value=False)], as_of)
-        head, tail = (Statement(part.replace("@", f'"{name}"')) for part in (how.head, how.tail))
-        return how.total(self.ask(head + body + tail))
+        return int(self._one(count_statement(collection, where(collection, filters, as_of=as_of), None))[0])
 
 
 def _position(row: Sequence[Any]) -> Position:
@@ -499,6 +493,11 @@ def _version(*values: Any) -> Version:
     return Version(version, said_at, until, revision, until_revision, bool(gone), *rest)
 
 
+def where(collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> Query:
+    """The records that meet these filters."""
+    return Query(terms=tuple(_terms(collection, filters)), as_of=as_of)
+
+
 def _terms(collection: Collection, filters: Sequence[Filter]) -> list[Term]:
     return [term(_column(collection, name), operator, value) for name, operator, value in filters]
 
@@ -507,18 +506,6 @@ def _column(collection: Collection, name: str) -> Column:
     return next(column for column in collection.columns if column.name == name)
 
 
-_FROM_STORED: dict[Kind, Callable[[Any], Any]] = {
-    "text": str,
-    "integer": int,
-    "number": float,
-    "decimal": from_decimal_key,
-    "boolean": bool,
-    "date": date.fromisoformat,
-    "datetime": parse_moment,
-    "json": msgspec.json.decode,
-}
-
-
 def _values(wanted: Sequence[Column], row: Sequence[Stored]) -> dict[str, Any]:
     pairs = zip(wanted, row, strict=True)
-    return {c.name: None if stored is None else _FROM_STORED[c.kind](stored) for c, stored in pairs}
+    return {c.name: None if stored is None else from_stored(c.kind)(stored) for c, stored in pairs}

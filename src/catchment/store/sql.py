@@ -19,6 +19,7 @@ __all__ = [
     "page_rows",
     "quoted",
     "rows_from",
+    "shown",
     "sides",
 ]
 
@@ -39,11 +40,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _shown(collection: Collection) -> str:
-    """Which of the rows that hold now are shown: those whose targets are there."""
+def shown(collection: Collection, rows: str = "") -> str:
+    """Which of the rows that hold now are shown: those whose targets are there. rows: another table of theirs."""
     found = []
     for table, name in collection.targets:
-        field = f"{quoted(collection.table)}.{quoted(name)}"
+        field = f"{quoted(rows or collection.table)}.{quoted(name)}"
         there = f"EXISTS (SELECT 1 FROM {quoted(table)} AS target WHERE target._key = {field})"  # noqa: S608
         found.append(f"({field} IS NULL OR {there})")
     return " AND ".join(found) or "TRUE"
@@ -53,7 +54,7 @@ def sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
     """`FROM … WHERE …` for each table that holds rows of then: what holds now, and what held before."""
     current, versions = quoted(collection.table), quoted(collection.versions)
     if as_of is None:
-        return [Statement(f" FROM {current} WHERE {_shown(collection)}")]
+        return [Statement(f" FROM {current} WHERE {shown(collection)}")]
     since, until = ("_revision", "_until_revision") if as_of.by_revision else ("_said_at", "_until")
     point: Stored = as_of.revision if as_of.by_revision else as_of.moment
     return [
@@ -72,7 +73,7 @@ def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]
     if as_of is None:
         table = quoted(collection.table)
         if collection.targets:
-            table = f"(SELECT * FROM {table} WHERE {_shown(collection)}) AS shown"  # noqa: S608 (declared names)
+            table = f"(SELECT * FROM {table} WHERE {shown(collection)}) AS shown"  # noqa: S608 (declared names)
         return Statement(f" FROM {table}")
     select = Statement(f"SELECT {', '.join(map(quoted, dict.fromkeys(columns)))}")
     left, right = sides(collection, as_of)

@@ -22,7 +22,7 @@ from ..partitions import Partition
 from ..resource import Resource
 from ..settings import Settings
 from ..spool import Content
-from . import audit
+from . import audit, counting
 from .archive import Archive, Exchange
 from .budgets import Budgets
 from .desk import Desk
@@ -221,6 +221,7 @@ def _prepare_collection(sql: Connection, app: App, collection: Collection, *, re
     tables = tables_of(replace(collection, generation=generation), sa.MetaData())
     if collection.written:
         _prepare_written(sql, replace(collection, generation=generation), tables)
+        counting.prepare(sql, collection)
         return
     differing = [name for table in tables for name in _differing(sql, table)]
     if differing and replaying:
@@ -228,6 +229,7 @@ def _prepare_collection(sql: Connection, app: App, collection: Collection, *, re
     if differing:
         raise FieldsDiffer(collection.name, differing, mend=app.command("replay", collection.feed))
     sql.create(tables)
+    counting.prepare(sql, collection)
 
 
 def _prepare_written(sql: Connection, collection: Collection, tables: Sequence[sa.Table]) -> None:

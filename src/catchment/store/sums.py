@@ -1,19 +1,21 @@
-"""Exact sums of stored numbers.
-
-SQLite adds 64-bit integers and refuses what overflows, so every number is added in two parts that cannot.
-"""
+"""Exact sums of stored numbers: no digit is lost, however many and however long they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, Overflow
 from fractions import Fraction
-from typing import Any
+from functools import reduce
 
-from ..record import Kind, from_decimal_key
+from ..record import LONGEST_POWER, from_decimal_key
 
-__all__ = ["SUMS", "Sum", "Total"]
+__all__ = ["EXACT", "Total", "key_sum", "mean", "plain"]
+
+# A stored decimal has fewer than 5,000 digits on either side of its point (`record.decimal_key`): no sum is rounded.
+EXACT = Context(prec=12_000, traps=[Inexact, Overflow])
+_MEAN = Context(prec=34, rounding=ROUND_HALF_EVEN)
+_HEAD = 5
+"""Signs of a key before its digits: the number's own, and its power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,9 @@ class Total:
     count: int
     sum: Decimal
 
+    def __add__(self, other: Total) -> Total:
+        return Total(self.count + other.count, EXACT.add(self.sum, other.sum))
+
     def average(self, places: int) -> Decimal | None:
         """The mean rounded half-even, without trailing zeros; None of nothing."""
         if not self.count:
@@ -31,57 +36,30 @@ class Total:
         return _number(round(exact), -places)  # round() of a Fraction is half-even and exact
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """How the values of one kind are added. head, tail: the SELECT around `FROM … WHERE …`, `@` is the column."""
-
-    head: str
-    tail: str
-    total: Callable[[Sequence[Any]], Total]
+def mean(total: Total) -> Decimal | None:
+    """The mean to 34 significant digits, rounded half-even; None of nothing."""
+    return _MEAN.divide(total.sum, Decimal(total.count)) if total.count else None
 
 
-_HALF = 9  # decimal digits in a part
-
-_INTEGER_SUM = ("SELECT count(@), sum(@ >> 32), sum(@ & 4294967295)", "")
-# `decimal_key`: sign, four digits of power, digits; negative ones end with `~`. One group: one sign, power, length.
-# A number too long for two parts is no sum of any: its parts are cut, so that they do not overflow for nothing.
-_DECIMAL_SUM = (
-    "SELECT substr(@, 1, 5), length(rtrim(@, '~')) - 5, count(*), CASE WHEN length(@) > 23 THEN @ END,"  # noqa: ISC004
-    f" sum(CASE WHEN length(rtrim(@, '~')) > {_HALF + 5} THEN CAST(substr(@, 6, CASE WHEN length(rtrim(@, '~'))"
-    f" > {2 * _HALF + 5} THEN {_HALF} ELSE length(rtrim(@, '~')) - {_HALF + 5} END) AS BIGINT) ELSE 0 END),"
-    " sum(CASE WHEN length(@) > 5 THEN CAST(substr(rtrim(@, '~'), CASE WHEN length(rtrim(@, '~'))"
-    f" > {_HALF + 5} THEN length(rtrim(@, '~')) - {_HALF - 1} ELSE 6 END) AS BIGINT) ELSE 0 END)",
-    " GROUP BY substr(@, 1, 5), length(rtrim(@, '~')) - 5, CASE WHEN length(@) > 23 THEN @ END",
-)
+def plain(value: Decimal) -> str:
+    """The number in plain digits, one text for equal numbers."""
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
-def _integer_total(rows: Sequence[Any]) -> Total:
-    ((count, high, low),) = rows
-    return Total(count, Decimal(((high or 0) << 32) + (low or 0)))
-
-
-def _decimal_total(rows: Sequence[Any]) -> Total:
-    parts = [_group(*row) for row in rows]
-    exponent = min((power for _, power in parts), default=0)
-    total = sum(whole * 10 ** (power - exponent) for whole, power in parts)
-    return Total(sum(row[2] for row in rows), _number(total, exponent))
-
-
-def _group(head: str, digits: int, count: int, single: str | None, high: int, low: int) -> tuple[int, int]:
-    """The sum of one group as (integer, power of ten)."""
-    if head == "o":
-        return 0, 0
-    if single is not None:  # too long for two parts: each different number is a group of its own
-        sign, figures, exponent = from_decimal_key(single).as_tuple()
-        return count * int("".join(map(str, figures))) * (-1 if sign else 1), int(exponent)
-    total = high * 10**_HALF + low
-    if head[0] == "n":  # every digit of a negative number is stored as 9 less the digit
-        return total - count * (10**digits - 1), _power(head[1:], complemented=True) - digits
-    return total, _power(head[1:], complemented=False) - digits
-
-
-def _power(text: str, *, complemented: bool) -> int:
-    return (9999 - int(text) if complemented else int(text)) - 5000
+def key_sum(keys: str) -> Decimal:
+    """The sum of decimals, given as `decimal_key` stores them, joined by commas; "" for none."""
+    if not keys or "n" in keys:
+        return reduce(EXACT.add, (from_decimal_key(key) for key in keys.split(",") if key), Decimal(0))
+    # `p5003142380` is 0.142380 times 10**3: each is written as a share of the greatest power, many at a time.
+    top = max(keys.split(","))[1:_HEAD]
+    text = keys.replace("o", "0")
+    while (place := text.find("p")) >= 0:
+        head = text[place : place + _HEAD]
+        text = text.replace(head, "0." + "0" * (int(top) - int(head[1:])))
+    total = reduce(EXACT.add, map(Decimal, text.split(",")))
+    return total.scaleb(int(top or LONGEST_POWER) - LONGEST_POWER, EXACT)
 
 
 def _number(whole: int, exponent: int) -> Decimal:
@@ -92,10 +70,3 @@ def _number(whole: int, exponent: int) -> Decimal:
     if whole == 0:
         return Decimal(0)
     return Decimal((int(whole < 0), digits + (0,) * max(exponent, 0), min(exponent, 0)))
-
-
-SUMS: Mapping[Kind, Sum] = {
-    "integer": Sum(*_INTEGER_SUM, _integer_total),
-    "decimal": Sum(*_DECIMAL_SUM, _decimal_total),
-}
-"""The kinds that are added."""

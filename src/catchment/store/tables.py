@@ -20,6 +20,7 @@ from .schema import INTEGER, TEXT, integer, text
 
 __all__ = [
     "OWN",
+    "TYPES",
     "Collection",
     "collection_of",
     "collections_of",
@@ -118,7 +119,7 @@ def collections_of(app: App) -> list[Collection]:
     return [collection_of(app, item) for item in app.feeds] + [collection_of(app, item) for item in app.resources]
 
 
-_TYPES: dict[Kind, Any] = {
+TYPES: dict[Kind, Any] = {
     "text": TEXT,
     "integer": INTEGER,
     "number": sa.Double(),
@@ -155,7 +156,7 @@ def _own(collection: Collection, *, unique_key: bool) -> list[sa.Column[object]]
 
 
 def _fields(collection: Collection) -> list[sa.Column[object]]:
-    return [sa.Column(column.name, _TYPES[column.kind]) for column in collection.columns]
+    return [sa.Column(column.name, TYPES[column.kind]) for column in collection.columns]
 
 
 def current_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
@@ -222,7 +223,7 @@ def list_table(collection: Collection, name: str, metadata: sa.MetaData) -> sa.T
     """The elements of a list field, a row each, of what holds now."""
     assert isinstance(collection.feed, Resource)
     elements = collection.feed.elements[name]
-    fields = [sa.Column(element.name, _TYPES[element.kind]) for element in elements]
+    fields = [sa.Column(element.name, TYPES[element.kind]) for element in elements]
     table = sa.Table(
         f"{collection.table}__{name}",
         metadata,
@@ -250,8 +251,8 @@ def rollup_table(collection: Collection, number: int, metadata: sa.MetaData) -> 
         f"{collection.table}__rollup_{number}",
         metadata,
         text("_group", primary_key=True),  # the values as JSON: as a key, a null is equal to no other
-        *(sa.Column(name, _TYPES[kinds[name]]) for name in rollup.by),
-        *(sa.Column(name, _TYPES[carried[name]]) for name in rollup.carries),
+        *(sa.Column(name, TYPES[kinds[name]]) for name in rollup.by),
+        *(sa.Column(name, TYPES[carried[name]]) for name in rollup.carries),
         integer("_count", nullable=False),
         text("_sum", nullable=False),  # exact, in decimal digits
         *([integer("_whole", nullable=False), sa.Column("_mean", sa.Double(), nullable=False)] * bool(rollup.orders)),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ..record import Record, columns, stored_record
 from ..resource import Resource
-from . import rollups
+from . import counting, rollups
 from .engines import Connection
 from .rows import Content, insert_elements
 from .tables import Collection, own_names, tables_of
@@ -70,6 +70,7 @@ def widen(sql: Connection, collection: Collection, stored: Sequence[str]) -> Col
         rollups.rebuild(sql, following, number)
     for statement in _NEXT:
         sql.execute(statement, (collection.name,))
+    counting.drop(sql, following)  # whoever opens the store counts anew
     return following
 
 

@@ -16,6 +16,7 @@ from catchment import (
     App,
     Budget,
     Confirm,
+    Counter,
     Cron,
     Every,
     Feed,
@@ -29,7 +30,7 @@ from catchment import (
 )
 
 from .answers import published, read_stops, stop, wrong_month
-from .records import FORCES, KNOWN_FORCES, LONDON, Availability, Force, Stop
+from .records import CATEGORIES, FORCES, KNOWN_FORCES, LONDON, Availability, Force, Stop
 
 __all__ = ["Availability", "Force", "Stop", "app", "availability", "forces", "stops"]
 
@@ -110,6 +111,8 @@ stops = Feed(
         "removal": "removal_of_more_than_outer_clothing",
     },
     sort=("force", "month", "datetime"),
+    # How stops break down is read of these, whatever forces and months are meant: nobody walks through all stops.
+    counters=[Counter(by=("force", "month", name)) for name in CATEGORIES if name != "force"],
     public=True,
 )
 

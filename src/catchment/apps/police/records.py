@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from catchment import Record, Setting
 
-__all__ = ["FORCES", "KNOWN_FORCES", "LONDON", "Availability", "Force", "Stop"]
+__all__ = ["CATEGORIES", "FORCES", "KNOWN_FORCES", "LONDON", "Availability", "Force", "Stop"]
 
 LONDON = "Europe/London"
 
@@ -25,6 +25,13 @@ KNOWN_FORCES = tuple(
 
 Source: `/forces` and `/crimes-street-dates`, as recorded.
 """
+
+
+CATEGORIES = (
+    *("type", "gender", "age_range", "self_defined_ethnicity", "officer_defined_ethnicity"),
+    *("legislation", "object_of_search", "outcome", "force"),
+)
+"""The fields by which stops break down."""
 
 
 class Force(Record):

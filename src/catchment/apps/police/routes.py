@@ -19,6 +19,7 @@ from msgspec import Meta
 from catchment.web import (
     Data,
     Parameter,
+    Query,
     QueryError,
     Request,
     Response,
@@ -32,17 +33,13 @@ from catchment.web import (
     respond,
 )
 
-from .records import FORCES, KNOWN_FORCES, LONDON
+from .records import CATEGORIES, FORCES, KNOWN_FORCES, LONDON
 
 __all__ = ["ROUTES"]
 
 Ask = Request[Any, Any, Any]
 Pairs = Sequence[tuple[str, str]]
 
-CATEGORIES = (
-    *("type", "gender", "age_range", "self_defined_ethnicity", "officer_defined_ethnicity"),
-    *("legislation", "object_of_search", "outcome", "force"),
-)
 MOST_PENDING = 100
 WINDOW = 36
 MOST_MONTHS = 600
@@ -108,13 +105,13 @@ def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
     with store.open() as now:
         query = now.query("stops", rest)
         _check_terms(now, query.terms)
-        counts = {name: now.groups("stops", [name], query) for name in by}
-        places = now.groups("stops", ["force", "month"], query)
+        counts = {name: _counts(now, name, query) for name in by}
+        places = [group["count()"] for group in now.stats("stops", ["force", "month"], where=query)]
         revision, moment = now.held("stops", query.as_of)
         missing, complete = _missing(now, query.terms, FORCES.values(store.settings), moment)
         parts = {name: _part(found, top) for name, found in counts.items()}
         return {
-            "total": sum(places.values()),
+            "total": sum(places),
             "force_months": len(places),
             "breakdown": {name: values for name, (values, _) in parts.items()},
             "other": {name: other for name, (_, other) in parts.items()},
@@ -124,11 +121,16 @@ def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
         }
 
 
-def _part(found: Mapping[tuple[Any, ...], int], top: int) -> tuple[list[dict[str, Any]], int]:
+def _counts(now: View, name: str, query: Query) -> dict[str | None, int]:
+    """How many stops have each value of a category."""
+    return {group[name]: group["count()"] for group in now.stats("stops", [name], where=query)}
+
+
+def _part(found: Mapping[str | None, int], top: int) -> tuple[list[dict[str, Any]], int]:
     """The most frequent values of a category, what has none of them last; and how many stops have another."""
-    order = sorted(((value, count) for (value,), count in found.items() if value is not None), key=_frequent)
+    order = sorted(((value, count) for value, count in found.items() if value is not None), key=_frequent)
     values: list[dict[str, Any]] = [{"value": value, "count": count} for value, count in order[:top]]
-    if without := found.get((None,)):
+    if without := found.get(None):
         values.append({"value": None, "label": NOT_RECORDED, "count": without})
     return values, sum(count for _, count in order[top:])
 

@@ -11,6 +11,7 @@ from catchment import (
     FIRST,
     App,
     Budget,
+    Counter,
     Cron,
     Every,
     Feed,
@@ -89,6 +90,7 @@ bars = Feed(
     reconcile=Every(days=90),
     reconcile_with={"outputsize": "full"},
     indexes=[("date", "symbol")],
+    counters=[Counter(by=("symbol", "month(date)"), of=("open", "close", "volume"))],
     public=True,
 )
 

@@ -239,19 +239,27 @@ def _statistics(pairs: Pairs, store: Data) -> Response[bytes]:
     return _answer({"data": {}}, content)
 
 
-def _averages(asked: Asked, now: View) -> dict[str, Any]:
-    columns = ("symbol", "date", "open", "close", "volume")
-    bars = asked.adjust != "none" and _adjust(
-        now.rows("bars", asked.filters, columns=columns, as_of=asked.as_of), asked, now
-    )
+AVERAGED = ("open", "close", "volume")
 
-    def total(column: str) -> Total:
-        if bars is False:
-            return now.total("bars", column, asked.filters, as_of=asked.as_of)
-        return Total(len(bars), sum((Decimal(bar[column]) for bar in bars), Decimal(0)))
+
+def _stored_totals(asked: Asked, now: View) -> dict[str, Total]:
+    where = now.where("bars", asked.filters, as_of=asked.as_of)
+    of = [f"{function}({column})" for column in AVERAGED for function in ("count", "sum")]
+    (bars,) = now.stats("bars", of=of, where=where)
+    return {column: Total(bars[f"count({column})"], Decimal(bars[f"sum({column})"] or 0)) for column in AVERAGED}
+
+
+def _adjusted_totals(asked: Asked, now: View) -> dict[str, Total]:
+    rows = now.rows("bars", asked.filters, columns=("symbol", "date", *AVERAGED), as_of=asked.as_of)
+    bars = _adjust(rows, asked, now)
+    return {column: Total(len(bars), sum((Decimal(bar[column]) for bar in bars), Decimal(0))) for column in AVERAGED}
+
+
+def _averages(asked: Asked, now: View) -> dict[str, Any]:
+    totals = _stored_totals(asked, now) if asked.adjust == "none" else _adjusted_totals(asked, now)
 
     def average(column: str, places: int) -> Any:
-        mean = total(column).average(places)
+        mean = totals[column].average(places)
         return None if mean is None else number(mean)
 
     return {
