@@ -16,6 +16,7 @@ SMALL = {
     "memory": ["--records", "100", "--feeds", "visits"],
     "recommend": ["--providers", "60", "--questions", "1"],
     "serve": [*("--records", "1100", "--clients", "2", "--rounds", "1"), *("--seconds", "0.05", "--minutes", "0.01")],
+    "stats": ["--symbols", "2", "--days", "40", "--questions", "2", "--rounds", "1"],
     "writes": ["--clients", "2", "--seconds", "0.1", "--rounds", "1"],
 }
 SAID = {
@@ -24,9 +25,10 @@ SAID = {
     "memory": "1 % changed",
     "recommend": "recommend: a rare skill",
     "serve": "KiB a minute",
+    "stats": "all, by month",
     "writes": "commit each",
 }
-NEEDS = {"serve": "datasette", "writes": "fastapi"}
+NEEDS = {"serve": "datasette", "stats": "fastapi", "writes": "fastapi"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.stem)
