@@ -28,6 +28,7 @@ from .store.erasing import Burn
 from .store.filled import Source
 from .store.ledger import Counts, Lease, Outcome
 from .store.records import Origin, Records, batches
+from .store.room import BATCH, Pile
 from .store.stage import Stage
 
 __all__ = ["derive"]
@@ -95,7 +96,8 @@ def _once(
         )
         outcome = replace(outcome, sample=tuple(read.sample))
         unread, found = len(rejects), fold.found()
-        rejects += _refused(feed, lease, map(body_of, pages), fold, model)
+        for reject in _refused(feed, lease, map(body_of, pages), fold, model):
+            rejects.append(reject)
         _check_guard(_Answer(feed, lease.partition, partial(map, body_of, pages), found, stage, records), now)
         found = filler.fresh(found, stage, records) if filler else found
         elsewhere = records.find(chain(_unknown(found, known), known.beside))
@@ -138,9 +140,9 @@ def _read(
     seen: Known,
     model: str,
     erased: Erased,
-) -> tuple[Fold, list[Reject], _Beside]:
+) -> tuple[Fold, Pile[Reject], _Beside]:
     """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and more."""
-    rejects, beside, most = list[Reject](), _Beside([], set()), feed.max_partition_records
+    rejects, beside, most = stage.room.pile(Reject, BATCH), _Beside([], set()), feed.max_partition_records
     known, times = seen.by_raw, seen.times if feed.key is CONTENT else None
     make = partial(
         decode, feed, lease.partition, known=known, times=times, model=model, sample=beside.sample, erased=erased
@@ -175,13 +177,14 @@ def _check_moved(overlap: AbstractSet[str], changes: Changes, settled: AbstractS
     """PagingError where a key is on two pages, or a record would be retired that may have slipped between two; not
     where the walk before found just that: then it is the upstream's way, or the records are gone.
     """
-    moved = frozenset(overlap) | {change.key for change in changes.gone}
-    if moved - settled:
+    gone = (change.key for change in changes.gone)
+    if any(key not in settled for key in chain(overlap, gone)):
+        moved = frozenset(overlap) | {change.key for change in changes.gone}
         said = f"{len(overlap)} records are on two pages, {len(changes.gone)} stored ones on none"
         raise PagingError("unstable", said, hint="rows may have moved while they were paged", keys=moved)
 
 
-def _check_drift(read: int, rejects: Sequence[Reject], sample: Sequence[bytes]) -> None:
+def _check_drift(read: int, rejects: Pile[Reject], sample: Sequence[bytes]) -> None:
     """DecodeError where so many rows are unreadable that the upstream must have changed, not a record."""
     if rejects and (not read or (len(rejects) >= FEW and len(rejects) > MOST_REJECTED * (read + len(rejects)))):
         raise DecodeError(
@@ -196,7 +199,7 @@ def _unknown(found: Found, known: Known) -> Iterator[str]:
     return (key for key, slot in found.slots.items() if slot != STORED and key not in known.hashes)
 
 
-def _may_be_gone(stored: Mapping[str, bytes], rejects: Sequence[Reject], *, nameless: bool) -> Iterable[str]:
+def _may_be_gone(stored: Mapping[str, bytes], rejects: Iterable[Reject], *, nameless: bool) -> Iterable[str]:
     """The stored keys that an answer may have dropped: none that a reject names, and none at all while a reject's
     key cannot be read.
 

@@ -16,6 +16,7 @@ import msgspec
 
 from .decode import Entry, Seen
 from .feed import CONTENT, FIRST, RETIRE, Feed
+from .spool import Spool
 
 __all__ = ["STORED", "Change", "Changes", "Fold", "Found", "Known", "Pile", "Room", "compare"]
 
@@ -97,26 +98,59 @@ class Found:
 
     def __init__(self) -> None:
         self.slots: MutableMapping[str, int] = {}
-        self._hashes = bytearray()
+        self._hashes = _Hashes()
 
     def put(self, key: str, content: bytes, slot: int) -> None:
         """Takes a key, or another record for it. content: the hash of 16 bytes, which of a stored one is known."""
         self.slots[key] = slot
         if slot != STORED:
-            at, end = slot * HASH, len(self._hashes)
-            if at == end:  # mostly: slots are given in their order
-                self._hashes += content
-                return
-            self._hashes.extend(bytes(max(at - end, 0)))  # others wait there that are nobody's record
-            self._hashes[at : at + HASH] = content
+            self._hashes.put(slot, content)
 
     def content(self, slot: int) -> bytes:
         """The content hash of what waits in a slot."""
-        return bytes(self._hashes[slot * HASH : (slot + 1) * HASH])
+        return self._hashes.get(slot)
 
 
 HASH = 16
 """Bytes of a content hash."""
+
+_PART = 4096 * HASH
+"""Bytes of them that are written and read together."""
+
+
+class _Hashes:
+    """A hash for each slot: the last ones in memory, those before them in a file. Mostly slots come in their order."""
+
+    def __init__(self) -> None:
+        self._file: Spool | None = None
+        self._written = 0
+        self._last = bytearray()
+        self._read = (0, b"")  # of the file: from where, and the bytes from there
+
+    def put(self, slot: int, content: bytes) -> None:
+        at = slot * HASH - self._written
+        if at < 0 and self._file is not None:
+            self._file.write(content, at=slot * HASH)
+            self._read = (0, b"")
+            return
+        self._last.extend(bytes(max(at - len(self._last), 0)))  # others wait there that are nobody's record
+        self._last[at : at + HASH] = content
+        if len(self._last) >= 2 * _PART:
+            self._file = Spool() if self._file is None else self._file
+            self._file.write(self._last[:-_PART])
+            self._written = len(self._file)
+            del self._last[:-_PART]
+
+    def get(self, slot: int) -> bytes:
+        at = slot * HASH
+        if self._file is None or at >= self._written:
+            return bytes(self._last[at - self._written : at - self._written + HASH])
+        start, seen = self._read
+        if not start <= at < start + len(seen):
+            start = at // _PART * _PART
+            seen = self._file.read(start, _PART)
+            self._read = start, seen
+        return seen[at - start : at - start + HASH]
 
 
 class Fold:
@@ -143,11 +177,11 @@ class Fold:
         self.conflict = 0
         self.refused: dict[bytes, str] = {}
         self.overlap = set[str]()
-        self._on_page: set[str] | None = None
+        self._on_page: MutableMapping[str, int] | None = None
 
     def next_page(self) -> None:
         """Another page begins."""
-        self._on_page = set()
+        self._on_page = {}
 
     def add(self, row: Entry | Seen, slot: int = STORED) -> None:
         """Takes a row. slot: where an Entry's record waits."""
@@ -186,7 +220,9 @@ class Fold:
         if self._on_page is not None:
             if before is not None and key not in self._on_page:
                 self.overlap.add(key)
-            self._on_page.add(key)
+            self._on_page[key] = 1
+            if self._room and isinstance(self._on_page, dict) and len(self._on_page) > self._most:
+                self._on_page = self._room.spilled(self._on_page)
         if before is None:
             self._found.put(key, content, slot)
         elif self._content(key, slot, content) == self._content(key, before, b""):

@@ -30,16 +30,21 @@ class Spool:
     def __len__(self) -> int:
         return self._size
 
-    def write(self, piece: bytes | memoryview) -> None:
-        """Adds these bytes at the end."""
-        left = memoryview(piece)
+    def write(self, piece: bytes | bytearray | memoryview, *, at: int | None = None) -> None:
+        """Puts these bytes at the end, or in the place of others. OSError where the disk is full."""
+        left, at = memoryview(piece), self._size if at is None else at
         while left:
-            left = left[os.write(self._file, left) :]
-        self._size += len(piece)
+            written = os.pwrite(self._file, left, at)
+            left, at = left[written:], at + written
+        self._size = max(self._size, at)
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes from there on; fewer where it ends."""
+        return os.pread(self._file, size, at)
 
     def blocks(self) -> Iterator[bytes]:
         """All bytes in their order, in pieces of at most `BLOCK`; as often as asked for, from any thread."""
-        return (os.pread(self._file, BLOCK, at) for at in range(0, self._size, BLOCK))
+        return (self.read(at, BLOCK) for at in range(0, self._size, BLOCK))
 
     def whole(self) -> bytes:
         """All bytes, in memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -120,7 +120,7 @@ class _Unkept(Records):
         changes: Changes,
         stage: Stage,
         origins: Sequence[Origin],  # noqa: ARG002 (as what is kept)
-        rejects: Sequence[Reject],  # noqa: ARG002
+        rejects: Iterable[Reject],  # noqa: ARG002
         *,
         model: str,
         now: datetime,

@@ -262,7 +262,7 @@ class Records:
         changes: Changes,
         stage: Stage,
         origins: Sequence[Origin],
-        rejects: Sequence[Reject],
+        rejects: Iterable[Reject],
         *,
         model: str,
         now: datetime,
@@ -404,7 +404,7 @@ class _Writer:
         )
         self._all(self.sql.executemany(self.statements.keep, rows), len(changes))
 
-    def reject(self, rejects: Sequence[Reject], now: datetime) -> None:
+    def reject(self, rejects: Iterable[Reject], now: datetime) -> None:
         """Notes the rejects of this answer; those of the one before that it no longer has count 0."""
         place = (self.lease.feed, self.lease.partition.key)
         self.sql.execute("UPDATE _reject SET count = 0 WHERE feed = ? AND partition = ?", place)
@@ -415,13 +415,13 @@ class _Writer:
             " ON CONFLICT (feed, partition, digest) DO UPDATE SET"
             " count = _reject.count + 1, last_attempt = excluded.last_attempt,"
             " reason = excluded.reason, path = excluded.path",
-            [
+            (
                 (
                     *(*place, hashlib.sha256(item.raw).hexdigest(), item.key, item.reason, item.path, item.raw),
                     *(self.lease.attempt, self.lease.attempt, render_moment(now)),
                 )
                 for item in rejects
-            ],
+            ),
         )
 
     def _brought(self) -> list[tuple[object, ...]]:
