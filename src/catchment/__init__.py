@@ -11,13 +11,14 @@ from .auth import BasicAuth, BearerAuth, HeaderKey, QueryKey
 from .chained import counted, listed_by, rows_of
 from .errors import CatchmentError, DeclarationError, DecodeError, PagingError
 from .exchange import Answer, Request
-from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Compared, Derived, Feed, Get, items
+from .feed import CONTENT, FIRST, KEEP, LAST, RETIRE, Compared, Derived, Feed, Get
 from .grouping import Counter
 from .page import Page
 from .paging import by_cursor, by_header_link, by_link, by_offset, by_page, first_page
 from .partitions import Partition, days, each, grid, months, when
 from .record import Record
 from .resource import REFUSE, REPLACE, Link, Refusal, Resource, Rollup, Spelling, WriteLimit
+from .rows import items, table
 from .rules import Answered, Confirm, Lookup, Met
 from .schedule import Cron, Every, changed, older_than
 from .settings import Secret, Setting
@@ -85,6 +86,7 @@ __all__ = [
     "older_than",
     "read_http",
     "rows_of",
+    "table",
     "when",
 ]
 

@@ -13,7 +13,7 @@ import msgspec
 
 from .errors import DecodeError
 
-__all__ = ["Cut", "closes"]
+__all__ = ["MOST", "Cut", "closes"]
 
 MOST = 16 * 2**20
 """Bytes of one row, or of all that is around the rows: these are in memory whole."""

@@ -21,6 +21,7 @@ from .grouping import Counter, check_counters
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
 from .record import Column, Record, check_search, columns
+from .rows import Row, RowsOf, items
 from .rules import MASS_VANISH, Answered, Attribute, Confirm, Guard, Lookup
 from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
@@ -143,21 +144,6 @@ def _days(setting: Setting, settings: Settings) -> timedelta | None:
 
 EQUAL = ("count", "collapse")
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class items:  # noqa: N801 (a declaring word, as each and months)
-    """The rows are the members of a JSON array: the body itself, or the member named.
-
-    They are split and hashed as bytes, so that rows already known are not decoded at all, and a body of any size is
-    read record by record.
-    """
-
-    member: str = ""
-
-
-RowsOf = items | Callable[[Any, Partition], Iterable[Row]]
 Shape = Callable[[Row, Partition], Row]
 Rule = Callable[[Any], str]
 
@@ -222,9 +208,10 @@ class Feed:
             says that there is more is refused; `first_page` takes it knowingly.
         pass_max_age: what was answered longer ago is asked again before a partition is complete. By default 6 hours;
             3 days where there are pages, since the upstream's day may end in their middle.
-        rows: the rows in a body: `items()`, or a function (decoded body, partition) -> dicts. A body that is no
-            JSON reaches the function as text. What it cannot read it refuses with DecodeError. A `Setting` that is
-            bound by name (`functools.partial(rows, lookback=Setting(…))`) reaches it as text; so with `refuse`.
+        rows: the rows in a body: `items()`, `table(…)`, or a function (decoded body, partition) -> dicts, which has
+            the body in memory whole; one that is no JSON reaches it as text. What it cannot read it refuses with
+            DecodeError. A `Setting` that is bound by name (`functools.partial(rows, lookback=Setting(…))`) reaches it
+            as text; so with `refuse`.
         shape: (row, partition) -> the fields of the record, where the upstream's row is not the record already.
         strict: False takes text for the number or date that it spells.
         key: the fields that identify a record, or CONTENT where the upstream gives no identity.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +13,12 @@ from typing import Any
 
 import msgspec
 
-from .cut import Cut
+from .cut import MOST, Cut
 from .errors import DecodeError
-from .feed import Feed, Row, items
+from .feed import Feed
 from .partitions import Partition
-from .spool import Content, Spool, whole
+from .rows import Row, items, table
+from .spool import Content, Spool, blocks, whole
 from .strict import doubled, load_json
 
 __all__ = ["content_of", "mended", "outline", "raw_rows", "rows_of", "split_large", "why"]
@@ -29,6 +32,8 @@ def rows_of(feed: Feed, partition: Partition, body: Content) -> Iterator[tuple[b
     Raises:
         DecodeError: the body is not of the declared shape; nothing of it may be stored.
     """
+    if isinstance(feed.rows, table):
+        return _lines_of(feed.rows, body)
     if not isinstance(feed.rows, items):
         return _made_rows(feed.rows, partition, body)
     if isinstance(body, Spool):
@@ -45,9 +50,9 @@ def outline(feed: Feed, body: Content) -> bytes:
     """What a pager reads of a body: all of it where it is in memory, else what is around its rows. DecodeError where
     that cannot be told.
     """
-    if not isinstance(body, Spool) or not isinstance(feed.rows, items):
+    if not isinstance(body, Spool) or not isinstance(feed.rows, items | table):
         return whole(body)
-    if not feed.rows.member:
+    if isinstance(feed.rows, table) or not feed.rows.member:
         return b"[]"  # it has no members
     cut = Cut(body.blocks(), feed.rows.member)
     deque(cut, maxlen=0)
@@ -94,6 +99,42 @@ def why(error: Exception) -> str:
     if isinstance(error, AttributeError | TypeError | IndexError):
         return f"a member is not of the type that the feed's function reads ({error})"
     return str(error)
+
+
+# -- lines of a table -------------------------------------------------------------------------------------------------
+
+
+def _lines_of(declared: table, body: Content) -> Iterator[tuple[bytes, Row | None]]:
+    """The rows of a table, read line by line. One with too many or too few cells is given as a list, without a row."""
+    lines = csv.reader(_text_lines(blocks(body)), delimiter=declared.delimiter, strict=True)
+    try:
+        names = next(lines, [])
+        if missing := [name for name in declared.columns if name not in names]:
+            raise DecodeError(f"no table: its first line has no column {missing[0]}", reason="shape")
+        if len(set(names)) < len(names):
+            raise DecodeError("no table: its first line names a column twice", reason="shape")
+        for cells in lines:
+            if len(cells) == len(names):
+                row = dict(zip(names, cells, strict=True))
+                yield msgspec.json.encode(row), row
+            elif cells:  # an empty line is none
+                yield msgspec.json.encode(cells), None
+    except csv.Error as error:
+        raise DecodeError(f"no table: {error}, line {lines.line_num}", reason="shape") from error
+    except UnicodeDecodeError as error:
+        raise DecodeError("the body is no UTF-8 text", reason="encoding") from error
+
+
+def _text_lines(pieces: Iterable[bytes | memoryview]) -> Iterator[str]:
+    """The lines of a text in UTF-8 with their ends, wherever it is cut."""
+    decode, left = codecs.getincrementaldecoder("utf-8-sig")().decode, ""
+    for piece in pieces:
+        *lines, left = (left + decode(piece)).split("\n")
+        yield from (f"{line}\n" for line in lines)
+        if len(left) > MOST:
+            raise DecodeError(f"a line is longer than {MOST:,} characters", reason="too-large")
+    if left + (rest := decode(b"", final=True)):
+        yield left + rest
 
 
 # -- split, undecoded --------------------------------------------------------------------------------------------------
