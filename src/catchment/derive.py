@@ -142,7 +142,8 @@ def _read(
     erased: Erased,
 ) -> tuple[Fold, Pile[Reject], _Beside]:
     """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and more."""
-    rejects, beside, most = stage.room.pile(Reject, BATCH), _Beside([], set()), feed.max_partition_records
+    rejects, unread = stage.room.pile(Reject, BATCH), 0
+    beside, most = _Beside([], set()), feed.max_partition_records
     known, times = seen.by_raw, seen.times if feed.key is CONTENT else None
     make = partial(
         decode, feed, lease.partition, known=known, times=times, model=model, sample=beside.sample, erased=erased
@@ -157,9 +158,10 @@ def _read(
                 fold.add(row)
             elif isinstance(row, Reject):
                 rejects.append(row)
+                unread += 1
             else:
                 beside.holding.update(() if row.marked else (number,))
-            if fold.received + len(rejects) > most:
+            if fold.received + unread > most:
                 raise _too_many(feed)
         failpoint("page.parsed")
     _check_drift(fold.received, rejects, beside.sample)
