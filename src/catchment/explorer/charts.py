@@ -23,6 +23,7 @@ from .choices import PRICES, Choice, Draw
 from .drawing import Spot
 from .figures import amount, plural
 from .filters import without
+from .grouped import by_field, over_time
 from .links import api_of, charts_of, page_of, record_of
 
 __all__ = ["chart"]
@@ -211,4 +212,6 @@ _DRAWN: Mapping[Draw, Callable[[Data, Collection, Choice], Chart]] = {
     "candles": _candles,
     "map": _map,
     "histogram": _histogram,
+    "bars": by_field,
+    "time": over_time,
 }

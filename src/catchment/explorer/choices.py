@@ -72,8 +72,11 @@ def offered(columns: Sequence[Column]) -> dict[Draw, list[str]]:
     """The charts that these fields can make, the most telling first, each with the fields that it can be drawn on."""
     times = [column.name for column in columns if column.kind in _TIMES]
     names = {column.name for column in columns if column.kind in _NUMBERS}
+    groups = [column.name for column in columns if column.kind in ("text", "boolean", "integer", "date")]
     found: dict[Draw, list[str]] = {
         "candles": times if names.issuperset(PRICES) else [],
+        "time": times,
+        "bars": groups,
         "histogram": [column.name for column in columns if column.name in names],
         "map": list(axes(columns) or ()),
     }

@@ -13,7 +13,6 @@ from ..serve.reading import query_of
 from ..store.reader import TOO_SLOW
 from ..store.spread import most
 from ..store.tables import Collection
-from .choices import offered
 from .figures import amount
 from .filters import Chip, Pairs, chips, is_filter, without
 from .home import about
@@ -103,7 +102,7 @@ def _facet(collection: Collection, pairs: Pairs, column: Column, found: Sequence
         return None
     values = [_value(collection, pairs, column, value, count) for value, count in found[:SHOWN]]
     chart = charts_of(collection.name, [*without(pairs, ("q",)), ("_draw", "bars"), ("by", column.name)])
-    return Facet(column.name, values, chart if len(found) > SHOWN and "bars" in offered([column]) else "")
+    return Facet(column.name, values, chart if len(found) > SHOWN else "")
 
 
 def _value(collection: Collection, pairs: Pairs, column: Column, value: Stored, count: int) -> Value:
