@@ -8,6 +8,7 @@ from functools import partial
 
 from ..errors import QueryError
 from ..record import Column, Stored
+from ..resource import Resource
 from ..serve.data import Data
 from ..serve.reading import query_of
 from ..store.reader import TOO_SLOW
@@ -89,11 +90,14 @@ def counts(data: Data, collection: Collection, pairs: Pairs) -> Counts:
 
 
 def _worth_counting(collection: Collection, columns: Sequence[Column]) -> list[Column]:
-    """The fields of a few values: no texts to read, and nothing that tells every record apart."""
+    """The fields of a few values: no texts to read, and nothing that tells every record apart. Those of two come first:
+    they are counted even where there is little time.
+    """
     feed = collection.feed
     alone = feed.key if isinstance(feed.key, tuple) and len(feed.key) == 1 else ()
-    left = {*alone, *feed.search}
-    return [column for column in columns if column.kind in ("boolean", "text") and column.name not in left]
+    left = {*alone, *feed.search, *((feed.owner,) if isinstance(feed, Resource) else ())}
+    found = [column for column in columns if column.kind in ("boolean", "text") and column.name not in left]
+    return sorted(found, key=lambda column: column.kind)
 
 
 def _facet(collection: Collection, pairs: Pairs, column: Column, found: Sequence[tuple[Stored, int]]) -> Facet | None:

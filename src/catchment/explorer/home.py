@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
@@ -11,6 +11,7 @@ from ..clock import render_moment
 from ..principal import may
 from ..serve import freshness
 from ..serve.data import Data
+from ..store.query import Query
 from ..store.snapshot import Freshness, Snapshot, State
 from ..store.tables import Collection
 from .figures import age, plural
@@ -36,7 +37,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One collection. records: None where it has no tables yet. chart: the last days' changes, oldest first."""
+    """One collection. records: None where it has no tables yet; with `more` there are more. chart: the last days'
+    changes, oldest first.
+    """
 
     name: str
     title: str
@@ -47,6 +50,7 @@ class Card:
     mood: Mood
     collected: str
     public: bool
+    more: bool = False
     chart: tuple[Bar, ...] = ()
 
 
@@ -73,21 +77,38 @@ class Home:
         return sum(card.records or 0 for cards in self.apps.values() for card in cards)
 
     @property
+    def more(self) -> bool:
+        """Whether there are more records than were counted."""
+        return any(card.more for cards in self.apps.values() for card in cards)
+
+    @property
     def collections(self) -> int:
         return sum(len(cards) for cards in self.apps.values())
 
 
 class Counts:
-    """How many records each collection has, counted once for each of its revisions."""
+    """How many records each collection has, counted once for each of its revisions; at first no further than a list
+    is counted, so that the first page waits for none of them.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[State, int]] = {}
+        self._known: dict[str, tuple[State, int, bool]] = {}
 
-    def of(self, snapshot: Snapshot, collection: Collection, state: State) -> int:
+    def of(self, snapshot: Snapshot, collection: Collection, state: State) -> tuple[int, bool]:
+        """How many, and whether those are all."""
         known = self._known.get(collection.name)
         if known is None or known[0] != state:
-            known = self._known[collection.name] = state, snapshot.count(collection)
-        return known[1]
+            count, exact = snapshot.counted(collection, Query())
+            known = self._known[collection.name] = state, count or 0, exact
+        return known[1:]
+
+    def all_of(self, data: Data, collection: Collection) -> int:
+        """How many there are. QueryError: 503 where that takes too long."""
+        with data.reader.snapshot() as snapshot:
+            state = data.note(snapshot, collection)
+            count = snapshot.count(collection)
+        self._known[collection.name] = state, count, True
+        return count
 
 
 def about(item: Collection) -> str:
@@ -108,9 +129,9 @@ def home(data: Data, counts: Counts) -> Home:
             fresh = freshness.read(snapshot, item, data.now, data.settings)
             chart = _chart(changes[item.name], data.now)
             state = snapshot.state(item) if item.name in states else None
-            count = counts.of(snapshot, item, state) if state else None
+            count, exact = counts.of(snapshot, item, state) if state else (None, True)
             card = _card(item, state, count, fresh, data.now, chart)
-            apps.setdefault(item.app, []).append(card)
+            apps.setdefault(item.app, []).append(replace(card, more=not exact))
             concerns += _late(item, fresh, operates=operates)
         concerns += _odd(snapshot, [item.name for item in visible], data.now) if operates else ()
     return Home(apps, concerns)
@@ -130,7 +151,7 @@ def _card(
         _mood(fresh),
         _collected(fresh, now),
         item.feed.public,
-        () if item.written else chart,
+        chart=() if item.written else chart,
     )
 
 

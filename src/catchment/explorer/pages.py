@@ -18,9 +18,11 @@ from ..serve.data import Data
 from ..serve.front import DATA
 from ..serve.reading import canonical_key
 from ..serve.rights import demand
+from ..store.reader import TOO_SLOW
 from ..store.tables import Collection
 from . import arriving, charts, choices, counts, filters, grid, home, operations, records, tables
 from .charting import charting as charting_page
+from .figures import amount
 from .links import charts_of, page_of
 from .look import ASSETS, asset, piece, render
 
@@ -68,6 +70,19 @@ async def first(request: Ask) -> Response[bytes]:
     """Every collection, its age, and what needs attention."""
     found = await asyncio.to_thread(home.home, _asked(request), _counts)
     return _page("home.html", request, home=found)
+
+
+@get("/explore/_/pieces/count/{app:str}/{name:str}")
+async def records_of(request: Ask) -> Response[bytes]:
+    """How many records one collection has; nothing where that takes too long."""
+    data, found = _named(request)
+    try:
+        count = await asyncio.to_thread(_counts.all_of, data, found)
+    except QueryError as error:
+        if error.kind != TOO_SLOW:
+            raise
+        return Response(b"", status_code=204, media_type="text/html")
+    return Response(amount(count).encode(), media_type="text/html")
 
 
 @get("/explore/{app:str}/{name:str}")
@@ -192,6 +207,7 @@ HANDLERS = (
         "/",
         route_handlers=[
             first,
+            records_of,
             collection,
             record,
             charting,

@@ -212,7 +212,7 @@ class Snapshot:
         if len(rows) > query.limit:
             last, at = _position(found[-1]), {"generation": state.generation, "revision": state.revision}
             following = seal_cursor(last, query, collection.name, **at, key=key)
-        count, exact = pages.count(state, lambda: self._count(collection, query))
+        count, exact = pages.count(state, lambda: self.counted(collection, query))
         return Page(",".join([row[0] for row in found]), count, exact, following, state)
 
     def piece(
@@ -225,7 +225,8 @@ class Snapshot:
         last = _position(found[-1]) if len(rows) > query.limit else None
         return [row[0] for row in found], last
 
-    def _count(self, collection: Collection, query: Query) -> tuple[int | None, bool]:
+    def counted(self, collection: Collection, query: Query) -> tuple[int | None, bool]:
+        """How many records match, as far as the query has them counted, and whether those are all."""
         if query.count == "none":
             return None, False
         cap = COUNT_CAP if query.count == "capped" else None
