@@ -60,13 +60,14 @@ class Visitor:
         self.wrong += self.page.evaluate("window.ran || []")
         assert self.wrong == []
 
-    def barriers(self) -> list[str]:
-        """What keeps somebody from using this page, as axe finds it."""
+    def barriers(self, *rules: str) -> list[str]:
+        """What keeps somebody from using this page, as axe finds it; of these rules alone where some are named."""
         import axe_playwright_python
 
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text())
-        found = self.page.evaluate("(tags) => axe.run({runOnly: tags, resultTypes: ['violations']})", WCAG)
+        runs = {"runOnly": list(rules or WCAG), "resultTypes": ["violations"], "preload": False, "iframes": False}
+        found = self.page.evaluate("(options) => axe.run(options)", runs)
         return [f"{it['id']}: {node['html'][:160]}" for it in found["violations"] for node in it["nodes"]]
 
 

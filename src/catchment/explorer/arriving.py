@@ -52,7 +52,7 @@ def arriving(data: Data, collection: Collection) -> Arriving:
     with data.reader.snapshot() as snapshot:
         state = data.note(snapshot, collection)
         found = _last(snapshot.changes(collection), columns)
-    named = known_by(columns)
+    named = known_by(collection, columns)
     told = [_arrival(collection, change, document, named) for change, document in seen(data, collection, found.changes)]
     return Arriving(
         collection,

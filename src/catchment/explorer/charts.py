@@ -193,7 +193,7 @@ def _edges(column: Column, low: Any, high: Any) -> list[Any]:
     made = drawing.steps(float(low), float(high), BINS)
     step = made[1] - made[0]
     if column.kind == "integer" and step < 1:
-        return list(range(int(low), int(high) + 3))
+        return list(range(int(low), max(int(high) + 2, int(low) + 3)))
     while made[-1] <= float(high) or len(made) < 3:  # what is at an edge lies above it
         made.append(made[-1] + step)
     if column.kind == "integer":

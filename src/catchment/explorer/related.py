@@ -23,7 +23,7 @@ SHOWN = 5
 NAMED = 4
 """Fields by which a record is told apart in a line."""
 _FILLED_IN = frozenset({"id", "user_id", "owner", "created_at", "updated_at"})
-"""What nobody knows a record by."""
+"""Of what people write, what nobody knows a record by."""
 
 Document = Mapping[str, msgspec.Raw]
 
@@ -38,9 +38,10 @@ class Related:
     rows: Sequence[tuple[str, str]]
 
 
-def known_by(columns: Sequence[Column]) -> list[Column]:
+def known_by(collection: Collection, columns: Sequence[Column]) -> list[Column]:
     """The fields by which a record is told apart in a line."""
-    return [column for column in columns if column.name not in _FILLED_IN][:NAMED]
+    left = _FILLED_IN if collection.written else ()
+    return [column for column in columns if column.name not in left][:NAMED]
 
 
 def related(data: Data, collection: Collection, key: str, document: Document) -> list[Related]:
@@ -73,7 +74,7 @@ def _written_about(data: Data, collection: Collection, others: Sequence[Collecti
                 continue
             pairs = list(zip(link.fields, map(unquote, key.split(",")), strict=True))
             page = read_page(data, other, query_of([*pairs, ("limit", str(SHOWN))], data, other))
-            told = known_by([column for column in data.columns(other) if column.name not in link.fields])
+            told = known_by(other, [column for column in data.columns(other) if column.name not in link.fields])
             rows = [(record_of(other.name, key_of(item)), _words(told, item)) for item in documents(page.body)]
             yield Related(other.feed.name, page_of(other.name, pairs), count_of(page), rows)
 
@@ -96,7 +97,7 @@ def _one(data: Data, collection: Collection, key: str, words: str) -> Iterator[R
     if item is not None:
         (document,) = documents(item.body)
         href = record_of(collection.name, key)
-        rows = [(href, _words(known_by(data.columns(collection)), document))]
+        rows = [(href, _words(known_by(collection, data.columns(collection)), document))]
         yield Related(f"{words} {collection.feed.name}", href, "", rows)
 
 
