@@ -143,3 +143,25 @@ def test_a_server_process_answers_what_another_one_committed(cluster, tmp_path):
             here.collect(("a", 2), ("b", 3))
             until(lambda: client.get(path, headers={"if-none-match": etag}).status_code == 200)
             assert [row["value"] for row in client.get(path).json()["data"]] == [2, 3]
+
+
+def test_a_revision_that_somebody_knows_of_is_not_missed(cluster, tmp_path):
+    """Here nobody is told: what is committed behind the product's back says nothing."""
+    url = cluster.url(cluster.database())
+    place = settings(tmp_path, CATCHMENT_DATABASE=url)
+    with Store(place, [app]) as store:
+        Shop(store, place).collect(("a", 1))
+    with closing(build([app], place, FakeClock(START))) as front, psycopg.connect(url, autocommit=True) as behind:
+        client, path = Client(front, "127.0.0.1"), "/v1/shop/things"
+        assert client.get(path).json()["meta"]["revision"] == 1
+        until(lambda: front._reader._watch[0].listens)
+        client.get(path)
+        behind.execute("UPDATE _collection SET revision = 2 WHERE name = 'shop/things'")
+        assert client.get(path).json()["meta"]["revision"] == 1, "it was told: the test says nothing"
+        assert client.get(path, headers={"x-revision-at-least": "1"}).json()["meta"]["revision"] == 1
+        assert client.get(path, headers={"x-revision-at-least": "2"}).json()["meta"]["revision"] == 2
+        assert client.get(path).json()["meta"]["revision"] == 2
+        late = client.get(path, headers={"x-revision-at-least": "3"})
+        assert (late.status_code, late.json()["type"]) == (503, "/problems/revision-not-there")
+        wrong = client.get(path, headers={"x-revision-at-least": "-1"})
+        assert (wrong.status_code, wrong.json()["errors"][0]["parameter"]) == (400, "X-Revision-At-Least")

@@ -18,6 +18,7 @@ from ..store.reader import Reader
 from ..store.snapshot import State
 from . import coding, gate
 from .answers import Answers
+from .at_least import AT_LEAST
 from .cache import Answer, Cache, Headers, Key
 from .data import Data
 from .direct import Direct
@@ -33,7 +34,8 @@ Said = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
 _BODY = frozenset({b"transfer-encoding", b"content-length"})
-_HEEDED = frozenset({b"host", b"accept", b"accept-encoding", b"if-none-match", b"x-request-id"}) | IDENTITY | _BODY
+_ASKING = frozenset({b"host", b"accept", b"accept-encoding", b"if-none-match", b"x-request-id", AT_LEAST})
+_HEEDED = _ASKING | IDENTITY | _BODY
 """The headers that an answer from memory depends on."""
 
 
@@ -63,7 +65,7 @@ class Express:
     def find(self, scope: MutableMapping[str, Any]) -> Said | None:
         """The answer to a GET or HEAD; None for what has to go the whole way, be it to be refused."""
         given = _heeded(scope)
-        if given is None or not gate.names_us(_text(given, b"host"), self.hosts):
+        if given is None or AT_LEAST in given or not gate.names_us(_text(given, b"host"), self.hosts):
             return None
         now = self.clock.now()
         try:

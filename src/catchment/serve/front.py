@@ -19,6 +19,7 @@ from ..store.keys import without_keys
 from ..store.reader import Reader
 from . import coding, gate, problems
 from .answers import Answers
+from .at_least import AT_LEAST, check_heard
 from .cache import Answer, Cache, Key
 from .data import Data
 from .direct import Direct
@@ -216,6 +217,8 @@ class Front:
     async def _answer(self, scope: Message, path: str, receive: Receive, send: Send) -> None:
         asks = scope["method"] in _READING
         data = self._data(scope)
+        if asks and (revision := gate.header(scope, AT_LEAST)):
+            check_heard(data, path, revision)
         key = key_of(data.principal, path, scope["query_string"], data.coding)
         kept = self._kept(key, data) if asks else None
         if kept is not None:

@@ -349,7 +349,7 @@ def _operation(
         "operationId": f"{collection.table}_{name}",
         "tags": [collection.app],
         "summary": f"{collection.feed.name}: {words}",
-        "parameters": [*parameters, _IF_NONE_MATCH],
+        "parameters": [*parameters, _IF_NONE_MATCH, _AT_LEAST],
         **({} if collection.feed.public else {"security": WITH_KEY}),
         "responses": {
             "200": {"description": words, "headers": headers, "content": content},
@@ -464,6 +464,13 @@ _EXCHANGE = object_of(
     **dict.fromkeys(("partition", "method", "url", "digest", "at", "body"), TEXT),
     headers={"type": "object"},
 )
+_AT_LEAST: Json = {
+    "name": "X-Revision-At-Least",
+    "in": "header",
+    "required": False,
+    "description": "A revision that the client knows of, from whichever server: the answer is not from before it.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",

@@ -56,8 +56,10 @@ class Reader:
             self._tables[collection.name] = tables(collection)
         return self._tables[collection.name]
 
-    def states(self) -> Mapping[str, State]:
+    def states(self, *, anew: bool = False) -> Mapping[str, State]:
         """The present state of every collection; asks the database only whether it changed.
+
+        anew: asks for the states, whatever was told of changes.
 
         Raises:
             StoreUnavailable: the file is missing or cannot be read.
@@ -70,7 +72,7 @@ class Reader:
                     self._watch = self._database.watch(connection), connection
                 watch, connection = self._watch
                 seen = watch.changes()
-                if seen != self._states[0]:
+                if anew or seen != self._states[0]:
                     with mapped():
                         self._states = (seen, all_states(connection))
                 return self._states[1]
