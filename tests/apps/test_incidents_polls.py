@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import structlog
 from collecting import Collecting, by_partition, finished
+from forkserver import Ended, run
 from reporting import NOW, TYPES, Reporting, incidents_in, reporting
 
 from catchment.app import App
@@ -194,10 +195,7 @@ def test_neither_password_nor_header_is_left_anywhere(tmp_path):
     with reporting(tmp_path / "data", switches={"password": CANARY}, INCIDENTS_PASSWORD=CANARY) as reported:
         echo = {"fault": "status", "status": 401, "body": f"no: Basic {TOKEN} {CANARY}"}
         reported.collected.control.faults({"path": PROBING, **echo, "call": 2})
-        outputs = []
-        for _ in range(2):
-            _, out, err = finished(command(reported.collected, "collect", "incidents", "--again"))
-            outputs += [out, err]
+        outputs = [done(reported.collected, "collect", "incidents", "--again").text for _ in range(2)]
         assert reported.collected.number("SELECT count(*) FROM _exchange WHERE status = 401") == 1
         pages = ("/incidents", "/incidents/status", "/v1/_/partitions?collection=incidents/incidents", "/openapi.json")
         outputs += [reported.get(page).text for page in (*pages, "/metrics", "/v1/_/feeds", "/health/data")]
@@ -278,16 +276,26 @@ def test_a_poll_of_forty_minutes_makes_the_next_start_skip(tmp_path):
         assert len(reported.collected.control.log()) == asked + 8
 
 
-def command(collected: Collecting, *arguments: str, real_time: bool = False) -> subprocess.Popen[str]:
-    """`catchment` on the same stand-in and data folder, and at the same moment unless in real time."""
+def place_of(collected: Collecting, *, real_time: bool = False) -> dict[str, str]:
+    """The environment of a command on the same stand-in and data folder, and at the same moment unless in real time."""
     collected.folder.mkdir(exist_ok=True)
     clock = collected.folder.parent / "clock"
     FileClock(clock).set(collected.clock.now())
     when = {} if real_time else {"CATCHMENT_CLOCK": f"file:{clock}"}
+    return {"PATH": os.environ["PATH"], **collected.environment, **when}
+
+
+def done(collected: Collecting, *arguments: str) -> Ended:
+    """`catchment` there, to its end."""
+    return run(collected.folder, arguments, place_of(collected))
+
+
+def command(collected: Collecting, *arguments: str, real_time: bool = False) -> subprocess.Popen[str]:
+    """`catchment` there, running."""
     return subprocess.Popen(
         [sys.executable, "-m", "catchment", *arguments],
+        env=place_of(collected, real_time=real_time),
         cwd=collected.folder,
-        env={"PATH": os.environ["PATH"], **collected.environment, **when},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -364,10 +372,10 @@ def test_the_file_is_the_report_after_each_poll_that_changed_something(tmp_path)
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path, verb, place):
     with reporting(tmp_path / "data", INCIDENTS_FILE=str(tmp_path / place)) as reported:
         flags = ["--port", "0"] if verb == "up" else []
-        code, _, err = finished(command(reported.collected, verb, "incidents", *flags))
-        assert code == 2
-        assert err.startswith(f"catchment: INCIDENTS_FILE={tmp_path / place} cannot be written")
-        assert "Traceback" not in err
+        ended = done(reported.collected, verb, "incidents", *flags)
+        assert ended.code == 2
+        assert ended.err.startswith(f"catchment: INCIDENTS_FILE={tmp_path / place} cannot be written")
+        assert "Traceback" not in ended.err
         assert reported.collected.control.log() == []
 
 
@@ -393,9 +401,9 @@ def test_a_file_that_cannot_be_written_any_more_makes_the_run_incomplete(tmp_pat
 def test_an_upstream_that_nobody_named_is_told_in_a_line(tmp_path):
     with reporting(tmp_path / "data") as reported:
         reported.collected.values["CATCHMENT_UPSTREAM_INCIDENTS"] = ""
-        code, _, err = finished(command(reported.collected, "collect", "incidents"))
-        assert code == 2
-        assert err.startswith("catchment: CATCHMENT_UPSTREAM_INCIDENTS is not set")
+        ended = done(reported.collected, "collect", "incidents")
+        assert ended.code == 2
+        assert ended.err.startswith("catchment: CATCHMENT_UPSTREAM_INCIDENTS is not set")
 
 
 def test_what_the_stand_in_prints_collects_from_it(tmp_path):

@@ -11,10 +11,12 @@ import uuid
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.request import urlopen
 
 import msgspec
 import pytest
+from forkserver import run
 
 from catchment.apps import providers
 from catchment.apps.providers.rules import folded
@@ -79,15 +81,8 @@ def service(tmp_path, settings):
 
 def standin(*arguments, **settings):
     """What `catchment standin providers` says: its exit code, its lines, its errors."""
-    done = subprocess.run(
-        [sys.executable, "-m", "catchment", "standin", "providers", *arguments],
-        env={"PATH": os.environ["PATH"]} | settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout.splitlines(), done.stderr
+    done = run(Path.cwd(), ["standin", "providers", *arguments], {"PATH": os.environ["PATH"]} | settings)
+    return done.code, done.out.splitlines(), done.err
 
 
 def listed(service):

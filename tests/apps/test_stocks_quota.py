@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from collecting import Collecting, by_partition, collecting, finished
+from forkserver import Ended, run
 
 from catchment.cli import INCOMPLETE
 from catchment.clock import FileClock, render_moment
@@ -16,14 +17,24 @@ NOW = datetime(2026, 1, 31, 17, 0, tzinfo=UTC)
 BARS = "stocks/bars"
 
 
-def command(stocks: Collecting, *arguments: str) -> subprocess.Popen[str]:
-    """`catchment` on the same stand-in, data folder and moment."""
+def place_of(stocks: Collecting) -> dict[str, str]:
+    """The environment of a command on the same stand-in, data folder and moment."""
     clock = stocks.folder / "clock"
     FileClock(clock).set(stocks.clock.now())
+    return {"PATH": os.environ["PATH"], **stocks.environment, "CATCHMENT_CLOCK": f"file:{clock}"}
+
+
+def done(stocks: Collecting, *arguments: str) -> Ended:
+    """`catchment` there, to its end."""
+    return run(stocks.folder, arguments, place_of(stocks))
+
+
+def command(stocks: Collecting, *arguments: str) -> subprocess.Popen[str]:
+    """`catchment` there, running."""
     return subprocess.Popen(
         [sys.executable, "-m", "catchment", *arguments],
+        env=place_of(stocks),
         cwd=stocks.folder,
-        env={"PATH": os.environ["PATH"], **stocks.environment, "CATCHMENT_CLOCK": f"file:{clock}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,18 +48,18 @@ def symbols(stocks: Collecting) -> list[str]:
 def test_after_a_refusal_nobody_asks_before_the_day_turns(tmp_path):
     """Acceptance 5: refused after one of two."""
     with collecting("stocks", tmp_path, now=NOW, switches={"per_day": 1}) as stocks:
-        code, out, _ = finished(command(stocks, "collect", "stocks"))
-        assert code == INCOMPLETE == 3
-        assert "AAPL" in out
+        first = done(stocks, "collect", "stocks")
+        assert first.code == INCOMPLETE == 3
+        assert "AAPL" in first.out
         assert symbols(stocks) == ["IBM", "AAPL"]
         # Whoever comes that day, in whatever process, is told without a request.
         for _ in range(2):
             result = by_partition(stocks.run(), BARS)["symbol=AAPL"]
             assert (result.verdict, result.reason) == (None, "budget")
             stocks.clock.advance(timedelta(hours=3))
-        code, out, err = finished(command(stocks, "collect", "stocks"))
-        assert code == 3
-        assert "not before 2026-02-01 05:00 UTC" in out, out + err
+        last = done(stocks, "collect", "stocks")
+        assert last.code == 3
+        assert "not before 2026-02-01 05:00 UTC" in last.out, last.text
         assert symbols(stocks) == ["IBM", "AAPL"]
         # The next day only the missed one is asked.
         stocks.clock.advance(timedelta(hours=12))
@@ -121,10 +132,10 @@ def test_the_missed_symbol_comes_first_when_there_is_room_again(tmp_path):
 @pytest.mark.parametrize("symbol", ["IBM';--", "A B"])
 def test_what_is_no_symbol_is_said_in_a_line(tmp_path, symbol):
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS=symbol) as stocks:
-        code, _, err = finished(command(stocks, "collect", "stocks"))
-        assert code == 2
-        assert err.startswith("catchment: STOCK_SYMBOLS: ")
-        assert "Traceback" not in err
+        ended = done(stocks, "collect", "stocks")
+        assert ended.code == 2
+        assert ended.err.startswith("catchment: STOCK_SYMBOLS: ")
+        assert "Traceback" not in ended.err
         assert stocks.control.log() == []
 
 
@@ -160,7 +171,7 @@ def test_five_hundred_symbols_take_twenty_days(tmp_path):
     """Acceptance 17: said before anything is asked."""
     names = ",".join(f"S{number}" for number in range(500))
     with collecting("stocks", tmp_path, now=NOW, STOCK_SYMBOLS=names) as stocks:
-        code, out, err = finished(command(stocks, "plan", "stocks"))
-        assert code == 0, err
-        assert "2026-02-19 05:00" in out, out  # that is on the 20th day
+        ended = done(stocks, "plan", "stocks")
+        assert ended.code == 0, ended.err
+        assert "2026-02-19 05:00" in ended.out  # that is on the 20th day
         assert stocks.control.log() == []

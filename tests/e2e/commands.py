@@ -1,49 +1,23 @@
 """The command `catchment` as a person runs it: real processes, on one data folder and one clock in a file."""
 
-import atexit
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from forkserver import Forks, forks
+from forkserver import Ended, run
 
-from catchment.app import SHIPPED
 from catchment.clock import FileClock
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 WAIT_S = 120.0
 """A process that has not ended by then never will; nothing waits for it otherwise."""
-
-
-@cache
-def server() -> Forks:
-    """What commands are forked from that are run to their end. It ends with this process."""
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(forks("catchment.serve.server", *(f"catchment.apps.{name}" for name in SHIPPED)))
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
 
 
 @dataclass
@@ -88,11 +62,7 @@ class Place:
 
     def run(self, *arguments: str, values: Mapping[str, str] | None = None) -> Ended:
         """The command, to its end."""
-        with tempfile.TemporaryDirectory(prefix="catchment-said-") as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            environment = {**self.environment, **(values or {})}
-            code = server().start(self.folder, arguments, environment, output=out, errors=err).end()
-            return Ended(code, out.read_text(), err.read_text())
+        return run(self.folder, arguments, {**self.environment, **(values or {})})
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says now."""

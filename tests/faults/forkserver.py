@@ -6,6 +6,7 @@ As a program it is the server: a JSON line for each order on standard input, a J
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -14,11 +15,16 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from catchment.app import SHIPPED
 
 VARIABLE, LOG = "CATCHMENT_FAILPOINTS", "CATCHMENT_FAILPOINTS_LOG"
 PRELOADED = (
@@ -106,6 +112,35 @@ def forks(*modules: str) -> Iterator[Forks]:
         process.communicate()  # no more orders: it ends
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+def run(folder: Path, arguments: Sequence[str], values: Mapping[str, str]) -> Ended:
+    """A command in a folder, to its end. values: all of its environment."""
+    with tempfile.TemporaryDirectory(prefix="catchment-said-") as said:
+        out, err = Path(said, "out"), Path(said, "err")
+        code = _server().start(folder, arguments, values, output=out, errors=err).end()
+        return Ended(code, out.read_text(), err.read_text())
+
+
+@cache
+def _server() -> Forks:
+    """What `run` forks from. It ends with this process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(forks("catchment.serve.server", *(f"catchment.apps.{name}" for name in SHIPPED)))
+
+
 _WRITTEN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
@@ -123,6 +158,7 @@ def _work(order: Mapping[str, object]) -> None:
     os.dup2(os.open(str(order["errors"]), _WRITTEN) if order["errors"] else 1, 2)
     os.environ.clear()
     os.environ.update(order["values"])
+    time.tzset()
     if order["files"]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(order["files"]),) * 2)
     sys.argv = ["catchment", *order["arguments"]]

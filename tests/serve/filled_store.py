@@ -95,23 +95,19 @@ class FilledStore:
         self, collection: Collection, record: Record, *, revision: int = 1, said_at: str = COLLECTED, nr: int = 1
     ) -> str:
         """Stores a record as the current version of its key, moving the one before it to the versions."""
-        feed = collection.feed
-        if feed.key is CONTENT:
-            key = f"{nr:032x}-1"
-        else:
-            texts = [str(to_stored("text", getattr(record, name))) for name in feed.key]
-            key = ",".join(quote(text, safe=":") for text in texts)
+        key = _key(collection, record, nr)
         version = self._retire(collection, key, said_at, revision, gone=0) + 1
         self._insert(collection, [_row(record, key, version, said_at, revision)])
         self.commit(collection, revision, at=said_at)
         return key
 
     def put_all(self, collection: Collection, records: Sequence[Record]) -> None:
-        """Stores many records at once, of a collection whose records are their content, in which there is none yet."""
-        assert collection.feed.key is CONTENT
-        rows = [_row(record, f"{nr:032x}-1", 1, COLLECTED, 1) for nr, record in enumerate(records)]
+        """Stores many records at once, where there is none yet."""
+        rows = [_row(record, _key(collection, record, nr), 1, COLLECTED, 1) for nr, record in enumerate(records)]
+        self.db.execute("BEGIN")
         self._insert(collection, rows)
         self.commit(collection, 1)
+        self.db.execute("COMMIT")
 
     def _insert(self, collection: Collection, rows: Sequence[tuple[object, ...]]) -> None:
         self.db.insert(collection.table, [*OWN, *(column.name for column in collection.columns), "_doc"], rows)
@@ -137,6 +133,14 @@ class FilledStore:
             "INSERT INTO _commit VALUES (?, 1, ?, ?, '', 1) ON CONFLICT DO NOTHING",
             (collection.name, revision, max(at, COLLECTED)),
         )
+
+
+def _key(collection: Collection, record: Record, nr: int) -> str:
+    """The record's key; nr: which of those that are their content it is."""
+    if collection.feed.key is CONTENT:
+        return f"{nr:032x}-1"
+    texts = [str(to_stored("text", getattr(record, name))) for name in collection.feed.key]
+    return ",".join(quote(text, safe=":") for text in texts)
 
 
 def _row(record: Record, key: str, version: int, said_at: str, revision: int) -> tuple[object, ...]:

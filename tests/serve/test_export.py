@@ -22,10 +22,7 @@ MANY = 2 * AT_A_TIME + 1
 
 @pytest.fixture
 def many(store):
-    store.db.execute("BEGIN")
-    for number in range(MANY):
-        store.put(BARS, bar(f"S{number:05}", "2026-01-01"), revision=1)
-    store.db.execute("COMMIT")
+    store.put_all(BARS, [bar(f"S{number:05}", "2026-01-01") for number in range(MANY)])
     return store
 
 

@@ -210,6 +210,7 @@ def test_the_time_of_a_record_never_goes_back(here):
     assert here.rows("SELECT _until FROM shop_priced_version") == [(said,)]
 
 
+@pytest.mark.once
 def test_many_records_are_filled_in_little_memory(here):
     many = [(f"{number:05}", number) for number in range(12_000)]
     here.collect(*many, feed=priced)
