@@ -41,7 +41,7 @@ from catchment.partitions import Partition
 from catchment.plan import State
 from catchment.settings import load_settings
 from catchment.store.archive import Place
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.store import Store
 from catchment.store.tables import Collection
 from catchment.testing import Cluster, NoServer

@@ -42,7 +42,7 @@ from catchment.plan import State
 from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.store.archive import Place
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.store import Store
 from catchment.store.tables import Collection
 

@@ -17,7 +17,7 @@ from catchment.partitions import Partition
 from catchment.plan import State
 from catchment.settings import Settings
 from catchment.store.archive import Place
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.store import Store
 from catchment.store.tables import collection_of
 

@@ -32,7 +32,7 @@ from .plan import END, GOOD, Plan, State, Task, Verdict, calls, due_at, forecast
 from .planner import Planner
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
 from .settings import Settings
-from .store.ledger import Lease, Outcome
+from .store.lease import Lease, Outcome
 from .store.store import Store
 from .store.tables import Collection
 from .upkeep import fill_again, remove_old

@@ -26,7 +26,7 @@ from .spool import Content
 from .store.archive import Exchange
 from .store.erasing import Burn
 from .store.filled import Source
-from .store.ledger import Counts, Lease, Outcome
+from .store.lease import Counts, Lease, Outcome
 from .store.records import Origin, Records, batches
 from .store.room import BATCH, Pile
 from .store.stage import Stage

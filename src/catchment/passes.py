@@ -30,7 +30,7 @@ from .runs import Event, OnEvent
 from .settings import Secret, Settings
 from .split import outline, raw_rows
 from .store.archive import Exchange, Place
-from .store.ledger import Instead, Lease, Outcome
+from .store.lease import Instead, Lease, Outcome
 from .store.store import Store
 from .store.tables import Collection
 from .upstream import NEVER, Budget, Meaning, Upstream

@@ -31,7 +31,7 @@ from .settings import Settings
 from .split import outline, raw_rows
 from .store.archive import Exchange
 from .store.engines import Connection
-from .store.ledger import Lease, Outcome, Pass
+from .store.lease import Lease, Outcome, Pass
 from .store.store import Held, Store
 from .store.tables import Collection
 from .upstream import Meaning

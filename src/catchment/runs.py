@@ -9,7 +9,7 @@ from typing import Literal
 
 from .budget import Wait
 from .plan import GOOD, Plan, Verdict
-from .store.ledger import Counts, Outcome
+from .store.lease import Counts, Outcome
 
 __all__ = ["Event", "Forecast", "OnEvent", "Result", "Scope", "Summary"]
 

@@ -36,7 +36,7 @@ from catchment.settings import Settings, load_settings
 from catchment.store.archive import Place
 from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.store import Store
 from catchment.store.tables import collections_of
 from catchment.store.writes import Write, Writer

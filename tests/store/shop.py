@@ -15,7 +15,7 @@ from catchment.exchange import Answer, Request
 from catchment.plan import State
 from catchment.settings import Settings
 from catchment.store.archive import Exchange, Place
-from catchment.store.ledger import Lease, Outcome
+from catchment.store.lease import Lease, Outcome
 from catchment.store.store import Store
 from catchment.store.tables import Collection
 

@@ -15,7 +15,7 @@ from shop import START
 from catchment.exchange import Answer, Request
 from catchment.spool import BLOCK
 from catchment.store.archive import Place
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 
 PLACE = Place("shop/things", "shelf=one", 1, 1)
 URL = "https://shop.example/things"

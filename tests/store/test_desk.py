@@ -15,7 +15,7 @@ from shop import START, Shop, app
 from catchment import DecodeError
 from catchment.clock import FakeClock
 from catchment.serve.app import build
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
 

@@ -13,7 +13,7 @@ from shop import app, price, priced
 from catchment.derive import derive
 from catchment.errors import DecodeError, StoreUnavailable
 from catchment.fill import Filler, outdated, refill
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.marks import Mark
 from catchment.store.tables import Collection
 

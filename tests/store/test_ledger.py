@@ -15,7 +15,8 @@ from catchment.errors import LeaseLost
 from catchment.partitions import Surroundings
 from catchment.plan import State, due_at, plan
 from catchment.settings import Settings
-from catchment.store.ledger import LEASE, Outcome
+from catchment.store.lease import Outcome
+from catchment.store.ledger import LEASE
 from catchment.store.tables import Collection
 from catchment.store.workers import LocalWorkers
 

@@ -11,7 +11,7 @@ from shop import app, counted, things
 from catchment.decode import decode, model_digest
 from catchment.errors import DecodeError, LeaseLost, MergeOutdated, StoreUnavailable
 from catchment.merge import Change, Changes
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.records import Origin
 from catchment.store.stage import Stage
 from catchment.store.tables import Collection

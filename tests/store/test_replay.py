@@ -21,7 +21,7 @@ from catchment.partitions import Partition
 from catchment.replay import Replayed, replay
 from catchment.runs import Scope
 from catchment.store.check import check
-from catchment.store.ledger import Lease, Outcome
+from catchment.store.lease import Lease, Outcome
 from catchment.store.store import Store
 from catchment.store.tables import Collection, collections_of
 

@@ -14,7 +14,7 @@ from catchment import KEEP
 from catchment.decode import decode, model_digest
 from catchment.errors import MergeOutdated
 from catchment.merge import Change, Changes
-from catchment.store.ledger import Outcome
+from catchment.store.lease import Outcome
 from catchment.store.records import Origin
 from catchment.store.stage import Stage
 from catchment.store.store import Store

@@ -30,8 +30,8 @@ from .change import check_links, check_refusal
 from .engines import Connection, database_of, transaction
 from .group import COMMIT
 from .present import Present
-from .records import Statements
 from .rows import Content, elements_of
+from .statements import Statements
 from .store import prepare
 from .tables import Collection, collections_of, tables_of
 from .write import Done

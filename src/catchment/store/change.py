@@ -22,7 +22,7 @@ from .audit import Entry
 from .engines import Connection
 from .group import Group
 from .present import Present, Row
-from .records import Statements
+from .statements import Statements
 from .tables import Collection
 from .write import Done, Write
 

@@ -17,7 +17,8 @@ from ..spool import Content
 from .archive import Archive, Exchange
 from .engines import Connection, mapped, private, transaction
 from .erasing import NO_BURN, Burn
-from .ledger import Counts, Lease, Ledger, Outcome
+from .lease import Counts, Lease, Outcome
+from .ledger import Ledger
 from .marks import Mark
 from .records import Origin, Records
 from .schema import LEDGER

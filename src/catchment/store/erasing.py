@@ -12,7 +12,7 @@ from ..errors import MergeOutdated
 from ..feed import CONTENT, Feed
 from .archive import Archive
 from .engines import Connection, transaction
-from .ledger import Lease
+from .lease import Lease
 from .tables import Collection
 
 __all__ = ["NO_BURN", "Burn", "burn_pass", "drop_body", "erased_of", "forget_answers"]

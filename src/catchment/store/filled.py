@@ -13,8 +13,9 @@ from ..merge import Pile
 from . import counting
 from .engines import mapped, transaction
 from .marks import Mark, check_mark
-from .records import LOOKUP, Records, Statements, all_done, document, raise_revision
+from .records import LOOKUP, Records, all_done, document, raise_revision
 from .stage import Stage
+from .statements import Statements
 from .tables import Collection
 
 __all__ = ["Filled", "Source"]

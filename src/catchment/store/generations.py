@@ -18,7 +18,8 @@ from ..partitions import Partition
 from . import counting
 from .carrying import Carrying
 from .engines import Connection, Workers, transaction
-from .ledger import Lease, Outcome, encode_params
+from .lease import Lease, Outcome
+from .ledger import encode_params
 from .records import Records
 from .tables import Collection, tables_of
 

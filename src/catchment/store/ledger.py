@@ -3,122 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from ..clock import parse_moment, render_moment
-from ..drift import Drift
 from ..errors import LeaseLost
 from ..partitions import Partition
-from ..plan import GOOD, PARKED, State, Verdict, retry_at
+from ..plan import GOOD, PARKED, State, retry_at
 from .desk import note_drift
 from .engines import Connection, Workers, mapped, transaction
+from .lease import Instead, Lease, Outcome, Pass
 
-__all__ = ["LEASE", "Counts", "Instead", "Lease", "Ledger", "Outcome", "Pass", "decode_params", "encode_params"]
+__all__ = ["LEASE", "Ledger", "decode_params", "encode_params"]
 
 DEATHS = 3
 """So many workers may die at one partition, one after the other, before it is left alone."""
 
 LEASE = timedelta(seconds=30)
-
-Raw = bytes
-"""A row of an answer, as it was said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instead:
-    """The parameters with which a partition is asked in the place of its own, and until when. Without any it is asked
-    as declared, until it is to be reconciled.
-    """
-
-    query: tuple[tuple[str, str], ...]
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write one partition, for as long as its token is the partition's.
-
-    number: of the pass. etag, last_modified, digest, model: of what was merged last. stamp: of the row for which it
-    is collected. doubted_at: when an answer was first said that still waits to be said again. instead: how it is asked
-    at present, where its own parameters were refused.
-    """
-
-    feed: str
-    partition: Partition
-    token: int
-    attempt: int
-    number: int
-    etag: str
-    last_modified: str
-    digest: str
-    model: str
-    stamp: str = ""
-    doubted_at: datetime | None = None
-    instead: Instead | None = None
-
-    @property
-    def label(self) -> str:
-        return f"{self.feed} {self.partition.key}".rstrip()
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What an attempt did, in records: received = new + changed + back + same + duplicate + conflict + rejected."""
-
-    received: int = 0
-    new: int = 0
-    changed: int = 0
-    back: int = 0
-    same: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    rejected: int = 0
-    gone: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended. until: when the partition may be asked again, where something says so.
-
-    goes_on: the next attempt goes on with this one's pass, from where it ended.
-    doubted_at: when the answer was first said, where it is to be said again before it is believed.
-    instead: how it was asked, where its own parameters are refused.
-    drift, sample: what is not as it was, and some of the rows that were decoded, in which more of that may be seen.
-    """
-
-    verdict: Verdict
-    reason: str = ""
-    until: datetime | None = None
-    counts: Counts = Counts()
-    requests: int = 0
-    bytes: int = 0
-    etag: str = ""
-    last_modified: str = ""
-    digest: str = ""
-    goes_on: bool = False
-    doubted_at: datetime | None = None
-    drift: tuple[Drift, ...] = ()
-    sample: tuple[Raw, ...] = ()
-    instead: Instead | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """A pass that has ended: what one attempt, or several that went on where one broke off, were told.
-
-    attempt: the one that ended it, with its verdict and reason.
-    """
-
-    partition: Partition
-    number: int
-    attempt: int
-    verdict: Verdict
-    reason: str
-
 
 _CLOSE = (
     "UPDATE _partition SET verdict = :verdict, reason = :reason, checked_at = :at, retry_at = :retry,"

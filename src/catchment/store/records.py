@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from ..clock import render_moment
@@ -21,13 +20,15 @@ from ..merge import Change, Changes, Known, Pile, Room
 from . import counting
 from .engines import Connection, Rows, Taken, mapped, transaction
 from .erasing import NO_BURN, Burn, erased_of
-from .ledger import Lease, Ledger, Outcome
+from .lease import Lease, Outcome
+from .ledger import Ledger
 from .marks import Mark, check_mark
 from .shared import Shared
 from .stage import Stage
+from .statements import Statements
 from .tables import Collection
 
-__all__ = ["Book", "Origin", "Records", "Statements", "all_done", "batches", "document", "raise_revision"]
+__all__ = ["Book", "Origin", "Records", "all_done", "batches", "document", "raise_revision"]
 
 LOOKUP = 500
 """Keys asked for in one statement: every SQLite allows 999 values."""
@@ -57,89 +58,6 @@ class Book(Protocol):
         records: int | None = None,
         model: str = "",
     ) -> None: ...
-
-
-@dataclass(frozen=True)
-class Statements:
-    """A collection's SQL. Names come from checked declarations only, values are always bound."""
-
-    table: str
-    versions: str
-    row: tuple[str, ...]
-
-    @classmethod
-    def of(cls, collection: Collection) -> Statements:
-        """Those of a collection; they are written once."""
-        return _statements(collection.table, collection.versions, collection.row)
-
-    @property
-    def names(self) -> str:
-        return ", ".join(f'"{name}"' for name in self.row)
-
-    @cached_property
-    def insert(self) -> str:
-        marks = ", ".join("?" * len(self.row))
-        return f'INSERT INTO "{self.table}" ({self.names}) VALUES ({marks})'  # noqa: S608
-
-    @cached_property
-    def update(self) -> str:
-        """Everything but the key, for a key with the expected hash; the version counts up."""
-        own = [name for name in self.row if name not in ("_key", "_version")]
-        sets = ", ".join(f'"{name}" = ?' for name in own)
-        return (
-            f'UPDATE "{self.table}" SET _version = _version + 1, {sets}'  # noqa: S608
-            " WHERE _key = ? AND _hash = ?"
-        )
-
-    @cached_property
-    def keep(self) -> str:
-        """Copies the row of a key with the expected hash to the versions: until, until_revision, gone, key, hash."""
-        return (
-            f'INSERT INTO "{self.versions}" ({self.names}, _until, _until_revision, _gone)'  # noqa: S608
-            f' SELECT {self.names}, ?, ?, ? FROM "{self.table}" WHERE _key = ? AND _hash = ?'
-        )
-
-    @cached_property
-    def delete(self) -> str:
-        return f'DELETE FROM "{self.table}" WHERE _key = ? AND _hash = ?'  # noqa: S608
-
-    @cached_property
-    def known(self) -> str:
-        return f'SELECT _key, _hash, _raw FROM "{self.table}" WHERE _partition = ?'  # noqa: S608
-
-    def find(self, number: int) -> str:
-        marks = ", ".join("?" * number)
-        return f'SELECT _key, _hash FROM "{self.table}" WHERE _key IN ({marks})'  # noqa: S608
-
-    def documents(self, number: int) -> str:
-        marks = ", ".join("?" * number)
-        return f'SELECT _key, _doc FROM "{self.table}" WHERE _key IN ({marks})'  # noqa: S608
-
-    def last_documents(self, number: int) -> str:
-        """Of keys that may be stored no more: of those, the version that held last."""
-        marks = ", ".join("?" * number)
-        last = f'SELECT max(_version) FROM "{self.versions}" WHERE _key = v._key'  # noqa: S608
-        return f'SELECT _key, _doc FROM "{self.versions}" v WHERE _key IN ({marks}) AND _version = ({last})'  # noqa: S608
-
-    def last_versions(self, number: int) -> str:
-        marks = ", ".join("?" * number)
-        return (
-            f'SELECT _key, max(_version) FROM "{self.versions}"'  # noqa: S608
-            f" WHERE _key IN ({marks}) GROUP BY _key"
-        )
-
-    @cached_property
-    def any_version(self) -> str:
-        return f'SELECT 1 FROM "{self.versions}" LIMIT 1'  # noqa: S608
-
-    def rows(self, fields: Sequence[str]) -> str:
-        names = ", ".join(f'"{name}"' for name in fields)
-        return f'SELECT DISTINCT {names} FROM "{self.table}" ORDER BY {names}'  # noqa: S608
-
-
-@lru_cache(maxsize=256)
-def _statements(table: str, versions: str, row: tuple[str, ...]) -> Statements:
-    return Statements(table, versions, row)
 
 
 class _Taken:
@@ -383,12 +301,12 @@ class _Writer:
             )
             for change, (entry, origin) in self._waiting(changes, stage)
         )
-        self._all(self.sql.executemany(self.statements.update, rows), len(changes))
+        all_done(self.sql.executemany(self.statements.update, rows), len(changes), self.lease.label)
 
     def retire(self, changes: Pile, now: datetime) -> None:
         self._keep(changes, None, gone=True, now=now)
         pairs = ((change.key, change.expected) for change in changes)
-        self._all(self.sql.executemany(self.statements.delete, pairs), len(changes))
+        all_done(self.sql.executemany(self.statements.delete, pairs), len(changes), self.lease.label)
 
     def _keep(self, changes: Pile, stage: Stage | None, *, gone: bool, now: datetime) -> None:
         """The versions that end now: at the moment at which the upstream said the next one, or no longer said it."""
@@ -402,7 +320,7 @@ class _Writer:
             (render_moment(until), self.revision, int(gone), change.key, change.expected)
             for change, until in zip(changes, untils, strict=False)
         )
-        self._all(self.sql.executemany(self.statements.keep, rows), len(changes))
+        all_done(self.sql.executemany(self.statements.keep, rows), len(changes), self.lease.label)
 
     def reject(self, rejects: Iterable[Reject], now: datetime) -> None:
         """Notes the rejects of this answer; those of the one before that it no longer has count 0."""
@@ -434,10 +352,6 @@ class _Writer:
     @staticmethod
     def _waiting(changes: Pile, stage: Stage) -> Iterator[tuple[Change, tuple[Entry, int]]]:
         return zip(changes, stage.read(change.slot for change in changes), strict=True)
-
-    def _all(self, done: Rows, expected: int) -> None:
-        if expected and done.rowcount != expected:
-            raise MergeOutdated(f"{self.lease.label}: {expected - done.rowcount} rows changed meanwhile")
 
 
 def _text(value: Any) -> str | None:

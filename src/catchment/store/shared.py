@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import MergeOutdated
 from ..merge import Change, Changes
 from .engines import Connection
-from .ledger import Lease
+from .lease import Lease
 from .stage import Stage
 
 __all__ = ["Shared"]

@@ -30,7 +30,8 @@ from .engines import Connection, Database, database_of, mapped, transaction
 from .erase import Erasure
 from .erasing import burn_pass, erased_of
 from .generations import Next
-from .ledger import Lease, Ledger
+from .lease import Lease
+from .ledger import Ledger
 from .migrate import adopt, check_schema
 from .records import Records
 from .slots import Slots

@@ -6,12 +6,7 @@ holds for whoever writes the rows, in whatever way: who commits has the words fo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .interface import Words
-
-if TYPE_CHECKING:
-    from .sqlite import Connection
+from .interface import Connection, Words
 
 __all__ = ["DUE", "drop", "follow", "make", "merge", "of"]
 
