@@ -106,6 +106,24 @@ def test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it(here
     assert contradictions(here) == []
 
 
+@pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+def test_what_the_server_undoes_for_the_sake_of_another_is_whole_when_it_is_tried_again(here, code):
+    here.collect(("a", 1))
+    lease = here.claim()
+    page = here.answer(lease, ("a", 2), ("b", 2))
+    sql = here.store._derived
+    words = f"LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '{code}'; END $$"
+    sql.execute(f"CREATE FUNCTION undoing() RETURNS trigger {words}")
+    sql.execute("CREATE TRIGGER undoing BEFORE UPDATE ON shop_things FOR EACH ROW EXECUTE FUNCTION undoing()")
+    with pytest.raises(StoreUnavailable, match=code):
+        here.merge(lease, page)
+    sql.execute("DROP FUNCTION undoing CASCADE")
+    assert here.rows("SELECT count(*) FROM shop_things") == [(1,)]
+    counts = here.merge(lease, page).counts
+    assert (counts.new, counts.changed) == (1, 1)
+    assert contradictions(here) == []
+
+
 def test_a_stopped_writer_keeps_nobody_waiting_for_ever(here):
     """A process that was stopped inside its transaction is undone by the server after its time."""
     other = here.store.database.open()

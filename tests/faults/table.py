@@ -71,7 +71,7 @@ OPENING, WHOLE, PLAN = (
 )
 BREAKER = "tests/faults/test_breaker.py::"
 GREEN, MACHINE = "tests/apps/test_never_a_plain_green.py::", "tests/faults/test_machine.py::"
-OTHER_ENGINE = "of PostgreSQL: there is SQLite"
+AWAY = "tests/engines/test_away.py::"
 
 TRANSPORT = (
     Row(
@@ -573,8 +573,26 @@ MACHINE_ROWS = (
             OPENING + "test_a_database_that_is_locked_is_unavailable", MACHINE + "test_a_locked_database_is_survived"
         ),
     ),
-    Row("F73", "the database restarts", "", left=OTHER_ENGINE),
-    Row("F74", "deadlocks and serialization failures", "", left=OTHER_ENGINE),
+    Row(
+        "F73",
+        "the database restarts, or ends a session in the middle of a commit",
+        "what was told as not done is not done; goes on when it is back, and doubles nothing",
+        proof=proof(
+            AWAY + "test_who_collects_goes_on_when_it_is_back",
+            AWAY + "test_who_serves_says_503_while_it_is_away_and_heals_by_itself",
+            AWAY + "test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it",
+        ),
+    ),
+    Row(
+        "F74",
+        "deadlocks and serialization failures",
+        "writers take turns, so that none is of our own making; what the server undoes is whole when it is tried again",
+        proof=proof(
+            "tests/engines/test_server.py::test_writers_take_turns",
+            AWAY + "test_many_collectors_at_once_share_one_database",
+            AWAY + "test_what_the_server_undoes_for_the_sake_of_another_is_whole_when_it_is_tried_again",
+        ),
+    ),
     Row(
         "F75",
         "little memory",
