@@ -19,10 +19,7 @@ import structlog
 from .app import App
 from .budget import Wait, left_today
 from .clock import Clock, heartbeat
-from .decode import model_digest
-from .derive import derive
-from .drift import Drift
-from .errors import BudgetSpent, DecodeError, LeaseLost, PagingError, StoreError, StoreUnavailable
+from .errors import BudgetSpent, LeaseLost, PagingError, StoreError, StoreUnavailable
 from .failpoints import failpoint
 from .feed import Feed
 from .fetch.ask import too_long
@@ -36,7 +33,7 @@ from .store.lease import Lease, Outcome
 from .store.store import Store
 from .store.tables import Collection
 from .upkeep import fill_again, remove_old
-from .upstream import MeaningKind
+from .verdicts import Doors, Verdicts
 
 __all__ = ["Collector"]
 
@@ -65,8 +62,8 @@ class Collector:
         self._tell = on_event
         self._planner = Planner(app, store, settings, clock)
         self._passes = Passes(store, settings, clock, on_event)
-        self._shut: dict[str, Result] = {}
-        self._told: dict[str, str] = {}
+        self._doors = Doors()
+        self._verdicts = Verdicts(app, store, settings, clock, self._doors)
         self._draining = False
         self._under_way: set[asyncio.Task[object]] = set()
 
@@ -162,7 +159,7 @@ class Collector:
     async def _in_turn(self, run: int, feed: Feed, task: Task) -> Result:
         async with self._passes.gate(feed.upstream):
             name = self._app.collection(feed)
-            shut = self._shut.get(feed.upstream.name) or self._shut.get(name)
+            shut = self._doors.shut.get(feed.upstream.name) or self._doors.shut.get(name)
             if self._draining:
                 shut = Result(name, "", None, "stopped")
             elif not shut and (wait := await self._passes.wait_for(feed.upstream)):
@@ -217,68 +214,21 @@ class Collector:
         """
         fetched = await self._fetched(feed, lease)
         try:
-            return await self._store.derived(self._conclude, feed, lease, fetched, None, probe)
+            return await self._store.derived(self._verdicts.conclude, feed, lease, fetched, None, probe)
         except PagingError as error:
             moved = error
             log.info("pages are walked again", feed=feed.name, partition=lease.partition.key, why=str(error))
         again = await self._fetched(feed, lease, anew=True)
         again = replace(again, requests=fetched.requests + again.requests, bytes=fetched.bytes + again.bytes)
-        return await self._store.derived(self._conclude, feed, lease, again, moved, probe)
+        return await self._store.derived(self._verdicts.conclude, feed, lease, again, moved, probe)
 
     async def _fetched(self, feed: Feed, lease: Lease, *, anew: bool = False) -> Fetched:
         fetched = await self._passes.fetch(feed, lease, anew=anew)
         if fetched.meaning.kind == "auth":
             self._passes.forget(feed.upstream)
         elif fetched.meaning.kind == "data":
-            self._told.pop(feed.upstream.name, None)
+            self._doors.told.pop(feed.upstream.name, None)
         return fetched
-
-    def _conclude(self, feed: Feed, lease: Lease, fetched: Fetched, before: PagingError | None, probe: bool) -> Outcome:
-        """The verdict on what was fetched, committed with everything that follows from it. probe: on trial.
-
-        before: what was wrong with the walk that this one repeats. PagingError where this is the first, and another
-        may end better.
-        """
-        outcome = fetched.outcome
-        try:
-            if probe and fetched.meaning.kind == "pending" and not fetched.pages:
-                outcome = replace(outcome, verdict="complete", reason=END)
-            elif fetched.meaning.kind != "data":
-                outcome = self._without_data(feed, fetched, outcome)
-            elif fetched.broken:
-                raise fetched.broken
-            elif fetched.not_modified or _merged_already(lease, fetched, feed):
-                outcome = replace(outcome, verdict="unchanged")
-            else:
-                return self._derived(feed, lease, fetched, outcome, before)
-        except DecodeError as error:
-            drift = (Drift("rejects", detail=error.message),) if error.reason == "drift" else ()
-            reason = f"{error.reason}: {error.message}"
-            outcome = replace(outcome, verdict="failed", reason=reason, drift=drift, sample=error.sample)
-        except PagingError as error:
-            if before is None and error.passing:
-                raise
-            until = None if error.passing else feed.schedule.next_after(self._clock.now())
-            outcome = replace(outcome, verdict="partial", reason=f"{error.reason}: {error}", until=until)
-        self._finish(feed, lease, outcome)
-        return outcome
-
-    def _finish(self, feed: Feed, lease: Lease, outcome: Outcome) -> None:
-        """Ends an attempt that committed no record."""
-        if outcome.verdict not in GOOD and not outcome.goes_on:
-            self._store.burn_pass(Collection(self._app.name, feed), lease)
-        self._store.ledger.finish(lease, outcome, self._clock.now())
-
-    def _derived(
-        self, feed: Feed, lease: Lease, fetched: Fetched, outcome: Outcome, before: PagingError | None
-    ) -> Outcome:
-        """The outcome of a whole pass, its records committed."""
-        return derive(
-            *(feed, lease, fetched.pages, self._store.records(Collection(self._app.name, feed))),
-            *(outcome, self._clock.now()),
-            body_of=self._store.body,
-            settled=before.keys if before else frozenset(),
-        )
 
     # -- plan ----------------------------------------------------------------------------------------------------------
 
@@ -300,7 +250,7 @@ class Collector:
     async def _open_at(self, feed: Feed) -> datetime:
         """When a due partition of this feed can be asked for."""
         wait = await self._passes.wait_for(feed.upstream)
-        shut = self._shut.get(feed.upstream.name) or self._shut.get(self._app.collection(feed))
+        shut = self._doors.shut.get(feed.upstream.name) or self._doors.shut.get(self._app.collection(feed))
         moments = [wait.until if wait else None, shut.until if shut else None, self._clock.now()]
         return max(moment for moment in moments if moment)
 
@@ -321,26 +271,7 @@ class Collector:
             found.append(Forecast(todo, left_today(budget, counts, now), done, needed, paused))
         return found
 
-    # -- when there is no data -----------------------------------------------------------------------------------------
-
-    def _without_data(self, feed: Feed, fetched: Fetched, outcome: Outcome) -> Outcome:
-        """The verdict on an answer that is no data; a word about a whole upstream or feed shuts it for this run."""
-        kind, reason = fetched.meaning.kind, fetched.meaning.reason or fetched.meaning.kind
-        shut = {"auth": feed.upstream.name, "quota": feed.upstream.name, "stop": self._app.collection(feed)}.get(kind)
-        if shut:
-            self._shut[shut] = Result("", "", None, "budget" if kind == "quota" else reason, until=fetched.until)
-            # One alert: whoever lives on and probes now and then says it no louder again.
-            say = log.info if self._told.get(shut) == reason else log.error
-            say("upstream stopped", upstream=feed.upstream.name, feed=feed.name, why=kind, reason=reason)
-            self._told[shut] = reason
-        if fetched.pages and kind in ("refused", "pending"):
-            raise PagingError("expired", f"page {len(fetched.pages) + 1} was not given: {reason}")
-        reason = "quota" if kind == "quota" else reason
-        if fetched.meaning.scheduled:
-            outcome = replace(outcome, until=feed.as_set(self._settings).schedule.next_after(self._clock.now()))
-        if fetched.pages:
-            return replace(outcome, verdict="partial", reason=reason, goes_on=kind != "stop")
-        return replace(outcome, verdict=_VERDICTS[kind], reason=reason)
+    # -- when it is not asked ------------------------------------------------------------------------------------------
 
     async def _untouched(self, feed: Feed, lease: Lease, spent: BudgetSpent) -> Result:
         """The budget is used up, or the upstream rests: the partition stays due, and so do its others."""
@@ -355,7 +286,7 @@ class Collector:
         name, rests = self._app.collection(feed), wait.kind == "rest"
         result = Result(name, "", None, wait.reason if rests or wait.reason == "auth" else "budget", until=wait.until)
         if not rests:
-            self._shut[feed.upstream.name] = result
+            self._doors.shut[feed.upstream.name] = result
         self._tell(Event("waiting", name, until=wait.until, reason=result.reason))
         return result
 
@@ -364,7 +295,7 @@ class Collector:
         log.error("partition failed", feed=lease.feed, partition=lease.partition.key, exc_info=error)
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")
         with suppress(LeaseLost):
-            await self._store.derived(self._finish, feed, lease, outcome)
+            await self._store.derived(self._verdicts.finish, feed, lease, outcome)
         return outcome
 
     async def _claim(self, run: int, name: str, task: Task) -> Lease | Result:
@@ -400,9 +331,10 @@ class Collector:
     async def _open_again(self, feeds: Sequence[Feed], scope: Scope) -> None:
         """Forgets who was shut in earlier runs: those whose time has come, and all where a person asks."""
         now = self._clock.now()
-        self._shut = {name: shut for name, shut in self._shut.items() if shut.until and shut.until > now}
+        shut = {name: shut for name, shut in self._doors.shut.items() if shut.until and shut.until > now}
+        self._doors.shut = shut
         if scope.retry:
-            self._shut.clear()
+            self._doors.shut.clear()
             for upstream in {feed.upstream.name: feed.upstream for feed in feeds}.values():
                 await self._passes.let_in_again(upstream)
 
@@ -412,24 +344,6 @@ class Collector:
             await self._store.derived(self._store.ledger.renew, lease, self._clock.now())
 
 
-_VERDICTS: dict[MeaningKind, Verdict] = {
-    "pending": "pending",
-    "throttled": "failed",
-    "quota": "failed",
-    "auth": "refused",
-    "stop": "refused",
-    "refused": "refused",
-    "transient": "failed",
-    "failed": "failed",
-    "instead": "refused",
-}
-
-
 def _not_due(name: str, feed: Feed, state: State) -> Result:
     """A partition that did not end well last time and is not asked again yet."""
     return Result(name, state.partition.key, state.verdict, state.reason, until=due_at(feed, state))
-
-
-def _merged_already(lease: Lease, fetched: Fetched, feed: Feed) -> bool:
-    """Whether every body is the one that this declaration merged last."""
-    return bool(lease.digest) and lease.digest == fetched.digest and lease.model == model_digest(feed)
