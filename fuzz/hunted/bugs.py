@@ -22,6 +22,7 @@ LEDGER, RECORDS, SWEEP = "tests/store/test_ledger.py", "tests/store/test_records
 ERASED, SHARED, WHOLE = "tests/store/test_erase.py", "tests/store/test_shared.py", "tests/store/test_whole_answers.py"
 BUDGETS, BUDGET, OPENING = "tests/store/test_budgets.py", "tests/unit/test_budget.py", "tests/store/test_opening.py"
 INFLATE, CLIENT, MERGE = "tests/fetch/test_inflate.py", "tests/fetch/test_client.py", "tests/unit/test_merge.py"
+COUNTERS = "tests/store/test_counters.py"
 PAGED, SHIFTING, RETRY = "tests/paging/test_collected.py", "tests/paging/test_shifting.py", "tests/fetch/test_retry.py"
 
 BUGS = (
@@ -131,4 +132,21 @@ BUGS = (
     Bug("a clock that is set back shuts the upstream", "budget.py",
         "min(max(count.until or now, now), now + interval * budget.burst)", "max(count.until or now, now)",
         f"{BUDGET} -k set_back"),
+    Bug("a counter keeps what ended", "store/counting.py", 'sign=-1, by="_key"', 'sign=0, by="_key"',
+        f"{COUNTERS} -k follows_every"),
+    Bug("a counter is not told of an erasure", "store/erase.py",
+        '                counting.move(sql, self._collection, self._collection.table, "_key = ?", (key,), sign=-1)\n',
+        "                pass\n", f"{COUNTERS} -k was_erased"),
+    Bug("a counter is not told of rows that are carried over", "store/carrying.py", "        if self.counted:\n",
+        "        if False:\n", f"{COUNTERS} -k after_a_replay"),
+    Bug("a counter that is behind is believed", "store/counters.py", 'return f"{revision} {said}"', "return said",
+        f"{COUNTERS} -k is_noticed"),
+    Bug("a counter keeps what is shown no more", "store/change.py", "[row.key] * len(names), sign=-1)",
+        "[row.key] * len(names), sign=0)", "tests/resources/test_counters.py -k that_went"),
+    Bug("statistics forget that a null is a group", "store/aggregate.py", "None if stored is None else read(stored)",
+        "0 if stored is None else read(stored)", "tests/serve/test_stats.py -k answered"),
+    Bug("statistics take every zone for UTC", "store/statistics.py", "return ZoneInfo(self.zone) if self.zone not in",
+        "return None if self.zone not in", "tests/serve/test_stats.py -k begin_where"),
+    Bug("a sum forgets how large a number is", "store/sums.py", '"0" * (int(top) - int(head[1:]))', '""',
+        "tests/serve/test_reader.py -k add_up_exactly"),
 )  # fmt: skip

@@ -396,7 +396,16 @@ def test_a_comment_is_seen_by_others_once_it_is_published(market):
     assert seen(0) is None
 
 
-GENERIC = ["", "/{id}", "/{id}/history", "?as_of=1", "/{id}?as_of=1", "?fields=rating", "?sort=-rating&limit=1"]
+GENERIC = [
+    "",
+    "/{id}",
+    "/{id}/history",
+    "?as_of=1",
+    "/{id}?as_of=1",
+    "?fields=rating",
+    "?sort=-rating&limit=1",
+    "/stats?by=rating",
+]
 
 
 @pytest.mark.parametrize("path", GENERIC)
@@ -412,21 +421,33 @@ def test_a_held_comment_is_on_no_generic_route(market, path):
         assert "canary" not in answer.text
         assert "comment" not in answer.text
     seen = market.ask("GET", url, who=0, **market.key(9, "moderate"))
-    assert ("canary" in seen.text) is (path not in ("?fields=rating", "?as_of=1", "/{id}?as_of=1"))
+    assert ("canary" in seen.text) is (path not in ("?fields=rating", "?as_of=1", "/{id}?as_of=1", "/stats?by=rating"))
 
 
 @pytest.mark.parametrize(
-    "query", ["{}=canary", "{}__contains=c", "{}__isnull=true", "sort={}", "fields={}", "fields=rating,{}", "sort=-{}"]
+    "query",
+    [
+        *(
+            "?{}=canary",
+            "?{}__contains=c",
+            "?{}__isnull=true",
+            "?sort={}",
+            "?fields={}",
+            "?fields=rating,{}",
+            "?sort=-{}",
+        ),
+        *("/stats?by={}", "/stats?of=min({})", "/stats?of=count({})", "/stats?by=rating&sort={}", "/stats?{}=canary"),
+    ],
 )
 def test_what_is_hidden_is_asked_for_like_what_is_not_there(market, query):
     """Advisory A3, A4: byte for byte, but for the name; so nothing of it is guessed letter by letter."""
     market.rate(market.offer(), 4, comment="canary")
     told = []
     for name in ("comment", "comnemt"):
-        answer = market.ask("GET", f"/v1/providers/reviews?{query.format(name)}", who=0, x_request_id="same")
+        answer = market.ask("GET", f"/v1/providers/reviews{query.format(name)}", who=0, x_request_id="same")
         assert answer.status_code == 400
         # What is nearest to a name is sought among those that are shown.
-        told.append(re.sub("nearest is [a-z_]+", "nearest is another", answer.text.replace(name, "X")))
+        told.append(re.sub(r"nearest is [a-z_()]+", "nearest is another", answer.text.replace(name, "X")))
     assert told[0] == told[1]
 
 
@@ -434,7 +455,9 @@ def test_the_description_does_not_name_what_is_hidden(market):
     def fields(**headers):
         document = market.ask("GET", "/openapi.json", who=0, **headers).json()
         listed = document["paths"]["/v1/providers/reviews"]["get"]["parameters"]
-        asked = {item["name"].partition("__")[0] for item in listed}
+        counted = document["paths"]["/v1/providers/reviews/stats"]["get"]["parameters"]
+        asked = {item["name"].partition("__")[0] for item in (*listed, *counted)}
+        asked |= {name for item in counted if item["name"] == "by" for name in item["schema"]["items"]["enum"]}
         assert "Review" not in document["components"]["schemas"] or headers
         return asked, set(document["components"]["schemas"]["providers_reviews"]["properties"])
 

@@ -76,7 +76,7 @@ class Connection(sqlite3.Connection):
             if threading.get_ident() not in began:  # another thread has worked for others before
                 began[threading.get_ident()] = worked()
             passed = monotonic() - start
-            if passed <= deadline_s:  # nobody works longer than that; and to ask what a thread has worked is slow
+            if passed <= deadline_s:  # nobody has worked longer than that, and this clock needs no call of the system
                 return False
             return passed > _PATIENCE * deadline_s or worked() - began[threading.get_ident()] > deadline_s
 
