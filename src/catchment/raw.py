@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
 import msgspec
+from xxhash import xxh3_64_hexdigest
 
 from .app import App, RawFiles
 from .errors import UsageError
@@ -25,8 +26,8 @@ BOM = b"\xef\xbb\xbf"
 def export_raw(app: App, store: Store, folder: Path) -> int:
     """How many bodies were written into the folder, each as it was answered last, and all of them in one file.
 
-    Where two partitions have one name, each stands in a folder of its own, named by its first value. A file that is
-    there is replaced; nobody is asked.
+    Where two partitions have one name, each stands in a folder of its own, named by its first value; where that tells
+    them not apart, or by case alone, a digest stands behind it. A file that is there is replaced; nobody is asked.
 
     Raises:
         UsageError: the app names no files, nothing is collected yet, or the folder cannot be written.
@@ -56,11 +57,26 @@ def _bodies(app: App, raw: RawFiles, store: Store) -> Iterator[tuple[str, bytes]
         for feed in app.feeds
         for _, state in sorted(store.ledger.states(app.collection(feed)).items())
     ]
+    places = [place for place in places if place[2]]
+    for (feed, partition, _), path in zip(places, _paths(places, raw.whole), strict=True):
+        if body := _newest(app, feed, partition, store):
+            yield path, body
+
+
+def _paths(places: Sequence[tuple[Feed, Partition, str]], whole: str) -> list[str]:
+    """A path for each, no two of which are one, nor on a disk where case does not count."""
     times = Counter(name for _, _, name in places)
-    for feed, partition, name in places:
-        body = _newest(app, feed, partition, store) if name else b""
-        if body:
-            yield _path(name, partition, alone=times[name] == 1), body
+    plain = [_path(name, partition, alone=times[name] == 1) for _, partition, name in places]
+    taken = Counter(path.casefold() for path in (*plain, whole))
+    taken.update({path.rpartition("/")[0].casefold() for path in plain})
+    return [
+        path if taken[path.casefold()] == 1 else f"{path}-{_digest(feed, partition)}"
+        for (feed, partition, _), path in zip(places, plain, strict=True)
+    ]
+
+
+def _digest(feed: Feed, partition: Partition) -> str:
+    return xxh3_64_hexdigest(f"{feed.name} {partition.key}".encode())
 
 
 def _newest(app: App, feed: Feed, partition: Partition, store: Store) -> bytes:

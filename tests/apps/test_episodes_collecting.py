@@ -11,9 +11,12 @@ import pytest
 from collecting import by_partition
 from television import FIRST, WEEK, television
 
-from catchment import Link
+from catchment import Link, RawFiles
 from catchment.apps.episodes import app, bodies, comments, episodes
 from catchment.apps.episodes.bodies import Episode
+from catchment.raw import export_raw
+from catchment.settings import Settings
+from catchment.store.store import Store
 
 SERIES, SEASONS, EPISODES, SEARCH = (f"episodes/{name}" for name in ("series", "seasons", "episodes", "search"))
 SECOND, THIRD = "tt10000001", "tt10000002"
@@ -445,3 +448,25 @@ def test_ratings_of_two_captures_are_told_with_their_moments(tmp_path, samples):
         assert found[0]["to"] == found[1]["from"] > found[0]["from"]
         assert found[1]["from"].startswith("2024-01-08")
         assert tv.get(f"/episodes/{third}")["imdbRating"] == 8.7
+
+
+# -- raw bodies -----------------------------------------------------------------------------------------------------
+
+NAMED = {"tt1480055": "Same", "tt10000001": "same", "tt10000002": "alldata"}
+
+
+def test_raw_bodies_whose_names_fold_alike_are_files_of_their_own(tmp_path):
+    """As on a disk where case does not count; and none takes the place of the file that has them all."""
+    named = {"series": "_.x", "seasons": ".x"}
+    with television(tmp_path / "here") as tv:
+        assert tv.collect().complete
+        raw = RawFiles(lambda feed, partition: named.get(feed) or NAMED[partition["id"]], whole="alldata")
+        settings = Settings().with_values("test", tv.collected.environment)
+        app = replace(tv.collected.app, raw=raw)
+        with Store(settings, [app]) as store:
+            assert export_raw(app, store, tmp_path / "raw") == 5
+    files = [str(path.relative_to(tmp_path / "raw")) for path in (tmp_path / "raw").rglob("*") if path.is_file()]
+    assert len({name.casefold() for name in files}) == len(files) == 6
+    whole = json.loads((tmp_path / "raw" / "alldata").read_text())
+    assert {name: json.loads((tmp_path / "raw" / name).read_text()) for name in whole} == whole
+    assert {name.partition("-")[0] for name in whole} == {"_.x", "Same", "same", "alldata"}

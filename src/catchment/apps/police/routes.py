@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from msgspec import Meta
 
 from catchment.web import (
@@ -31,6 +33,7 @@ from catchment.web import (
     parameters,
     read_parameters,
     respond,
+    to_stored,
 )
 
 from .records import CATEGORIES, FORCES, KNOWN_FORCES, LONDON
@@ -46,6 +49,8 @@ MOST_MONTHS = 600
 _FIRST = 12
 """The number of the first month that there is: January of the year 1."""
 _ZONE = ZoneInfo(LONDON)
+LONG_S = 30.0
+"""How long all that there is may take to be counted."""
 NOT_RECORDED = "(not recorded)"
 
 
@@ -102,7 +107,7 @@ def _breakdown(pairs: Pairs, store: Data) -> dict[str, Any]:
         raise QueryError("by: names a category twice", parameter="by")
     if stray := [name for name, _ in rest if name in ("sort", "limit", "cursor", "fields", "count")]:
         raise QueryError(f"{stray[0]}: a breakdown has no pages", kind="unknown-parameter", parameter=stray[0])
-    with store.open() as now:
+    with store.open(LONG_S) as now:
         query = now.query("stops", rest)
         _check_terms(now, query.terms)
         counts = {name: _counts(now, name, query) for name in by}
@@ -223,20 +228,23 @@ def _coverage(pairs: Pairs, store: Data) -> dict[str, Any]:
         listed = {(row["force"], row["month"]) for row in now.rows("availability", columns=["force", "month"])}
         if given["force"]:
             _check_force(now, "force", given["force"])
+        outside = _outside(now)
         span = Span(
             _months(given, max((month for _, month in listed), default="")),
             [given["force"]] if given["force"] else sorted({force for force, _ in states}),
         )
         return {
             "cells": [
-                _cell(now, force, month, states.get((force, month)), is_listed=(force, month) in listed)
+                _cell(outside, force, month, states.get((force, month)), is_listed=(force, month) in listed)
                 for force in span.forces
                 for month in span.months
             ]
         }
 
 
-def _cell(now: View, force: str, month: str, state: Mapping[str, Any] | None, *, is_listed: bool) -> dict[str, Any]:
+def _cell(
+    outside: Callable[[str, str], str], force: str, month: str, state: Mapping[str, Any] | None, *, is_listed: bool
+) -> dict[str, Any]:
     collected = state["collected_at"] if state else None
     reason = state["reason"] if state else "not asked yet" if is_listed else "not listed"
     return {
@@ -245,21 +253,35 @@ def _cell(now: View, force: str, month: str, state: Mapping[str, Any] | None, *,
         "state": (state["verdict"] if state else None) or "pending",
         "records": state["records"] if state and collected else None,
         "collected_at": collected,
-        "reason": reason or (_outside(now, force, month) if collected else ""),
+        "reason": reason or (outside(force, month) if collected else ""),
     }
 
 
-def _outside(now: View, force: str, month: str) -> str:
+def _outside(now: View) -> Callable[[str, str], str]:
     """How many records of a force-month lie outside it by the clock of the UK, in words; "" for none."""
-    begin, end = (
-        datetime.strptime(each, "%Y-%m").replace(tzinfo=_ZONE) for each in (month, _shown(_number(month) + 1))
-    )
-    here = [("force", "eq", force), ("month", "eq", month)]
-    # Two ranges of the index by force, month and moment.
-    outside = now.count("stops", [*here, ("datetime", "lt", begin)]) + now.count(
-        "stops", [*here, ("datetime", "gte", end)]
-    )
-    return f"outside_month: {outside}" if outside else ""
+    stops = now.tables("stops").current.c
+
+    def counted(*beyond: Any) -> Any:
+        here = (stops["force"] == sa.bindparam("force"), stops["month"] == sa.bindparam("month"))
+        return sa.select(sa.func.count()).where(*here, *beyond).scalar_subquery()
+
+    # Two ranges of the index by force, month and moment; asked for each cell, so the SQL is written once.
+    before = counted(stops["datetime"] < sa.bindparam("begin"))
+    after = counted(stops["datetime"] >= sa.bindparam("end"))
+    count = now.prepared(sa.select(before + after))
+
+    def outside(force: str, month: str) -> str:
+        begin, end = _begin(month), _begin(_shown(_number(month) + 1))
+        ((found,),) = count(force=force, month=month, begin=begin, end=end)
+        return f"outside_month: {found}" if found else ""
+
+    return outside
+
+
+@cache
+def _begin(month: str) -> Any:
+    """When a month begins by the clock of the UK, as moments are stored."""
+    return to_stored("datetime", datetime(int(month[:4]), int(month[5:]), 1, tzinfo=_ZONE))
 
 
 def _months(given: Mapping[str, str], newest: str) -> list[str]:
