@@ -76,3 +76,32 @@ def test_who_follows_begins_anew_when_a_record_was_erased(market, settings):
     assert (answer.status_code, answer.json()["type"]) == (410, "/problems/history-gone")
     newest = market.ask("GET", REVIEWS).json()["meta"]["revision"]
     assert market.ask("GET", f"{REVIEWS}/changes?after={newest}").text == ""
+
+
+@pytest.mark.parametrize("who", [0, 1], ids=["anybody", "its writer"])
+def test_what_was_deleted_is_in_nothing_that_held_before(market, who):
+    """Its words are told to those alone who may moderate; of what was changed and stays the past is told to all."""
+    url = market.place(1, note="canary").headers["location"]
+    market.ask("PATCH", url, {"note": "canary, again"}, content_type="application/merge-patch+json")
+    stays = market.place(1, name="Oven", note="before").headers["location"]
+    market.ask("PATCH", stays, {"note": "after"}, content_type="application/merge-patch+json")
+    assert market.ask("DELETE", url).status_code == 204
+    places = [f"{url}/history", f"{url}?as_of=1", f"{PLACES}?as_of=2", f"{PLACES}/diff?from=1&to=2"]
+    places += [f"{PLACES}.csv?as_of=2", f"{PLACES}/diff?from=2", f"{PLACES}?as_of=2&note__contains=canary&count=exact"]
+    for place in places:
+        answer = market.ask("GET", place, who=who)
+        assert "canary" not in answer.text, place
+        assert answer.status_code == (404 if place.startswith(url) else 200)
+        known = {"if_none_match": answer.headers.get("etag", "none")}
+        assert "canary" in market.ask("GET", place, who=3, scopes=("moderate",), **known).text, place
+    told = changes(market, PLACES, who=who)
+    assert [(change["kind"], change["key"] in url) for change in told] == [
+        ("gone", True),
+        ("gone", True),
+        ("new", False),
+        ("changed", False),
+        ("gone", True),
+    ]
+    assert "canary" not in json.dumps(told)
+    assert "canary, again" in json.dumps(changes(market, PLACES, who=3, scopes=("moderate",)))
+    assert len(market.ask("GET", f"{stays}/history", who=who).json()["data"]) == 2

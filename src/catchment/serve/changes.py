@@ -63,7 +63,9 @@ def _limit(text: str) -> int:
 async def _page(request: Ask, feed: _Feed, start: Position, limit: int) -> Response[bytes]:
     page = await asyncio.to_thread(feed.after, start, limit)
     names = repr([column.name for column in feed.data.columns(feed.collection)])
-    etag = digest("changes", feed.collection.name, page.state, str(start), str(limit), names)
+    etag = digest(
+        "changes", feed.collection.name, page.state, str(start), str(limit), names, str(feed.collection.deleted)
+    )
     headers = {"etag": etag, "x-position": str(page.position)}
     if page.more:
         headers["link"] = f'<{request.scope["path"]}?after={page.position}&limit={limit}>; rel="next"'

@@ -122,7 +122,7 @@ async def diff(request: Ask) -> Response[bytes]:
 
 
 def _span_tag(collection: Collection, state: State, span: Span) -> str:
-    return digest("diff", collection.name, state, span.normal)
+    return digest("diff", collection.name, state, span.normal, str(collection.deleted))
 
 
 def _differences(data: Data, collection: Collection, span: Span) -> Differences:
@@ -145,7 +145,7 @@ async def history(request: Ask) -> Response[bytes]:
     names = tuple(column.name for column in data.columns(collection))
     bodies = [_version_body(version, version.record) for version in versions]
     body = b"".join((b'{"data":[', b",".join(bodies), b'],"meta":', _meta(state), b"}"))
-    return answer(body, digest("history", collection.name, wanted, state, repr(names)))
+    return answer(body, digest("history", collection.name, wanted, state, repr((names, collection.deleted))))
 
 
 def read_history(data: Data, collection: Collection, key: str) -> tuple[State, list[Version]]:

@@ -75,7 +75,12 @@ class Data:
 
     def visible(self) -> list[Collection]:
         """The collections that this request may read."""
-        return [item for item in self.reader.collections.values() if item.served and self.may_read(item)]
+        found = [item for item in self.reader.collections.values() if item.served and self.may_read(item)]
+        return [self._as_shown(item) for item in found]
+
+    def _as_shown(self, collection: Collection) -> Collection:
+        """The collection as this request reads it: what people deleted is shown to those alone who may moderate."""
+        return collection if may(self.principal, "moderate") else collection.without_deleted
 
     def columns(self, collection: Collection) -> tuple[Column, ...]:
         """The fields of a collection that this request may read, and so ask for."""
@@ -91,7 +96,7 @@ class Data:
         # An app's own route may read what is not served for itself.
         found = found if found is None or found.served or found.app == self.app else None
         if found is not None and self.may_read(found):
-            return found
+            return self._as_shown(found)
         if found is not None and not self.principal.id:
             demand(self.principal, "read")
         raise QueryError("there is no such collection", kind="not-found", status=404)

@@ -136,7 +136,7 @@ async def _export(request: Ask) -> Response[Any]:
     export = await asyncio.to_thread(Export.begin, data.reader, collection, query)
     headers = {
         "x-revision": str(export.state.revision),
-        "etag": digest("export", ending, name, export.state, query.normal),
+        "etag": digest("export", ending, name, export.state, query.normal, str(collection.deleted)),
         "content-disposition": f'attachment; filename="{collection.app}-{collection.feed.name}.{ending}"',
     }
     if known := data.known_tag(headers["etag"]):

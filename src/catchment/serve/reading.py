@@ -128,7 +128,9 @@ def _is_range(terms: Sequence[Term], order: Sequence[str]) -> bool:
 
 def list_tag(collection: Collection, state: State, listing: Listing) -> str:
     """The tag of one page of a list in that state."""
-    return digest("list", collection.name, state, listing.normal, listing.query.cursor)
+    # What people deleted is in what held before, and in nothing else.
+    shown = collection.deleted or listing.query.as_of is None
+    return digest("list", collection.name, state, listing.normal, listing.query.cursor, str(shown))
 
 
 def list_reply(data: Data, collection: Collection, listing: Listing) -> Reply:

@@ -60,7 +60,7 @@ def _question_of(pairs: Sequence[tuple[str, str]], data: Data, collection: Colle
 
 
 def _tag(collection: Collection, state: State, question: Statistics) -> str:
-    return digest("stats", collection.name, state, question.normal)
+    return digest("stats", collection.name, state, question.normal, str(collection.deleted))
 
 
 def _read_told(data: Data, collection: Collection, question: Statistics) -> Told:

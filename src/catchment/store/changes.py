@@ -16,7 +16,7 @@ from ..errors import QueryError
 from ..record import Column
 from .engines import Connection
 from .query import Order
-from .sql import order_by
+from .sql import order_by, still_there
 from .tables import Collection
 
 if TYPE_CHECKING:
@@ -174,13 +174,16 @@ class Changes:
         """The versions that begin there, each with what it differs in from the one before."""
         names = [f'"{column.name}"' for column in columns]
         own = ", ".join(
-            ["_revision AS r", "_key AS k", "_version AS v", "_doc AS d"]
+            ["_revision AS r", "_key AS k", "_version AS v", "{document} AS d"]
             + [f"{name} AS c{number}" for number, name in enumerate(names)]
         )
         behind = f"WHERE (_revision, _key) > (?1, ?2){_IN_ORDER} LIMIT ?3"
+        current, versions = self._tables
+        # Of what was deleted since, and is not shown, there is no document: it is told as gone from the first.
+        documents = {current: "_doc", versions: f"CASE WHEN {still_there(self.collection)} THEN _doc END"}
         sides = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT {own} FROM {table} {behind}) AS side_{number}"  # noqa: S608 (declared names)
-            for number, table in enumerate(self._tables)
+            f"SELECT * FROM (SELECT {own.format(document=document)} FROM {table} {behind}) AS side_{number}"  # noqa: S608
+            for number, (table, document) in enumerate(documents.items())
         )
         differs = " || ".join(
             f"CASE WHEN w.c{number} IS DISTINCT FROM p.{name} THEN '{number} ' ELSE '' END"
@@ -276,7 +279,7 @@ def _once(rows: Iterable[_Row]) -> Iterator[_Row]:
 
 def _change(row: _Row, number: int, at: str, columns: Sequence[Column]) -> Change:
     position = Position(row.revision, number, row.key)
-    if not row.version:
+    if not row.version or row.document is None:
         return Change(position, at, "gone", row.key)
     if row.ended == row.revision:
         fields = tuple(columns[int(place)].name for place in (row.differs or "").split())

@@ -27,7 +27,7 @@ from .pages import Pages
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import prepared, written
 from .rollups import group_text
-from .sql import Statement, condition, count_statement, document, order_by, page_rows, rows_from
+from .sql import Statement, condition, count_statement, document, order_by, page_rows, rows_from, still_there
 from .sums import Total
 from .tables import Collection
 
@@ -314,7 +314,7 @@ class Snapshot:
         return Item(body, version, said_at, revision, changed_at, state)
 
     def history(self, collection: Collection, key: str) -> list[Version]:
-        """Every version that is kept, newest first; empty for a key that never was."""
+        """Every version that is kept and shown, newest first; empty for a key that never was."""
         author = "_author" if collection.written else "NULL"
         own = f"_version, _said_at, {{}}, _revision, {{}}, {{}}, a.run, _attempt, _exchange, _doc, {author}"
         # The braces are filled with our own column names, never with anything that was asked.
@@ -323,7 +323,8 @@ class Snapshot:
         joined = "LEFT JOIN _attempt a ON a.id = _attempt WHERE _key = ?"
         sql = (
             f'SELECT {current} FROM "{collection.table}" {joined}'  # noqa: S608 (declared names)
-            f' UNION ALL SELECT {before} FROM "{collection.versions}" {joined} ORDER BY 1 DESC'
+            f' UNION ALL SELECT {before} FROM "{collection.versions}" {joined} AND {still_there(collection)}'
+            " ORDER BY 1 DESC"
         )
         rows = self.ask(Statement(sql, (key, key)))
         return [_version(*row) for row in rows]

@@ -21,6 +21,7 @@ __all__ = [
     "rows_from",
     "shown",
     "sides",
+    "still_there",
 ]
 
 
@@ -59,13 +60,22 @@ def sides(collection: Collection, as_of: AsOf | None) -> list[Statement]:
     point: Stored = as_of.revision if as_of.by_revision else as_of.moment
     return [
         Statement(f" FROM {current} WHERE {since} <= ?", (point,)),
-        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ?", (point, point)) + _since(as_of),
+        Statement(f" FROM {versions} WHERE {since} <= ? AND {until} > ? AND {still_there(collection)}", (point, point))
+        + _since(as_of),
     ]
 
 
 def _since(as_of: AsOf) -> Statement:
     """Where in the index of what ended it is worth looking: of a moment."""
     return Statement("") if as_of.by_revision else Statement(" AND _until_revision > ?", (as_of.floor,))
+
+
+def still_there(collection: Collection) -> str:
+    """Which of the rows that held before are shown: all, or those of records that nobody has deleted since."""
+    if collection.deleted:
+        return "TRUE"
+    key = f"{quoted(collection.versions)}._key"
+    return f"EXISTS (SELECT 1 FROM {quoted(collection.table)} AS still WHERE still._key = {key})"  # noqa: S608
 
 
 def rows_from(collection: Collection, as_of: AsOf | None, columns: Sequence[str]) -> Statement:

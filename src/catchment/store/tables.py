@@ -5,7 +5,7 @@ kept beside them of records that people write.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,7 @@ class Collection:
 
     staged: it is the generation that is derived beside the present one, under a name that no feed can have.
     served: this process serves it; others are there for the rules of those that it serves.
+    deleted: what people deleted is shown in what held before; else of that only that it is gone.
     """
 
     app: str
@@ -46,6 +47,12 @@ class Collection:
     generation: int = 1
     staged: bool = False
     served: bool = True
+    deleted: bool = True
+
+    @cached_property
+    def without_deleted(self) -> Collection:
+        """The same for those who are not shown what people deleted."""
+        return replace(self, deleted=not self.written)
 
     @property
     def name(self) -> str:

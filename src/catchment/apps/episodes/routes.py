@@ -218,7 +218,7 @@ async def change_comment(request: Ask, store: Store, writes: Writes, comment: Fr
     operation_class=described("No such comment any more", MEANT, answers={204: "Gone"}, refuses=[404, 409, 412]),
 )
 async def remove_comment(request: Ask, store: Store, writes: Writes, comment: FromPath[str]) -> None:
-    """Nothing; the comment is gone, its versions stay."""
+    """Nothing; the comment is gone, and its versions are moderators' to read."""
     _given(request)
     acting = await asyncio.to_thread(_acting, store, writes, comment)
     await _wrote(acting.tagged(_tag).delete("comments", comment.lower()))
