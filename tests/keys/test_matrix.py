@@ -253,6 +253,9 @@ def expected(path: str, method: str, who: str) -> int:
     return rows.get("get" if method == "HEAD" else method.lower(), ABSENT)[who]
 
 
+NOT_KNOWN = {"type": "/problems/not-authenticated", "title": "Unauthorized", "status": 401, "errors": []}
+
+
 async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
     """How many cells were asked, and what is wrong with which."""
     for who in PEOPLE:  # the first use of a key is noted
@@ -272,7 +275,9 @@ async def every_cell(world: World, paths: list[str]) -> tuple[int, list[str]]:
             wrong.append(f"{cell}: {answer.status_code}, not {expected(path, method, who)}: {answer.text[:100]}")
         if answer.status_code == 401 and method != "HEAD":
             said = {name: text for name, text in answer.json().items() if name not in ("trace_id", "instance", "error")}
-            refused.setdefault(json.dumps([said, answer.headers["www-authenticate"]]), cell)
+            if "info" in said:  # in the form of that route's contract
+                said = NOT_KNOWN | {"detail": said["info"]["error"]}
+            refused.setdefault(json.dumps([said, answer.headers["www-authenticate"]], sort_keys=True), cell)
         if answer.is_client_error and "canary" in answer.text:
             wrong.append(f"{cell}: the denial shows what it denies")
         # What waits for a moderator is read by him and its author alone.
