@@ -87,7 +87,8 @@ def test_what_was_deleted_is_in_nothing_that_held_before(market, who):
     market.ask("PATCH", stays, {"note": "after"}, content_type="application/merge-patch+json")
     assert market.ask("DELETE", url).status_code == 204
     places = [f"{url}/history", f"{url}?as_of=1", f"{PLACES}?as_of=2", f"{PLACES}/diff?from=1&to=2"]
-    places += [f"{PLACES}.csv?as_of=2", f"{PLACES}/diff?from=2", f"{PLACES}?as_of=2&note__contains=canary&count=exact"]
+    places += [f"{PLACES}.csv?as_of=2", f"{PLACES}/diff?from=2", f"{PLACES}/stats?by=note&as_of=2"]
+    places += [f"{PLACES}?as_of=2&note__contains=canary&count=exact"]
     for place in places:
         answer = market.ask("GET", place, who=who)
         assert "canary" not in answer.text, place
