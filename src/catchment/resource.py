@@ -9,7 +9,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -43,6 +43,7 @@ _NAME = re.compile(r"[a-z](?:_?[a-z0-9]){0,40}(?<!_version)\Z")
 _TAKEN = re.compile(r"(partition|one|revision|order_[0-9]+|rollup_[0-9]+|counter_[0-9]+)\Z")
 _MOMENTS = ("created_at", "updated_at")
 MAX_BODY = 2**20
+_EXAMPLE_AT = datetime(2024, 3, 31, 12, tzinfo=UTC)
 
 
 class Again(Enum):
@@ -191,6 +192,7 @@ class Resource:
         hidden: fields that only those read who may moderate; for all others, on every generic route, it is as if there
             were none. Who writes is answered with his own. An app's own routes decide for themselves.
         max_body: bytes of a body. sort, indexes, search, counters, public: as in a feed.
+        example: the members of a body that is taken, which the API's description shows.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Resource:
     search: Sequence[str] = field(default=(), kw_only=True)
     counters: Sequence[Counter] = field(default=(), kw_only=True)
     public: bool = field(default=False, kw_only=True)
+    example: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         where = f"resource {self.name}"
@@ -233,6 +236,7 @@ class Resource:
         _ = self.elements
         if not 1 <= self.max_body <= MAX_BODY:
             raise DeclarationError(f"{where}: max_body", f"is 1 to {MAX_BODY} bytes")
+        self._check_example(where)
 
     def _check_names(self, where: str) -> None:
         named = {"owner": [self.owner] if self.owner else [], "read_only": self.read_only, "lists": self.lists}
@@ -292,6 +296,16 @@ class Resource:
         for name in (name.removeprefix("-") for names in item.orders for name in names):
             if name not in item.names:
                 raise DeclarationError(where, f"{name} orders nothing", hint=f"columns: {', '.join(item.names)}")
+
+    def _check_example(self, where: str) -> None:
+        if self.example is None:
+            return
+        try:
+            self.complete(self.draft(dict(self.example)), None, key="example", owner="example", at=_EXAMPLE_AT)
+        except InvalidRecord as error:
+            fault = error.faults[0]
+            message = f"{fault.pointer.removeprefix('/')} {fault.message}".strip()
+            raise DeclarationError(f"{where}: example", message, hint="show a body that is taken") from error
 
     def carried_from(self, item: Rollup) -> Resource | None:
         """The resource whose records the groups of a roll-up are about; None for none."""

@@ -74,11 +74,12 @@ class Marketplace:
         given = {"content-type": "application/json"} if body is not None else {}
         given |= {"user-id": user(who)} if who else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        content = body() if callable(body) else body if isinstance(body, bytes | None) else json.dumps(body).encode()
         way = transport(self.front, peer)
         async with httpx.AsyncClient(transport=way, base_url="http://localhost") as client:
             answer = await client.request(method, _url(path), content=content, headers=given)
-        assert not (wrong := undescribed(answer, content, self.only)), (method, path, answer.status_code, wrong)
+        sent = None if callable(body) else content
+        assert not (wrong := undescribed(answer, sent, self.only)), (method, path, answer.status_code, wrong)
         return answer
 
     def key(self, number: int, *scopes: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The description of the providers' contract, generic routes and all: nothing is left open, and all of it happens."""
 
+import asyncio
 import itertools
 import re
 import sqlite3
@@ -119,18 +120,26 @@ def body_of(method, path, provider):
     return {"name": "Other"} if method == "patch" else BODY
 
 
+async def unended():
+    """A body that does not come to its end."""
+    yield b"{"
+    await asyncio.Event().wait()
+
+
 @dataclass
 class Routes:
     """The routes, something that is there for each of them, and services where other things happen.
 
-    limited: where a key that proves nobody was tried too often. away: whose database is gone. forgetful: which keeps
-    nothing from before its revision 5. changed: where what is stored, `declared_otherwise`, fits no declaration now.
+    limited: where a key that proves nobody was tried too often. away: whose database is gone. hasty: which waits for
+    no body. forgetful: which keeps nothing from before its revision 5. changed: where what is stored,
+    `declared_otherwise`, fits no declaration now.
     silent: a review without a comment.
     """
 
     market: Marketplace
     limited: Marketplace
     away: Marketplace
+    hasty: Marketplace
     forgetful: Marketplace
     changed: Marketplace
     declared_otherwise: tuple[str, str]
@@ -145,7 +154,7 @@ class Routes:
         asked = "&".join(filter(None, (QUERIES.get(path.rpartition("/")[2]) if method == "get" else "", query)))
         given = {"if_match": "*", "who": 2 if "review" in path else 1} | self.rights(path) | headers
         given = {name: value for name, value in given.items() if value is not None}
-        body = body_of(method, path, provider)
+        body = given.pop("body", body_of(method, path, provider))
         return (of or self.market).ask(method.upper(), f"{url}?{asked}" if asked else url, body, **given)
 
     def rights(self, path):
@@ -163,6 +172,10 @@ class Routes:
             return self.ask(method, path, ids=("", self.silent))
         return self.ask(method, path, of=self.changed, ids=self.declared_otherwise)
 
+    def unended(self, method, path):
+        rights = self.hasty.key(9, "moderate") if path.endswith("/moderation") else {}
+        return self.ask(method, path, of=self.hasty, body=unended, **rights)
+
     def fresh(self):
         provider = self.market.offer()
         return provider, self.market.rate(provider, 4, comment="x").json()["id"]
@@ -177,6 +190,7 @@ REFUSED = {  # status: how any route comes to it
     403: lambda routes, *route: routes.ask(*route, **{"who": 3} | routes.market.key(4, "write")),
     404: lambda routes, *route: routes.lost(*route),
     406: lambda routes, *route: routes.ask(*route, accept="text/plain"),
+    408: lambda routes, *route: routes.unended(*route),
     409: lambda routes, *route: routes.clash(*route),
     410: lambda routes, *route: routes.ask(*route, query=PAST.get(route[1][-5:], "as_of=1"), of=routes.forgetful),
     412: lambda routes, *route: routes.ask(*route, if_match='"other"'),
@@ -205,11 +219,12 @@ def answered(routes, method, path, status):
 @pytest.fixture
 def routes(market, tmp_path):
     with ExitStack() as stack:
-        limited, away, forgetful, changed = (
+        limited, away, hasty, forgetful, changed = (
             stack.enter_context(marketplace(tmp_path / name, **settings))
             for name, settings in (
                 ("limited", {"CATCHMENT_LIMIT_FAILED_KEYS": "1/hour,1"}),
                 ("away", {}),
+                ("hasty", {"CATCHMENT_BODY_TIMEOUT": "0.001"}),
                 ("old", {}),
                 ("changed", {}),
             )
@@ -225,7 +240,7 @@ def routes(market, tmp_path):
                 sql.execute(f"UPDATE {table} SET _doc = json_set(_doc, '$.created_at', 1)")
         provider = market.offer()
         reviews = [market.rate(provider, 4, who, comment=text).json()["id"] for who, text in ((2, "x"), (5, None))]
-        yield Routes(market, limited, away, forgetful, changed, otherwise, provider, *reviews)
+        yield Routes(market, limited, away, hasty, forgetful, changed, otherwise, provider, *reviews)
 
 
 def test_every_status_that_is_described_happens(routes, document):
@@ -246,7 +261,7 @@ def test_every_status_that_is_described_happens(routes, document):
 
 
 def test_every_acceptance_case_is_named_by_a_test():
-    """`Acceptance 3`, or `Acceptance 13 and 22`, in the docstring of a test of this app, or of the hunt that writes."""
+    """By `Acceptance` and its number, or two joined by `and`: in a docstring of this app's tests, or of the hunt's."""
     folder = Path(__file__).parent
     files = [*folder.glob("test_providers_*.py"), folder.parent / "repository" / "test_fuzz.py"]
     said = re.findall(r'"""[^"]*?[Aa]cceptance (\d+)(?: and (\d+))?', "".join(file.read_text() for file in files))

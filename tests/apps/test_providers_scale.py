@@ -306,6 +306,14 @@ def test_what_is_loaded_is_what_the_api_would_have_written(tmp_path):
     for table, rows in loaded.items():
         assert rows == written[table], table
     assert len(loaded["providers_reviews"]) == extent.reviews
+    assert words(tmp_path / "loaded" / "catchment.sqlite") == words(market.database) != []
+
+
+def words(database):
+    """Every word of the index for `q=`, with the row and the place where it stands."""
+    with closing(sqlite3.connect(database)) as sql:
+        sql.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, providers_providers__words, instance)")
+        return sql.execute('SELECT term, doc, "offset" FROM temp.words ORDER BY 1, 2, 3').fetchall()
 
 
 def people_of(extent):

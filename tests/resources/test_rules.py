@@ -222,6 +222,7 @@ WRONG = {
     "list of lists": (lambda: Resource("things", Thing, lists=["rows"]), "rows holds lists"),
     "list called as an index": (lambda: Resource("things", Thing, lists=["one"]), "a list cannot be called one"),
     "sort": (lambda: Resource("things", Thing, sort=["-x"]), "resource things: sort: -x is no field"),
+    "example": (lambda: Resource("things", Thing, example={"text": 1}), "resource things: example: owner is missing"),
     "max_body": (lambda: Resource("things", Thing, max_body=2**21), "max_body: is 1 to"),
     "about": (lambda: Resource("things", Thing, about=Link(places, "place")), "about: place is no field"),
     "link of too few fields": (lambda: Link(bars, "symbol"), "the key of bars has 2 fields"),

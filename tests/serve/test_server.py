@@ -105,6 +105,24 @@ def test_malformed_requests_are_refused_on_the_wire(server):
         assert b" 400 " in first or (name == "no http" and first == b""), (name, first)
 
 
+TAKEN = {
+    "equal lengths": b"GET /v1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+    "absolute form": b"GET http://localhost/v1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "absolute form of another host": b"GET http://evil.example/v1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+"""Equal lengths are one, and of a target in absolute form the path counts: whose it is the Host header says."""
+
+
+def test_unusual_requests_are_answered_as_the_plain_one(server):
+    for name, request in TAKEN.items():
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(request)
+            assert b" 200 " in connection.recv(4096).split(b"\r\n")[0], name
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(b"GET http://localhost/v1 HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert b" 400 " in connection.recv(4096).split(b"\r\n")[0]
+
+
 def test_a_port_in_use_is_told_before_the_start(store):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -241,9 +241,13 @@ def _with_plain_numbers(schema: Any) -> Any:
 def _writing_paths(collection: Collection, resource: Resource) -> Json:
     root, schema = f"/v1/{collection.name}", f"#/components/schemas/{collection.table}"
     key, need = _key_parameter(), resource.if_match
-    whole = _content(f"{schema}_body", "application/json")
-    again = _content(f"{schema}_{'replacement' if resource.fixed else 'body'}", "application/json")
-    patch = _content(f"{schema}_patch", "application/merge-patch+json", "application/json")
+    example = resource.example or {}
+    free = {name: value for name, value in example.items() if name not in resource.fixed}
+    whole = _content(f"{schema}_body", example, "application/json")
+    again = _content(f"{schema}_{'replacement' if resource.fixed else 'body'}", free, "application/json")
+    patch = _content(
+        f"{schema}_patch", dict(list(free.items())[:1]), "application/merge-patch+json", "application/json"
+    )
     created = {
         "201": "Created",
         **({"200": "It replaced your earlier one"} if resource.again.value == "replace" else {}),
@@ -263,8 +267,9 @@ def _writing_paths(collection: Collection, resource: Resource) -> Json:
     }
 
 
-def _content(reference: str, *media_types: str) -> Json:
-    return {name: {"schema": {"$ref": reference}} for name in media_types}
+def _content(reference: str, example: Mapping[str, Any], *media_types: str) -> Json:
+    shown = {"example": example} if example else {}
+    return {name: {"schema": {"$ref": reference}, **shown} for name in media_types}
 
 
 def _write_operation(
@@ -286,7 +291,7 @@ def _write_operation(
                 status: {"description": text, **({} if status == "204" else {"headers": headers, "content": content})}
                 for status, text in answers.items()
             },
-            **errors(*ANYWHERE, *_refused(collection.feed, name), *((413, 415) if body else ())),
+            **errors(*ANYWHERE, *_refused(collection.feed, name), *((408, 413, 415) if body else ())),
         },
     }
 

@@ -106,7 +106,7 @@ def described(
     security: the schemes of which one is needed. reads: it looks at data, which may not be there, and which the client
     may have already.
     """
-    anywhere = (*_ANYWHERE, *((_UNREADABLE,) if reads else ()), *((413, 415) if body is not None else ()))
+    anywhere = (*_ANYWHERE, *((_UNREADABLE,) if reads else ()), *((408, 413, 415) if body is not None else ()))
     refused = sorted({*anywhere, *refuses})
 
     @dataclass

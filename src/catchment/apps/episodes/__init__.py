@@ -132,6 +132,7 @@ comments = Resource(
     sort=("created_at",),
     indexes=[("episode", "created_at")],
     public=True,
+    example={"episode": "tt1480055", "text": "The best first episode of all."},
 )
 
 app = App(

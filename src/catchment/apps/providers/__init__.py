@@ -58,6 +58,12 @@ providers = Resource(
     indexes=[("-cost_in_pence",)],
     search=("name",),
     public=True,
+    example={
+        "name": "SEO Incorporated",
+        "skills": ["SEO Optimisation", "Digital Marketing", "Cold Calling"],
+        "cost_in_pence": 25000,
+        "availability": [{"from_date": "2022-11-12", "to_date": "2022-12-28"}],
+    },
 )
 
 # A comment is read by nobody else until it is published: the app's own routes show it then, the generic ones do not,
@@ -99,6 +105,7 @@ reviews = Resource(
     hidden=("comment", "comment_state"),
     indexes=[("provider", "updated_at")],
     public=True,
+    example={"provider": "6f1c1ab1-90d1-4b2c-a4f1-0d2f6c1c9a55", "rating": 4.5, "comment": "Came on time."},
 )
 
 app = App(

@@ -42,15 +42,7 @@ def _asked(title: str, known: Mapping[str, Any], required: Collection[str] = ())
 
 
 _RATED = {"rating": 4.5, "comment": None}
-OFFER = Body(
-    {
-        "name": "SEO Incorporated",
-        "skills": ["SEO Optimisation", "Digital Marketing", "Cold Calling"],
-        "cost_in_pence": 25000,
-        "availability": [{"from_date": "2022-11-12", "to_date": "2022-12-28"}],
-    },
-    providers.body_type("ProviderBody", partial=False),
-)
+OFFER = Body(providers.example, providers.body_type("ProviderBody", partial=False))
 OPINION = Body(
     _RATED | {"skill": None}, reviews.body_type("ReviewBody", partial=False, only=("rating", "skill", "comment"))
 )
