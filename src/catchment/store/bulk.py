@@ -123,6 +123,7 @@ class _Loading:
     def __init__(self, sql: Connection, collections: Mapping[str, Collection]) -> None:
         self._sql, self._collections, self._at = sql, collections, ""
         self._waiting = defaultdict[str, list[tuple[Any, ...]]](list)
+        self._unwritten: set[str] = set()
         states = sql.execute("SELECT name, generation, revision FROM _collection").fetchall()
         self._states = {name: (generation, revision) for name, generation, revision in states if name in collections}
         self._looks = {item.app: _Look(self, Present(sql, collections, item.app)) for item in collections.values()}
@@ -147,6 +148,7 @@ class _Loading:
         revision += 1
         self._states[collection.name] = generation, revision
         content, waiting = Content.of(collection, key, record), self._waiting
+        self._unwritten.add(collection.name)
         waiting[Statements.of(collection).insert].append(content.first_version(key, self._at, revision, owner))
         for statement, rows in elements_of(collection, key, record):
             waiting[statement] += rows
@@ -155,8 +157,14 @@ class _Loading:
         waiting[audit.INSERT].append(audit.row(entry, self._at))
         return Done("created", key, content.doc, 1, revision, generation, self._at)
 
+    def show(self, name: str) -> None:
+        """Has what was loaded into a collection be found: writes what waits, if any of it is of that."""
+        if name in self._unwritten:
+            self.flush()
+
     def flush(self) -> None:
         """Writes what waits, inside the caller's transaction."""
+        self._unwritten.clear()
         for statement, rows in self._waiting.items():
             self._sql.executemany(statement, rows)
         self._waiting.clear()
@@ -167,7 +175,7 @@ class _Loading:
 
     def _looked_up(self, name: str, key: str) -> bool:
         """Whether a collection has a record of that key."""
-        self.flush()
+        self.show(name)
         table = self._collections[name].table
         return self._sql.execute(f'SELECT 1 FROM "{table}" WHERE _key = ?', (key,)).fetchone() is not None  # noqa: S608
 
@@ -183,9 +191,9 @@ class _Look:
         return None if key == (self.new,) else self._got(collection, *key)
 
     def _get(self, collection: str, *key: Any) -> Record | None:
-        self._loading.flush()
+        self._loading.show(self._present.named(collection).name)
         return self._present.get(collection, *key)
 
     def find(self, collection: str, **fields: Any) -> list[Record]:
-        self._loading.flush()
+        self._loading.show(self._present.named(collection).name)
         return self._present.find(collection, **fields)

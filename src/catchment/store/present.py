@@ -38,15 +38,16 @@ class Present:
     collections: Mapping[str, Collection]
     app: str
 
-    def _named(self, name: str) -> Collection:
+    def named(self, name: str) -> Collection:
+        """The collection `app/name`, or `name` of this app."""
         return self.collections[name if "/" in name else f"{self.app}/{name}"]
 
     def get(self, collection: str, *key: Any) -> Record | None:
-        row = self.row(self._named(collection), render_key(key))
+        row = self.row(self.named(collection), render_key(key))
         return row.record if row else None
 
     def find(self, collection: str, **fields: Any) -> list[Record]:
-        found = self._named(collection)
+        found = self.named(collection)
         return [_record(found, doc) for _, doc in self.matching(found, fields)]
 
     def matching(self, collection: Collection, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
