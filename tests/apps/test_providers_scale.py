@@ -120,6 +120,15 @@ def test_a_list_in_pages_is_the_list_sorted_whole(database, whole, name, rank, s
         assert in_pages(view, asked(name, rank, score), len(places) // 3 + 1, effort) == places
 
 
+def test_however_many_skills_are_asked_for_few_candidates_are_sorted_once(database):
+    wanted = Asked(Filters(skills=tuple(skill.casefold() for skill in SKILLS[:20])), "best", PRIOR, "bayes", TODAY)
+    with looking(database) as view:
+        whole = sorted_whole(view, wanted)
+        view.asked.clear()
+        assert [one.place for one in page(view, wanted, 11, LOOKED_UP)] == whole[:11]
+    assert len([statement for statement in view.asked if "candidate" in statement]) == 1
+
+
 @pytest.mark.parametrize("name", ["any of three", "all of three", "free in one of two", "dear"])
 def test_a_walk_that_was_broken_off_goes_on_where_it_was(database, whole, name):
     broken_off = Effort(few=-1, patience=12, chunk=5, scored=5, heavy=5)

@@ -8,6 +8,7 @@ Two lists that are looked up, neither of them rare, may have few in common: they
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from catchment.web import View
 from . import search, ways
 from .asking import Filters
 from .judging import as_text, rows_of, touched_since
-from .narrowing import MANY, Lists
+from .narrowing import MANY, Lists, Narrow
 from .ranking import Prior, Score
 from .search import Found, Placed
 from .ways import Effort, Rank, Way
@@ -78,30 +79,41 @@ def page(view: View, asked: Asked, limit: int, effort: Effort = ORDINARY) -> lis
 
 
 def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed]:
-    found: list[Placed] = []
     near = Lists(view, asked.filters, asked.pinned, most=effort.few)
-    far = Lists(view, asked.filters, asked.pinned, most=max(MANY, effort.few))
     asked = replace(asked, filters=replace(asked.filters, skills=tuple(near.sizes)))
-    for level in asked.levels:
-        there = _at(asked, level)
-        narrow = near.rare(effort.few, level)
-        if narrow is None and asked.can_be_walked:
-            walk = _Walk(view, there, level, limit - len(found), effort)
-            more = walk.hurry(effort.patience) if near.meets_often(there.filters) else None
-            if more is None:
-                narrow = far.narrowest(level)
-                more = None if narrow and narrow.size <= effort.few else walk.go(narrow.size if narrow else None)
-            if more is not None:
-                found += more
-                if len(found) >= limit:
-                    break
-                continue
-        narrow = narrow or far.narrowest(level)
-        keys, tested = (narrow.keys, narrow.tested) if narrow else (None, False)
-        found = search.placed(view.select(_finding(view, there, keys, limit=limit, matched=level, tested=tested)))
+    levels = list(asked.levels)
+    # The fewer of the skills somebody has to have, the longer are the lists: those of the lowest level have all above.
+    place = bisect_left(range(len(levels)), True, key=lambda at: near.rare(effort.few, levels[at]) is None)
+    found = _among(view, asked, near.rare(effort.few, levels[place - 1]), limit, levels[place - 1]) if place else []
+    far = Lists(view, asked.filters, asked.pinned, most=max(MANY, effort.few))
+    for level in levels[place:]:
         if len(found) >= limit:
             break
+        more = _walked(view, _at(asked, level), level, limit - len(found), near, far, effort)
+        found = found + more if more is not None else _among(view, asked, far.narrowest(level), limit, level)
     return found
+
+
+def _among(view: View, asked: Asked, narrow: Narrow | None, limit: int, level: int) -> list[Placed]:
+    """The first of those who have at least so many of the skills, found by sorting all that the keys are of."""
+    keys, tested = (narrow.keys, narrow.tested) if narrow else (None, False)
+    asked = _at(asked, level)
+    return search.placed(view.select(_finding(view, asked, keys, limit=limit, matched=level, tested=tested)))
+
+
+def _walked(
+    view: View, there: Asked, level: int, limit: int, near: Lists, far: Lists, effort: Effort
+) -> list[Placed] | None:
+    """The first of those who have so many of the skills, found by a walk; None where to sort fewer is shorter."""
+    if not there.can_be_walked:
+        return None
+    walk = _Walk(view, there, level, limit, effort)
+    if near.meets_often(there.filters) and (found := walk.hurry(effort.patience)) is not None:
+        return found
+    narrow = far.narrowest(level)
+    if narrow is not None and narrow.size <= effort.few:
+        return None
+    return walk.go(narrow.size if narrow else None)
 
 
 def _at(asked: Asked, level: int) -> Asked:
