@@ -106,15 +106,43 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Files:
+    """Files of databases, copies of what was filled once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def copy(self, template: str, fill: Callable[[Database], None], path: Path) -> None:
+        filled = self._folder / f"{template}.sqlite"
+        if not filled.exists():
+            fill(database_of(f"sqlite:///{filled}"))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(filled, path)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("templates"))
+
+
 @pytest.fixture
-def new_database(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+def new_database(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path, files: Files
+) -> Iterator[Callable[..., str]]:
     """A function that gives the URL of a new database of the engine.
 
-    Where `fill` is given it may be a copy of the one of that name which was filled once: so many tables cost little.
+    Where `fill` is given it is a copy of the one of that name which was filled once: so many tables cost little.
     """
     if engine == "sqlite":
         numbers = itertools.count(1)
-        yield lambda *_: f"sqlite:///{tmp_path / 'data' / f'{next(numbers)}.sqlite'}"
+
+        def new(template: str = "", fill: Callable[[Database], None] | None = None) -> str:
+            path = tmp_path / "data" / f"{next(numbers)}.sqlite"
+            if fill:
+                files.copy(template, fill, path)
+            return f"sqlite:///{path}"
+
+        yield new
         return
     pool: Pool = request.getfixturevalue("pool")
     taken = list[tuple[str, str]]()
