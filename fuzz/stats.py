@@ -39,6 +39,8 @@ from catchment.store.counters import answering
 from catchment.store.statistics import groups_of, measures_of, parse_statistics
 from catchment.testing import Cluster
 
+WHOLE = (date(2024, 2, 1), date(2024, 3, 1), date(2025, 1, 1))
+"""Where months begin."""
 URL = "/v1/hunted/things/stats"
 ZONES = ("UTC", "Europe/London", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe")
 GROUPS, MEASURES = groups_of(things.columns), measures_of(things.columns)
@@ -174,10 +176,13 @@ def ask_what_is_counted(world: World) -> Asked:
     by = tuple(drawn.sample(counter.by, drawn.randint(0, len(counter.by))))
     by = tuple({"month(day)": drawn.choice(("month(day)", "quarter(day)", "year(day)"))}.get(text, text) for text in by)
     told = ["count()", *(f"{function}({name})" for name in counter.of for function in ("sum", "avg", "count"))]
-    fields = [name for name in counter.by if "(" not in name]
+    fields = [split(text)[1] for text in counter.by]
     filters = [one for one in (condition(drawn) for _ in range(10)) if one[0] in fields]
+    filters += [(name, drawn.choice(("gte", "lt")), drawn.choice(WHOLE)) for name in fields if name == "day"]
+    drawn.shuffle(filters)
+    filters = list({one[:2]: one for one in filters}.values())
     of = tuple(drawn.sample(told, drawn.randint(1, len(told))))
-    return Asked(world.revision, by, of, tuple(filters[: drawn.randrange(2)]), limit=drawn.choice((2, 100)))
+    return Asked(world.revision, by, of, tuple(filters[: drawn.randrange(3)]), limit=drawn.choice((2, 100)))
 
 
 # -- the hunt ------------------------------------------------------------------------------------------------------

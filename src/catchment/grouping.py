@@ -84,7 +84,7 @@ class Counter:
     `Counter(by=("symbol", "month(date)"), of=("close", "volume"))`.
 
     It answers every question for counts, sums and averages of these fields by what is in `by`, or by a part of it,
-    whose filters are on plain fields of `by`.
+    whose filters are on plain fields of `by`, or take its stretches of time whole (`date__gte=2024-03-01`).
     """
 
     by: tuple[str, ...]

@@ -126,7 +126,8 @@ def _sum(column: Column) -> tuple[str, ...]:
 def _counted(collection: Collection, asked: Statistics, number: int) -> _Source:
     table = quoted(counters.table_name(collection, number))
     return _Source(
-        Statement(f" FROM {table} WHERE ") + condition(collection, asked.where.terms),
+        Statement(f" FROM {table} WHERE ")
+        + condition(collection, counters.terms_for(collection, number, asked.where.terms)),
         column=lambda group: quoted(counters.column_for(collection, number, group)),
         count='sum("_count")',
         count_of=lambda column: f"sum({quoted(counters.count_name(collection, number, column.name))})",

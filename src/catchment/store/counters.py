@@ -17,7 +17,17 @@ from .schema import TEXT, integer, text
 from .statistics import Measure, Statistics
 from .tables import TYPES, Collection
 
-__all__ = ["answering", "column_for", "count_name", "mark", "mark_name", "table_name", "table_of", "told_names"]
+__all__ = [
+    "answering",
+    "column_for",
+    "count_name",
+    "mark",
+    "mark_name",
+    "table_name",
+    "table_of",
+    "terms_for",
+    "told_names",
+]
 
 # -- what is kept --------------------------------------------------------------------------------------------------
 
@@ -85,9 +95,8 @@ def answering(collection: Collection, asked: Statistics) -> int | None:
 def _answers(collection: Collection, counter: Counter, asked: Statistics) -> bool:
     columns = {column.name: column for column in collection.columns}
     groups = counter.groups(collection.columns)
-    plain = {group.field for group in groups if not group.bucket}
     return (
-        all(term.column in plain and _compares(term) for term in asked.where.terms)
+        all(_term(groups, term) for term in asked.where.terms)
         and all(_holds(groups, group, zoned=asked.zone_of(columns[group.field]) is not None) for group in asked.by)
         and all(
             _sums(counter, measure, nullable=columns[measure.field].nullable if measure.field else False)
@@ -96,9 +105,28 @@ def _answers(collection: Collection, counter: Counter, asked: Statistics) -> boo
     )
 
 
-def _compares(term: Term) -> bool:
-    """Whether a condition is on the value alone; a list's elements stand in a table of their own."""
-    return term.operator != "has"
+_BEGINNING = "0000-01-01T00:00:00.000000Z"
+
+
+def _term(groups: Iterable[Group], term: Term) -> Term | None:
+    """The condition on what a counter has of the field; None where that is too little.
+
+    Of stretches of time it is one that takes them whole: since the beginning of one, or before it.
+    """
+    found = [group for group in groups if group.field == term.column]
+    if any(not group.bucket for group in found):
+        return term
+    for group in found if term.operator in ("gte", "lt") else ():
+        length, value = BY_BUCKET[group.bucket].length, str(term.values[0])
+        if value[length:] == _BEGINNING[length : len(value)]:
+            return Term(column_name(group), term.operator, (value[:length],))
+    return None
+
+
+def terms_for(collection: Collection, number: int, terms: Iterable[Term]) -> list[Term]:
+    """The conditions on a counter that a question's are; it answers the question."""
+    groups = collection.feed.counters[number].groups(collection.columns)
+    return [found for term in terms if (found := _term(groups, term))]
 
 
 def _holds(groups: Iterable[Group], wanted: Group, *, zoned: bool) -> bool:
