@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -44,7 +45,7 @@ class Visit(Record):
     minutes: int
 
 
-many = Upstream("many", "https://many.example", max_body=2**30)
+many = Upstream("many", "https://many.example", max_body=2**30, deadline=timedelta(minutes=20))
 SHAPE = {"request": Get("/visits"), "pages": by_page(total="total"), "rows": items("items")}
 visits = Feed("visits", Visit, many, key=("id",), max_partition_records=10**7, **SHAPE)
 nameless = Feed("nameless", Visit, many, key=CONTENT, max_partition_records=10**7, **SHAPE)

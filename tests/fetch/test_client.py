@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 JSON = json.dumps({"rows": [{"id": number, "name": f"row {number}"} for number in range(40)]}).encode()
 ZIPPED = gzip.compress(JSON, mtime=0)
+LARGE = b"[" + b",".join([JSON] * (KEPT // len(JSON) + 1)) + b"]"
 SHORT_S = 0.2
 
 
@@ -307,7 +308,17 @@ async def test_reset_at_each_of_twenty_places(upstream, fetcher, cut):
     assert there.fired == ["reset"]
 
 
-LARGE = b"[" + b",".join([JSON] * (KEPT // len(JSON) + 1)) + b"]"
+async def test_a_large_answer_for_which_there_is_no_room_is_told(upstream, fetcher, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not there"))
+    async with fetcher() as fetch:
+        async with upstream(message(JSON)) as there:
+            assert (await fetch(there.url)).body == JSON
+        async with upstream(message(LARGE)) as there:
+            with pytest.raises(Incomplete, match=r"no room for a large body.*\(No such file") as caught:
+                await fetch(there.url)
+    assert (caught.value.retry, caught.value.hint) == (False, "make room, or set TMPDIR")
+
+
 CUT = {
     "until close, large and cut": open_ended(LARGE[:-1]),
     "short of its length": message(JSON[:-1], length=len(JSON)),

@@ -209,6 +209,6 @@ class Asker:
 def _meaning_of(error: FetchError) -> Meaning:
     if isinstance(error, Refused) and error.cause == "redirect":
         return Meaning.refused(error.cause)
-    if isinstance(error, Refused):  # we did not ask: an address or a scheme that the operator has to allow or mend
+    if isinstance(error, Refused) or error.hint:  # an address, a scheme, a disk: what the operator has to mend
         return Meaning.failed(f"{error.cause}: {error}")
     return Meaning.transient(error.cause) if error.retry else Meaning.failed(error.cause)

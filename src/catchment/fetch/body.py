@@ -34,8 +34,8 @@ async def read_body(response: aiohttp.ClientResponse, limits: Limits, secrets: I
     )
     masking, whole = Masking(secrets), Gather()
     async for piece in _pieces(response, inflater, limits.wire_bytes):
-        whole.add(masking.next(piece))
-    whole.add(masking.last())
+        _keep(masking.next(piece), whole)
+    _keep(masking.last(), whole)
     body = whole.content()
     if inflater.wire or not framed:  # some servers label even a body of no bytes as gzip
         inflater.close()
@@ -43,6 +43,14 @@ async def read_body(response: aiohttp.ClientResponse, limits: Limits, secrets: I
     if not proved and not _is_closed_json(body, response.content_type):
         raise Incomplete("the body ended with the connection and does not prove its end")
     return body, inflater.wire
+
+
+def _keep(piece: bytes, whole: Gather) -> None:
+    try:
+        whole.add(piece)
+    except OSError as error:  # asked again it would not fit either
+        said = f"no room for a large body in the folder for temporary files ({error.strerror or type(error).__name__})"
+        raise Incomplete(said, cause="temporary files", retry=False, hint="make room, or set TMPDIR") from None
 
 
 def _framing(response: aiohttp.ClientResponse) -> tuple[int | None, bool]:
