@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,19 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 @dataclass
 class Visitor:
-    """Somebody with a browser. wrong: what pages did that they must not."""
+    """Somebody with a browser, at a new page of it. wrong: what pages did that they must not."""
 
     site: Site
     context: Any
     wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.context.add_init_script(WATCH)
-        self.context.on("console", lambda said: self._note(said.type in ("error", "warning"), said.text))
-        self.context.on("weberror", lambda error: self._note(True, str(error.error)))
-        self.context.on("dialog", lambda dialog: self._note(True, f"dialog {dialog.message}"))
-        here = urlsplit(self.site.url).netloc
-        self.context.on("request", lambda asked: self._note(urlsplit(asked.url).netloc != here, f"asked {asked.url}"))
         self.page = self.context.new_page()
+        self.page.on("console", lambda said: self._note(said.type in ("error", "warning"), said.text))
+        self.page.on("pageerror", lambda error: self._note(True, str(error)))
+        self.page.on("dialog", lambda dialog: self._note(True, f"dialog {dialog.message}"))
+        here = urlsplit(self.site.url).netloc
+        self.page.on("request", lambda asked: self._note(urlsplit(asked.url).netloc != here, f"asked {asked.url}"))
 
     def _note(self, wrong: bool, words: str) -> None:
         self.wrong += [words] * wrong
@@ -97,19 +96,34 @@ def browser(chromium: str, five: Site) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # As root there is no sandbox to be had; these pages are our own.
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--process-per-site"]
+        )
         yield started
         started.close()
 
 
+@pytest.fixture(scope="module")
+def person(browser: Any, five: Site) -> Callable[[Mapping[str, Any]], Any]:
+    """A function from options to the browser of somebody who has them: one for all tests that say the same."""
+    found: dict[str, Any] = {}
+
+    def person(options: Mapping[str, Any]) -> Any:
+        if (name := repr(options)) not in found:
+            found[name] = browser.new_context(base_url=five.url, **options)
+            found[name].set_default_timeout(10_000)
+            found[name].add_init_script(WATCH)
+        return found[name]
+
+    return person
+
+
 @pytest.fixture
-def visitor(browser: Any, five: Site, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+def visitor(person: Callable[..., Any], five: Site, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     """A visitor of the five apps, with what the test says of his browser; what went wrong fails the test."""
     options = getattr(request, "param", {})
-    context = browser.new_context(base_url=five.url, **options)
-    context.set_default_timeout(10_000)
-    found = Visitor(five, context)
+    found = Visitor(five, person(options))
     yield found
     if options.get("java_script_enabled", True):
         found.check()
-    context.close()
+    found.page.close()

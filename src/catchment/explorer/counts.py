@@ -15,7 +15,7 @@ from ..store.reader import TOO_SLOW
 from ..store.spread import most
 from ..store.tables import Collection
 from .figures import amount
-from .filters import Chip, Pairs, chips, is_filter, without
+from .filters import Chip, Pairs, chips, is_filter, narrowing, without
 from .home import about
 from .links import Tabs, charts_of, counts_of, page_of
 
@@ -105,7 +105,7 @@ def _facet(collection: Collection, pairs: Pairs, column: Column, found: Sequence
     if not found or found[0][1] < 2 or [value for value, _ in found] == [None]:
         return None
     values = [_value(collection, pairs, column, value, count) for value, count in found[:SHOWN]]
-    chart = charts_of(collection.name, [*without(pairs, ("q",)), ("_draw", "bars"), ("by", column.name)])
+    chart = charts_of(collection.name, [*narrowing(pairs), ("_draw", "bars"), ("by", column.name)])
     return Facet(column.name, values, chart if len(found) > SHOWN else "")
 
 

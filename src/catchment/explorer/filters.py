@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..record import Column
 from ..store.query import PARAMETERS, fits
 
-__all__ = ["ONE_PAGE", "Chip", "Pairs", "asked", "chips", "flags", "is_filter", "operators", "without"]
+__all__ = ["ONE_PAGE", "Chip", "Pairs", "asked", "chips", "flags", "is_filter", "narrowing", "operators", "without"]
 
 Pairs = Sequence[tuple[str, str]]
 Lead = Callable[[Pairs], str]
@@ -75,6 +75,11 @@ def without(pairs: Pairs, names: Sequence[str]) -> list[tuple[str, str]]:
 def is_filter(name: str) -> bool:
     """Whether a parameter says which records are meant, by a field or by words."""
     return name not in PARAMETERS or name == "q"
+
+
+def narrowing(pairs: Pairs) -> list[tuple[str, str]]:
+    """Of a table's parameters those that say which records are meant, and when."""
+    return [pair for pair in pairs if is_filter(pair[0]) or pair[0] == "as_of"]
 
 
 def chips(pairs: Pairs, lead: Lead) -> list[Chip]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from ..store.query import PARAMETERS
+from .filters import narrowing
 
 __all__ = [
     "HOME",
@@ -82,20 +82,17 @@ class Tabs:
     pairs: Sequence[tuple[str, str]] = ()
 
     @property
-    def _narrowing(self) -> list[tuple[str, str]]:
-        return [pair for pair in self.pairs if pair[0] not in PARAMETERS or pair[0] == "as_of"]
-
-    @property
     def records(self) -> str:
-        return page_of(self.collection, self._narrowing)
+        return page_of(self.collection, narrowing(self.pairs))
 
     @property
     def charts(self) -> str:
-        return charts_of(self.collection, [pair for pair in self._narrowing if pair[0] != "q"])
+        return charts_of(self.collection, narrowing(self.pairs))
 
     @property
     def counts(self) -> str:
-        return counts_of(self.collection, [pair for pair in self._narrowing if pair[0] != "q"])
+        """Of the same view: what narrows it keeps its order and its columns."""
+        return counts_of(self.collection, self.pairs)
 
     @property
     def changes(self) -> str:
