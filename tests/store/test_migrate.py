@@ -8,6 +8,7 @@ from shop import app, things
 
 from catchment import App, Counter, Record
 from catchment.errors import SchemaTooNew, SchemaTooOld, StoreError
+from catchment.store.check import check
 from catchment.store.engines import Layout, database_of, transaction
 from catchment.store.migrate import OURS, steps, stored_schema
 from catchment.store.planned import apply, look
@@ -98,8 +99,14 @@ def test_an_older_schema_is_refused_in_a_line(here, database):
     here.store._paid.execute("UPDATE _schema SET version_num = '0000'")
     with pytest.raises(SchemaTooOld, match=r"has schema 0000.*needs 0001 \(run catchment migrate\)"):
         Store(here.place, [app])
+    with pytest.raises(SchemaTooOld):
+        check(database, [])
     with pytest.raises(StoreError, match="schema 0000 is none that this catchment knows"):
         look(database, [app])
+
+
+def test_of_an_app_that_nothing_is_stored_of_nothing_has_to_change(database):
+    assert look(database, [App("other", feeds=[things])]) == []
 
 
 def test_what_is_older_than_such_notes_is_taken_over(here, open_shop, database):

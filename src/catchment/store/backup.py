@@ -55,7 +55,10 @@ def restore(file: Path, database: Database) -> Copied:
         UsageError: there is a database already, or the backup is not what its checksum says.
     """
     if database.exists():
-        raise UsageError(f"{database.label} is there already", hint="restore into another folder: --data FOLDER")
+        raise UsageError(
+            f"{database.label} is there already",
+            hint="restore where nothing is yet: another --data FOLDER, or an empty database",
+        )
     try:
         said, found = _checksum(file).read_text().partition(" ")[0], _digest(file)
     except OSError as error:

@@ -20,6 +20,7 @@ from . import counting
 from .answers import MERGED, other_than_said
 from .engines import Connection, Database, Rows, mapped
 from .erasing import erased_of
+from .migrate import check_schema
 from .rollups import kept, recomputed
 from .tables import Collection
 
@@ -62,10 +63,12 @@ def check(database: Database, collections: Sequence[Collection]) -> list[Checked
 
     Raises:
         StoreUnavailable: the database is not there, or cannot be read.
+        SchemaTooNew, SchemaTooOld: another catchment wrote it.
     """
     connection = database.read()
     try:
         with mapped(), connection.snapshot(LONG_S):
+            check_schema(connection, database.label)
             names = connection.tables()
             there = [item for item in collections if item.table in names and item.versions in names]
             whole = [_apply(connection, rule, [None]) for rule in LEDGER_RULES]

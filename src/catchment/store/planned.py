@@ -55,7 +55,8 @@ def look(
     with closing(database.read()) as sql, mapped():
         found = _ledger(sql, database, until, folders)
         layouts = {layout.name: layout for layout in sql.layouts()}
-        for app in apps:
+        stored = {name.partition("/")[0] for (name,) in sql.execute("SELECT name FROM _collection")}
+        for app in [app for app in apps if app.name in stored]:  # of another one there is nothing to change
             for collection in collections_of(app):
                 found += _of_collection(sql, collection, layouts)
         return found
