@@ -128,6 +128,16 @@ def test_a_file_that_cannot_be_made_is_told(here, tmp_path):
 
 
 @BOTH_WAYS
+def test_what_is_not_ours_stays_where_it_is(here, into):
+    here.collect(("a", 1))
+    ours = everything(here.store.database)
+    here.store._derived.execute("CREATE TABLE jobs (at timestamp, what json)")
+    here.store._derived.execute("INSERT INTO jobs VALUES ('2026-01-01 00:00:00', '{}')")
+    move(here.store.database, into)
+    assert everything(into) == ours
+
+
+@BOTH_WAYS
 def test_memory_does_not_grow_with_what_is_copied(here, into):
     """40 MB of bodies go through 12 MB."""
     chunk = b"\xff" * 400_000

@@ -40,12 +40,19 @@ def move(
         StoreError: either database does not do it.
     """
     with closing(source.read()) as reading, reading.snapshot(LONG_S), into.making() as writing:
-        found = reading.layouts()
+        found = _ours(reading)
         rows = sum(_fill(reading, writing, layout, without, tell) for layout in found)
         for name, select in reading.views().items():
             writing.make_view(name, select)
         writing.only_grows("_audit")
     return Moved(len(found), rows)
+
+
+def _ours(sql: Connection) -> list[Layout]:
+    """The ledger's tables, and those of what is stored: others may be beside them."""
+    names = [name.replace("/", "_", 1).partition("@")[0] for (name,) in sql.execute("SELECT name FROM _collection")]
+    begins = ("_", *(f"{name}_" for name in names))
+    return [layout for layout in sql.layouts() if layout.name in names or layout.name.startswith(begins)]
 
 
 def _fill(

@@ -120,8 +120,9 @@ class Connection:
         if (cursor.statusmessage or "").startswith(_CHANGING):
             self.total_changes += max(cursor.rowcount, 0)
             if not self.in_transaction:  # it is committed already
-                self._driver.execute(f"NOTIFY {CHANNEL}")
                 wrote(self._server.url)
+                with suppress(psycopg.Error):  # what is done must not be taken for what is to be tried again
+                    self._driver.execute(f"NOTIFY {CHANNEL}")
         return cursor
 
     @contextmanager
