@@ -51,6 +51,18 @@ def test_a_key_that_is_there_is_told_apart_from_what_is_broken(sql):
     assert sql.execute("SELECT count(*) FROM one").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("number", [3, 1000], ids=["few", "many"])
+def test_very_many_rows_are_what_few_are(sql, number):
+    """However they are sent: whole numbers in a column of others, truths, nulls, quotes, and bytes."""
+    sql.execute("CREATE TABLE wide (id bigint, said text, part double precision, raw bytea)")
+    rows = [(i, f"a\t'{i}\\ \n", 2.0 if i % 2 else 0.1, bytes([i % 256, 0])) for i in range(number)]
+    rows[0], rows[-1] = (True, None, 7, None), (-(2**63), "\U0001f600", 5e-324, b"")
+    sql.insert("wide", ("id", "said", "part", "raw"), iter(rows))
+    rows[0] = (1, None, 7.0, None)
+    found = sql.execute("SELECT id, said, part, raw FROM wide").fetchall()
+    assert sorted(found, key=str) == sorted(rows, key=str)
+
+
 def test_a_question_is_cut_at_its_deadline(sql):
     with pytest.raises(Interrupted), sql.snapshot(0.05):
         sql.execute("SELECT count(*) FROM generate_series(1, 100000000)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ _LOCK = 0x63617463686D6E74  # "catchmnt": the store's writers take turns by it
 _LONGEST_NAME = 63
 _STREAMED = 20
 """Rows that are fetched together: each may be a piece of a body, of a MiB."""
+_MANY = 200
+_BINARY = " (FORMAT BINARY)"
 _DIALECT = dialect()
 _SESSION = {
     "lock_timeout": BUSY_MS,
@@ -81,18 +84,28 @@ class Connection:
         return self._done(lambda cursor: cursor.execute(statement.sql, statement.bound(values)))
 
     def executemany(self, sql: str, rows: Iterable[Values], /) -> psycopg.RawCursor[Any]:
-        statement = spelled(sql)
-        return self._done(lambda cursor: cursor.executemany(statement.sql, map(statement.bound, rows)))
+        statement, again = spelled(sql), self._for_again(rows)
+        return self._done(lambda cursor: cursor.executemany(statement.sql, map(statement.bound, again)))
 
     def insert(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        quoted = ", ".join(f'"{name}"' for name in names)
+        quoted, again = ", ".join(f'"{name}"' for name in names), self._for_again(rows)
 
         def copy(cursor: psycopg.RawCursor[Any]) -> None:
-            with cursor.copy(f'COPY "{table}" ({quoted}) FROM STDIN') as into:
-                for row in rows:
+            coming = iter(again)
+            first = list(islice(coming, _MANY))
+            # Many are worth a question for the types by which they are sent as they are, and not as text.
+            types = _types(cursor, table) if len(first) == _MANY else {}
+            with cursor.copy(f'COPY "{table}" ({quoted}) FROM STDIN{_BINARY * bool(types)}') as into:
+                if types:
+                    into.set_types([types[name] for name in names])
+                for row in chain(first, coming):
                     into.write_row(row)
 
         self._done(copy)
+
+    def _for_again(self, rows: Iterable[Any]) -> Iterable[Any]:
+        """The rows, such that they can be gone through once more where a statement may be tried once more."""
+        return rows if self.in_transaction else list(rows)
 
     def _together(self, *statements: str) -> None:
         """Several statements without values, on one way to the server and back."""
@@ -293,6 +306,12 @@ class Connection:
 
     def close(self) -> None:
         self._driver.close()
+
+
+def _types(cursor: psycopg.RawCursor[Any], table: str) -> Mapping[str, int]:
+    """The types of a table's columns, as the server numbers them."""
+    columns = "SELECT attname, CAST(atttypid AS bigint) FROM pg_attribute WHERE attrelid = to_regclass($1)"
+    return dict(cursor.execute(columns, (f'"{table}"',)).fetchall())
 
 
 @dataclass(frozen=True, slots=True)
