@@ -39,7 +39,7 @@ _LOCK = 0x63617463686D6E74  # "catchmnt": the store's writers take turns by it
 _LONGEST_NAME = 63
 _STREAMED = 20
 """Rows that are fetched together: each may be a piece of a body, of a MiB."""
-_MANY = 200
+_MANY = 16
 _BINARY = " (FORMAT BINARY)"
 _DIALECT = dialect()
 _SESSION = {
