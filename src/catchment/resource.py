@@ -185,6 +185,8 @@ class Resource:
         moderates: what who may moderate does too, whoever's the record is and without the right to write:
             `moderates=("delete",)`.
         conceal: who may not gets 404, as if there were no such record, instead of 403.
+        retracts: what is deleted is taken back: in what held before it is shown to moderators alone, and the changes
+            tell of it as gone from the first.
         if_match: a change or deletion must name the version that it is meant for.
         limits: how often one person may write.
         spellings: field -> how its text, or each text of its list, is shown.
@@ -208,6 +210,7 @@ class Resource:
     may: May | None = field(default=None, kw_only=True)
     moderates: Sequence[Action] = field(default=(), kw_only=True)
     conceal: bool = field(default=False, kw_only=True)
+    retracts: bool = field(default=False, kw_only=True)
     if_match: bool = field(default=False, kw_only=True)
     limits: Sequence[WriteLimit] = field(default=(), kw_only=True)
     spellings: Mapping[str, Spelling] = field(default_factory=dict, kw_only=True)

@@ -8,6 +8,7 @@ import pytest
 from market import app, bars, notes, places, reviews
 from people import COLLECTIONS, NOW, PLACES, REVIEWS, Market
 
+from catchment import Link
 from catchment.app import App
 from catchment.clock import FakeClock
 from catchment.serve.app import build
@@ -78,24 +79,34 @@ def test_who_follows_begins_anew_when_a_record_was_erased(market, settings):
     assert market.ask("GET", f"{REVIEWS}/changes?after={newest}").text == ""
 
 
+@pytest.fixture
+def retracting(database, settings):
+    """The market, in which a place that is deleted is taken back."""
+    taken_back = replace(places, retracts=True)
+    about = replace(reviews, about=Link(taken_back, "place"))
+    front = build([App("market", feeds=[bars], resources=[taken_back, about])], settings, FakeClock(NOW))
+    yield Market(front, database, FakeClock(NOW))
+    front.close()
+
+
 @pytest.mark.parametrize("who", [0, 1], ids=["anybody", "its writer"])
-def test_what_was_deleted_is_in_nothing_that_held_before(market, who):
+def test_what_was_taken_back_is_in_nothing_that_held_before(retracting, who):
     """Its words are told to those alone who may moderate; of what was changed and stays the past is told to all."""
-    url = market.place(1, note="canary").headers["location"]
-    market.ask("PATCH", url, {"note": "canary, again"}, content_type="application/merge-patch+json")
-    stays = market.place(1, name="Oven", note="before").headers["location"]
-    market.ask("PATCH", stays, {"note": "after"}, content_type="application/merge-patch+json")
-    assert market.ask("DELETE", url).status_code == 204
+    url = retracting.place(1, note="canary").headers["location"]
+    retracting.ask("PATCH", url, {"note": "canary, again"}, content_type="application/merge-patch+json")
+    stays = retracting.place(1, name="Oven", note="before").headers["location"]
+    retracting.ask("PATCH", stays, {"note": "after"}, content_type="application/merge-patch+json")
+    assert retracting.ask("DELETE", url).status_code == 204
     places = [f"{url}/history", f"{url}?as_of=1", f"{PLACES}?as_of=2", f"{PLACES}/diff?from=1&to=2"]
     places += [f"{PLACES}.csv?as_of=2", f"{PLACES}/diff?from=2", f"{PLACES}/stats?by=note&as_of=2"]
     places += [f"{PLACES}?as_of=2&note__contains=canary&count=exact"]
     for place in places:
-        answer = market.ask("GET", place, who=who)
+        answer = retracting.ask("GET", place, who=who)
         assert "canary" not in answer.text, place
         assert answer.status_code == (404 if place.startswith(url) else 200)
         known = {"if_none_match": answer.headers.get("etag", "none")}
-        assert "canary" in market.ask("GET", place, who=3, scopes=("moderate",), **known).text, place
-    told = changes(market, PLACES, who=who)
+        assert "canary" in retracting.ask("GET", place, who=3, scopes=("moderate",), **known).text, place
+    told = changes(retracting, PLACES, who=who)
     assert [(change["kind"], change["key"] in url) for change in told] == [
         ("gone", True),
         ("gone", True),
@@ -104,5 +115,5 @@ def test_what_was_deleted_is_in_nothing_that_held_before(market, who):
         ("gone", True),
     ]
     assert "canary" not in json.dumps(told)
-    assert "canary, again" in json.dumps(changes(market, PLACES, who=3, scopes=("moderate",)))
-    assert len(market.ask("GET", f"{stays}/history", who=who).json()["data"]) == 2
+    assert "canary, again" in json.dumps(changes(retracting, PLACES, who=3, scopes=("moderate",)))
+    assert len(retracting.ask("GET", f"{stays}/history", who=who).json()["data"]) == 2

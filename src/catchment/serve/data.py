@@ -79,7 +79,7 @@ class Data:
         return [self._as_shown(item) for item in found]
 
     def _as_shown(self, collection: Collection) -> Collection:
-        """The collection as this request reads it: what people deleted is shown to those alone who may moderate."""
+        """The collection as this request reads it: what people took back is shown to those alone who may moderate."""
         return collection if may(self.principal, "moderate") else collection.without_deleted
 
     def columns(self, collection: Collection) -> tuple[Column, ...]:

@@ -52,7 +52,8 @@ class Collection:
     @cached_property
     def without_deleted(self) -> Collection:
         """The same for those who are not shown what people deleted."""
-        return replace(self, deleted=not self.written)
+        retracts = isinstance(self.feed, Resource) and self.feed.retracts
+        return replace(self, deleted=False) if retracts else self
 
     @property
     def name(self) -> str:

@@ -128,6 +128,7 @@ comments = Resource(
     check=check_comment,
     may=may_comment,
     moderates=("delete",),
+    retracts=True,
     max_body=MAX_BODY,
     sort=("created_at",),
     indexes=[("episode", "created_at")],
