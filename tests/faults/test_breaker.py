@@ -192,7 +192,7 @@ def test_four_faults_and_an_answer_are_not_five_in_a_row(coast):
     assert [item.verdict for item in found] == verdicts
 
 
-@pytest.mark.parametrize("broken", [LIGHTS[:8], LIGHTS[-8:], LIGHTS[::2], LIGHTS[:11], LIGHTS[1:]])
+@pytest.mark.parametrize("broken", [LIGHTS[:11], LIGHTS[::2]], ids=["one after the other", "every second one"])
 @pytest.mark.parametrize("place", ["north", "south"])
 def test_broken_partitions_keep_none_from_being_asked(coast, broken, place):
     """However many stand one after the other: an upstream that answers for others is up."""
