@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +27,11 @@ LARGE = ("providers_providers", "providers_reviews")
 
 @dataclass
 class Watched:
-    """A view that notes every question. asked: its SQL -> values that it was asked with."""
+    """A view that notes every question. asked: its SQL -> values that it was asked with; times: how often."""
 
     view: Any
     asked: dict[str, Any] = field(default_factory=dict)
+    times: Counter[Any] = field(default_factory=Counter)
 
     def tables(self, name):
         return self.view.tables(name)
@@ -44,7 +46,8 @@ class Watched:
         question, ask = prepared(statement, Connection.dialect), self.view.prepared(statement)
 
         def noted(**values):
-            self.asked[question.sql] = question.with_values(**values).values
+            self.asked[question.sql] = bound = question.with_values(**values).values
+            self.times[question.sql, bound] += 1
             return ask(**values)
 
         return noted

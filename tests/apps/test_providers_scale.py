@@ -120,6 +120,14 @@ def test_a_list_in_pages_is_the_list_sorted_whole(database, whole, name, rank, s
         assert in_pages(view, asked(name, rank, score), len(places) // 3 + 1, effort) == places
 
 
+def test_no_list_is_read_twice_for_one_page(database):
+    with looking(database) as view:
+        page(view, asked("a run of days", "best", "bayes"), 40, Effort(few=25, patience=0, chunk=2, scored=2, heavy=2))
+    lists = {question: times for question, times in view.times.items() if "LIMIT" not in question[0]}
+    assert any("__skill_keys" in statement for statement, _ in lists)
+    assert set(lists.values()) == {1}
+
+
 def test_however_many_skills_are_asked_for_few_candidates_are_sorted_once(database):
     wanted = Asked(Filters(skills=tuple(skill.casefold() for skill in SKILLS[:20])), "best", PRIOR, "bayes", TODAY)
     with looking(database) as view:

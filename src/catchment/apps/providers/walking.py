@@ -89,8 +89,7 @@ def _placed(view: View, asked: Asked, limit: int, effort: Effort) -> list[Placed
     for level in levels[place:]:
         if len(found) >= limit:
             break
-        more = _walked(view, _at(asked, level), level, limit - len(found), near, far, effort)
-        found = found + more if more is not None else _among(view, asked, far.narrowest(level), limit, level)
+        found = _further(view, asked, level, limit, found, near, far, effort)
     return found
 
 
@@ -101,19 +100,20 @@ def _among(view: View, asked: Asked, narrow: Narrow | None, limit: int, level: i
     return search.placed(view.select(_finding(view, asked, keys, limit=limit, matched=level, tested=tested)))
 
 
-def _walked(
-    view: View, there: Asked, level: int, limit: int, near: Lists, far: Lists, effort: Effort
-) -> list[Placed] | None:
-    """The first of those who have so many of the skills, found by a walk; None where to sort fewer is shorter."""
-    if not there.can_be_walked:
-        return None
-    walk = _Walk(view, there, level, limit, effort)
-    if near.meets_often(there.filters) and (found := walk.hurry(effort.patience)) is not None:
-        return found
-    narrow = far.narrowest(level)
-    if narrow is not None and narrow.size <= effort.few:
-        return None
-    return walk.go(narrow.size if narrow else None)
+def _further(
+    view: View, asked: Asked, level: int, limit: int, found: list[Placed], near: Lists, far: Lists, effort: Effort
+) -> list[Placed]:
+    """What was found, and then those who have so many of the skills: by a walk, or sorted where that is shorter."""
+    there = _at(asked, level)
+    walk = _Walk(view, there, level, limit - len(found), effort) if asked.can_be_walked else None
+    more = walk.hurry(effort.patience) if walk and near.meets_often(there.filters) else None
+    if more is None:
+        narrow = far.narrowest(level)
+        is_short = narrow is not None and narrow.size <= effort.few
+        more = walk.go(narrow.size if narrow else None) if walk and not is_short else None
+        if more is None:
+            return _among(view, asked, narrow, limit, level)
+    return found + more
 
 
 def _at(asked: Asked, level: int) -> Asked:
