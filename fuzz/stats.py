@@ -240,7 +240,7 @@ def database(engine: str) -> Iterator[dict[str, str]]:
 async def hunt(folder: Path, options: argparse.Namespace, values: dict[str, str]) -> Hunt:
     settings = Settings().with_values("hunt", {"CATCHMENT_DATA": str(folder), **values})
     world = World(folder, settings, random.Random(options.seed))
-    front = build([app], settings, FakeClock(BEGAN.astimezone(UTC)))
+    front = build([app], settings, FakeClock(BEGAN.astimezone(UTC)), deadline_s=60)  # however busy the machine is
     try:
         transport = httpx.ASGITransport(front, client=("127.0.0.1", 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
