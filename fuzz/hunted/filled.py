@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from catchment import App
+from catchment.apps.episodes.standin import episode_body, season_row, series_body
+from catchment.apps.episodes.standin_world import World
 from catchment.derive import derive
 from catchment.exchange import Answer, Request
 from catchment.partitions import Partition
@@ -26,6 +28,9 @@ STOP = {
     "involved_person": True,
     "outcome": "Arrest",
 }
+SHOW = next(World("tiny", 0).series())
+PILOT = World("tiny", 0).season(SHOW, 1)[0]
+DENIAL = {"priority": "high", "reported_by": 7, "timestamp": NOW.timestamp() - 3600, "source_ip": "145.215.132.183"}
 COLLECTED = {  # collection: the partition, and what its upstream answered
     "stocks/splits": (
         {"symbol": "IBM"},
@@ -41,6 +46,15 @@ COLLECTED = {  # collection: the partition, and what its upstream answered
     ),
     "police/forces": ({}, [{"id": "btp", "name": "Transport"}]),
     "police/availability": ({}, [{"date": "2024-03", "stop-and-search": ["btp"]}]),
+    "incidents/identities": ({}, {"10.0.0.1": 7}),
+    "incidents/incidents": ({"type": "denial"}, {"results": [DENIAL]}),
+    "episodes/series": ({"series": SHOW.id}, series_body(SHOW)),
+    "episodes/seasons": (
+        {"series": SHOW.id, "season": "1"},
+        {"Title": SHOW.title, "Season": "1", "Episodes": [season_row(PILOT)]},
+    ),
+    "episodes/episodes": ({"id": PILOT.id}, episode_body(PILOT, bare=False)),
+    "episodes/search": ({"term": "fox"}, {"Search": [], "totalResults": "0"}),
     "police/stops": ({"force": "btp", "month": "2024-03"}, [STOP]),
 }
 

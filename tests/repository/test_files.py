@@ -44,7 +44,13 @@ def test_locks_hold_no_address(tracked: list[Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("requirements.lock", 21), ("requirements-bench.lock", 5), ("requirements-browser.lock", 3)]
+    ("name", "least"),
+    [
+        ("requirements.lock", 21),
+        ("requirements-bench.lock", 5),
+        ("requirements-browser.lock", 3),
+        ("requirements-fuzz.lock", 5),
+    ],
 )
 def test_every_line_of_a_lock_is_hashed(name: str, least: int) -> None:
     entries = (CHECKOUT / name).read_text().replace("\\\n", " ").splitlines()
@@ -64,12 +70,13 @@ def test_the_locks_hold_every_declared_dependency() -> None:
         ("requirements.lock", [*project["project"]["dependencies"], *groups["dev"]]),
         ("requirements-bench.lock", groups["bench"]),
         ("requirements-browser.lock", groups["browser"]),
+        ("requirements-fuzz.lock", groups["fuzz"]),
     ):
         names = {re.split(r"[<>=!~\[; ]", requirement)[0].lower() for requirement in declared}
         assert names - locked(lock).keys() == set()
 
 
-@pytest.mark.parametrize("name", ["requirements-bench.lock", "requirements-browser.lock"])
+@pytest.mark.parametrize("name", ["requirements-bench.lock", "requirements-browser.lock", "requirements-fuzz.lock"])
 def test_the_locks_agree_on_what_both_hold(name: str) -> None:
     one, other = locked("requirements.lock"), locked(name)
     assert {name for name in one.keys() & other.keys() if one[name] != other[name]} == set()

@@ -398,3 +398,11 @@ def test_answers_are_json_whatever_the_records_hold(store, client):
     store.put(NOTES, Note('</script>"\u2028\\', 1e300, False, None, ['"']))
     answer = client.get(PRIVATE)
     assert json.loads(answer.content)["data"][0]["text"] == '</script>"\u2028\\'
+
+
+def test_whether_the_process_lives_is_not_asked_of_the_database(asgi, client):
+    for _ in range(2):
+        assert client.get("/health/live").status_code == 200
+    assert (asgi._reader._watch, asgi._reader._idle) == (None, [])
+    assert client.get("/health/ready").status_code == 200
+    assert asgi._reader._watch is not None

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from demo_feeds import BARS, NOTES
+from demo_feeds import BARS, NOTES, Note
 from filled_store import bar
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -79,3 +79,25 @@ def test_the_page_needs_nothing_from_elsewhere(document, client):
     style = client.get("/docs.css")
     assert style.headers["content-type"].startswith("text/css")
     assert "light dark" in style.text
+
+
+def test_every_example_is_answered(store, client, document):
+    """Each parameter's example by itself, beside what the operation does not answer without."""
+    said = {"said_at": "2024-01-01T00:00:00.000000Z"}  # before the moments of the examples
+    store.put(BARS, bar("IBM", "2026-01-02"), **said)
+    store.put(BARS, bar("IBM", "2026-01-02", "5"), **said)
+    store.put(NOTES, Note("a red fox", 1.5, True, None, ["a"]), **said)
+    tried = 0
+    for path, operations in document["paths"].items():
+        parameters = operations["get"]["parameters"]
+        needed = {item["name"]: item["example"] for item in parameters if item["in"] == "query" and item["required"]}
+        url, collection = path, "/".join(path.split("/")[:4])
+        if "{key}" in path:
+            url = path.replace("{key}", client.get(collection).json()["data"][0]["_key"])
+        for item in parameters:
+            if item["in"] == "query" and "example" in item:
+                asked = {name: written(example) for name, example in (needed | {item["name"]: item["example"]}).items()}
+                answer = client.get(url, params=asked)
+                assert answer.status_code == 200, (url, asked, answer.text)
+                tried += 1
+    assert tried > 50

@@ -26,10 +26,12 @@ from .freshness import Ages
 from .limits import Limits
 from .rights import IDENTITY, REQUEST_ID_FORM, Rights, new_request_id, peer_of
 
-__all__ = ["COUNTED", "Express", "key_of"]
+__all__ = ["COUNTED", "HEALTH", "Express", "key_of"]
 
 COUNTED = "catchment.counted"
 """Stands in the scope of a request that was counted by the limits."""
+HEALTH = "/health/"
+"""What begins so is never kept: whether the process lives must not depend on the database."""
 Said = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
@@ -64,14 +66,16 @@ class Express:
 
     def find(self, scope: MutableMapping[str, Any]) -> Said | None:
         """The answer to a GET or HEAD; None for what has to go the whole way, be it to be refused."""
-        given = _heeded(scope)
-        if given is None or AT_LEAST in given or not gate.names_us(_text(given, b"host"), self.hosts):
+        given, path = _heeded(scope), gate.raw_path(scope)
+        if given is None or AT_LEAST in given or path.startswith(HEALTH):
+            return None
+        if not gate.names_us(_text(given, b"host"), self.hosts):
             return None
         now = self.clock.now()
         try:
             principal = self._principal(scope, given, now)
             states = self.reader.states()
-            taken, path = coding.chosen(_text(given, b"accept-encoding")), gate.raw_path(scope)
+            taken = coding.chosen(_text(given, b"accept-encoding"))
             if len(path) + len(scope["query_string"]) > gate.MAX_URL:
                 return None
             key = key_of(principal, path, scope["query_string"], taken)

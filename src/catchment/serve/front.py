@@ -23,7 +23,7 @@ from .at_least import AT_LEAST, check_heard
 from .cache import Answer, Cache, Key
 from .data import Data
 from .direct import Direct
-from .express import COUNTED, Express, key_of
+from .express import COUNTED, HEALTH, Express, key_of
 from .freshness import Ages
 from .limits import Limits
 from .rights import COUNT_WRITE, PRINCIPAL, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
@@ -101,7 +101,7 @@ class Front:
         self._settings = settings
         self._clock = clock
         self._hosts = gate.allowed_hosts(settings)
-        self._body_timeout_s = gate.body_timeout(settings)
+        self._body_timeout_s = gate.timeout_s(settings, "BODY")
         self._rights = Rights(settings, database_of(settings.database), reader.states)
         self._answers = Answers(reader.collections, told=bool(self._rights.gateways))
         self._tick = tick
@@ -220,7 +220,7 @@ class Front:
         if asks and (revision := gate.header(scope, AT_LEAST)):
             check_heard(data, path, revision)
         key = key_of(data.principal, path, scope["query_string"], data.coding)
-        kept = self._kept(key, data) if asks else None
+        kept = self._kept(key, data) if asks and not path.startswith(HEALTH) else None
         if kept is not None:
             await self._send_answer(kept, path, scope, data, send)
             return

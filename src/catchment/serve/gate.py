@@ -22,7 +22,6 @@ __all__ = [
     "accepts",
     "address",
     "allowed_hosts",
-    "body_timeout",
     "gathered",
     "is_loopback",
     "names_us",
@@ -32,6 +31,7 @@ __all__ = [
     "raw_path",
     "refusal",
     "speaks_for_others",
+    "timeout_s",
 ]
 
 MAX_URL, MAX_HEADERS = 16 * 2**10, 64 * 2**10
@@ -54,9 +54,12 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset(name.lower() for name in ("localhost", "127.0.0.1", "[::1]", own, *extra))
 
 
-def body_timeout(settings: Settings) -> float:
-    """The seconds within which a request's whole body has to have come. UsageError for what is no such number."""
-    return float(Setting("CATCHMENT_BODY_TIMEOUT", form=_seconds).text(settings))
+def timeout_s(settings: Settings, what: str) -> float:
+    """The seconds that a client has for its headers (`HEADER`) or its body (`BODY`).
+
+    UsageError for what is no such number.
+    """
+    return float(Setting(f"CATCHMENT_{what}_TIMEOUT", form=_seconds).text(settings))
 
 
 def _seconds(text: str) -> str:

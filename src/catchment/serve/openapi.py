@@ -89,7 +89,7 @@ def describe(
     operates, moderates = may(reader, "operate"), may(reader, "moderate")
     columns = {item.name: visible_columns(item, moderates=moderates) for item in collections}
     schemas = _record_schemas(collections, columns)
-    paths, parts = service_paths(operates=operates)
+    paths, parts = service_paths(operates=operates, example=collections[0].name if collections else "")
     schemas |= parts
     for collection in collections:
         paths |= _paths(collection, columns[collection.name])
@@ -123,7 +123,7 @@ def _own_routes(app: App) -> Json:
     framework = Litestar(
         [own_routes(app)], openapi_config=OpenAPIConfig(app.name, "1", path="/_schema"), logging_config=None
     )
-    document: Json = framework.openapi_schema.to_schema()
+    document: Json = _undeclared_left_open(framework.openapi_schema.to_schema())
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for item in (framework.openapi_schema.paths or {}).values():
         for told in filter(None, (getattr(item, method) for method in _METHODS)):
@@ -140,6 +140,17 @@ def _own_routes(app: App) -> Json:
 
 
 # -- a collection --------------------------------------------------------------------------------------------------
+
+
+def _undeclared_left_open(document: Json) -> Json:
+    """The document. Of JSON of which its handler says nothing the framework says that it is a text, which it is not."""
+    for item in document.get("paths", {}).values():
+        for operation in item.values():
+            for answer in operation.get("responses", {}).values() if isinstance(operation, dict) else ():
+                told = answer.get("content", {}).get("application/json")
+                if told and told.get("schema") == {"type": "string"}:
+                    told["schema"] = {}
+    return document
 
 
 def _record_schemas(collections: Sequence[Collection], columns: Mapping[str, Sequence[Column]]) -> Json:
@@ -167,7 +178,7 @@ def _record_schemas(collections: Sequence[Collection], columns: Mapping[str, Seq
 def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
     root, record = f"/v1/{collection.name}", {"$ref": f"#/components/schemas/{collection.table}"}
     key, as_of, fields = _key_parameter(), _plain("as_of"), _plain("fields")
-    version = query("version", "Which version; without it the newest.", {"type": "integer", "minimum": 1}, 2)
+    version = query("version", "Which version; without it the newest.", {"type": "integer", "minimum": 1}, 1)
     raw = query("raw", "`true`: the bytes themselves.", {"type": "boolean", "default": False}, example=True)
     item_meta = _meta(version={"type": "integer"}, said_at=TEXT)
 
@@ -225,7 +236,8 @@ def _body_schemas(collection: Collection, resource: Resource) -> Json:
     if resource.fixed:  # they need not be said again when a record is replaced
         body = bodies[f"{collection.table}_body"]
         required = [name for name in body.get("required", []) if name not in resource.fixed]
-        bodies[f"{collection.table}_replacement"] = {**body, "required": required}
+        name = f"{collection.table}_replacement"
+        bodies[name] = {**body, "title": name, "required": required}
     return bodies
 
 

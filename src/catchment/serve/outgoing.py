@@ -16,8 +16,8 @@ _LAST_EVENT: Json = {
     "name": "Last-Event-ID",
     "in": "header",
     "required": False,
-    "description": "Of events: the position of the last one that came; it goes before `after`.",
-    "schema": _POSITION,
+    "description": "Of events: the position of the last one that came; it goes before `after`. Empty: none came yet.",
+    "schema": {"type": "string", "pattern": _POSITION["pattern"].replace("^", "^(").replace("$", ")?$")},
 }
 
 

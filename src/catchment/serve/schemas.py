@@ -34,7 +34,8 @@ def _with_numbers(schema: Any) -> Any:
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
             return {name: value for name, value in schema.items() if name != "format"} | {"type": "number"}
-        return {name: _with_numbers(item) for name, item in schema.items()}
+        # Of a tuple: its length says the same, and generators of clients do not know a schema that is false.
+        return {name: _with_numbers(item) for name, item in schema.items() if (name, item) != ("items", False)}
     return [_with_numbers(item) for item in schema] if isinstance(schema, list) else schema
 
 

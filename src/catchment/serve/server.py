@@ -18,10 +18,10 @@ from ..processes import end_after_parent
 from ..settings import Settings
 from ..store.engines import database_of
 from ..store.keys import any_usable
+from . import gate
 
 __all__ = ["check_address", "check_port", "run"]
 
-HEADER_TIMEOUT_MS = 10_000
 STOP_TIMEOUT_S = 8
 TURN_S = 0.001
 """How long one answer in the making may keep the others waiting for their turn: a fifth of what Python does itself."""
@@ -99,6 +99,7 @@ def run(
 
     build(_apps(targets, only), settings, SystemClock(), pages=pages)  # what is wrong is told before the start
     check_address(settings)
+    header_ms = int(gate.timeout_s(settings, "HEADER") * 1000)
     # What listens does not tell where: a free port is chosen before, to be announced.
     settings = settings.with_values("flag", {"CATCHMENT_PORT": str(check_port(settings.host, settings.port))})
     server = Granian(
@@ -110,7 +111,7 @@ def run(
         websockets=False,
         log_access=False,
         log_level=LogLevels.error,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=_BUFFER),
+        http1_settings=HTTP1Settings(header_read_timeout=header_ms, max_buffer_size=_BUFFER),
         workers_kill_timeout=STOP_TIMEOUT_S,
     )
     ended = threading.Event()

@@ -41,7 +41,7 @@ def _asked(path: str) -> list[Json]:
     return [query(name, words, dict(_SCHEMAS.get(name, TEXT))) for name, words in desk.PARAMETERS[path].items()]
 
 
-_COLLECTION = query("collection", "`app/name`.", TEXT, "stocks/bars") | {"required": True}
+_COLLECTION = query("collection", "`app/name`.", TEXT) | {"required": True}
 _ROUTES = {
     "/v1": _Told("index", "The apps and their collections", status.Index, reads=False),
     "/v1/_/feeds": _Told("feeds", "What is collected, from where and when", status.Feeds, reads=False),
@@ -63,23 +63,26 @@ _ROUTES = {
 }
 
 
-def service_paths(*, operates: bool) -> tuple[Json, Json]:
-    """The paths, those for operators where the reader is one, and the schemas that they refer to."""
+def service_paths(*, operates: bool, example: str) -> tuple[Json, Json]:
+    """The paths, those for operators where the reader is one, and the schemas that they refer to.
+
+    example: a collection that the reader may see, "" where there is none.
+    """
     shown = {path: told for path, told in _ROUTES.items() if operates or not path.startswith(_OPERATING)}
     parts: Json = {}
     for told in shown.values():
         parts |= schema_of(told.kind).parts
-    return {path: {"get": _operation(path, told)} for path, told in shown.items()}, parts
+    return {path: {"get": _operation(path, told, example)} for path, told in shown.items()}, parts
 
 
-def _operation(path: str, told: _Told) -> Json:
+def _operation(path: str, told: _Told, example: str) -> Json:
     content = {"application/json": {"schema": schema_of(told.kind).told}}
     refused = [status for status in ANYWHERE if told.reads or status != _UNREADABLE]
     return {
         "operationId": told.name,
         "tags": ["service"],
         "summary": told.words,
-        "parameters": list(told.parameters),
+        "parameters": [item | {"example": example} if item is _COLLECTION else item for item in told.parameters],
         **({"security": WITH_KEY} if path.startswith(_OPERATING) else {}),
         "responses": {"200": {"description": told.words, "content": content}, **errors(*refused, *told.refuses)},
     }
