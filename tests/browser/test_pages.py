@@ -124,7 +124,7 @@ def test_a_record_leads_to_where_it_came_from(visitor, case):
     page.get_by_role("heading", name="Versions").wait_for()
     assert page.locator(".fields > div").count() > 3
     written = case.collection.startswith("providers")
-    assert page.locator("pre.raw").count() == (0 if written else 1)
+    assert page.locator("pre.raw mark").count() == (0 if written else 1)
 
 
 # -- what only some have -----------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import pytest
 from shop import counted, things
 
 from catchment.explorer import filters
+from catchment.explorer.excerpts import by_key, excerpt
 from catchment.explorer.links import page_of
-from catchment.explorer.records import excerpt
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "fuzz"))
 
@@ -24,6 +24,7 @@ STRANGER = "192.0.2.7"
 _WORDS = """
 a aside b body button code dd del div dl dt fieldset footer form h1 h2 h3 head header html img input ins label legend li
 link main mark meta nav ol option p pre rect script section select span strong svg table tbody td th thead title tr ul
+wbr
 """
 OURS = frozenset(_WORDS.split())
 """The tags that pages are made of."""
@@ -217,6 +218,31 @@ def test_of_a_long_body_there_is_what_stands_around_the_record():
     assert (len(found.before), found.row, len(found.after), found.cut) == (700, '{"id":"x"}', 700, (True, True))
     assert excerpt(b"\xff[]", b"") == excerpt(b"\xff[]", b"elsewhere")
     assert excerpt(b"\xff[]", b"").before == "\\xff[]"
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "found"),
+    [
+        pytest.param(
+            b'{"m": {"symbol": "IBM", "last": "2024-01-02"}, "days": {"2024-01-02": {"o": "1"}, "2024-01-01": {}}}',
+            ["IBM", "2024-01-02"],
+            b'"2024-01-02": {"o": "1"}',
+            id="named by the last part",
+        ),
+        pytest.param(
+            b'{"l": [{"id": "a", "x": [1]}, {"id": "b\\"}", "x": {}}]}',
+            ['b"}'],
+            b'{"id": "b\\"}", "x": {}}',
+            id="said by it",
+        ),
+        pytest.param(b'{"10.0.0.1": 12, "10.0.0.2": 13}', ["10.0.0.2"], b'"10.0.0.2": 13', id="a name and a number"),
+        pytest.param(b'["a", "b"]', ["a"], b"", id="of a list, nothing"),
+        pytest.param(b'{"a": "cut', ["cut"], b"", id="cut off"),
+        pytest.param(b"}]a,b", ["a"], b"", id="no JSON"),
+    ],
+)
+def test_what_bears_a_key_is_found_in_a_body(body, key, found):
+    assert by_key(body, key) == found
 
 
 def test_a_key_may_hold_what_an_address_divides_by(here, visit):

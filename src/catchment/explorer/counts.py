@@ -74,7 +74,8 @@ def counts(data: Data, collection: Collection, pairs: Pairs) -> Counts:
     except QueryError as error:
         if error.kind != TOO_SLOW:
             raise
-    facets = [_facet(collection, pairs, column, found[column.name]) for column in columns if column.name in found]
+    there = [column for column in data.columns(collection) if column.name in found]
+    facets = [_facet(collection, pairs, column, found[column.name]) for column in there]
     lead = partial(counts_of, collection.name)
     return Counts(
         collection,
@@ -101,10 +102,10 @@ def _worth_counting(collection: Collection, columns: Sequence[Column]) -> list[C
 
 
 def _facet(collection: Collection, pairs: Pairs, column: Column, found: Sequence[tuple[Stored, int]]) -> Facet | None:
-    """The field's values; None where they say nothing: one each, or no value at all."""
-    if not found or found[0][1] < 2 or [value for value, _ in found] == [None]:
-        return None
+    """The field's values; None where they say nothing: one each, or the same everywhere."""
     values = [_value(collection, pairs, column, value, count) for value, count in found[:SHOWN]]
+    if not found or found[0][1] < 2 or (len(values) == 1 and not values[0].held):
+        return None
     chart = charts_of(collection.name, [*narrowing(pairs), ("_draw", "bars"), ("by", column.name)])
     return Facet(column.name, values, chart if len(found) > SHOWN else "")
 

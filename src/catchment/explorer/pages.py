@@ -82,7 +82,7 @@ async def records_of(request: Ask) -> Response[bytes]:
         if error.kind != TOO_SLOW:
             raise
         return Response(b"", status_code=204, media_type="text/html")
-    return Response(amount(count).encode(), media_type="text/html")
+    return Response(f"<strong>{amount(count)}</strong>".encode(), media_type="text/html")
 
 
 @get("/explore/{app:str}/{name:str}")

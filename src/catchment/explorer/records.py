@@ -6,32 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
-from ..decode import key_reader
-from ..errors import DecodeError, QueryError
-from ..feed import CONTENT, Feed
-from ..partitions import Partition
+from ..errors import QueryError
+from ..feed import Feed
 from ..record import Column
 from ..serve.collections import read_history, read_source
 from ..serve.data import Data
-from ..split import raw_rows
 from ..store.snapshot import State, Version
 from ..store.tables import Collection
 from .cells import KINDS, LONG, Cell, cell, documents
+from .excerpts import Excerpt, excerpt, row_of
 from .links import api_of, page_of, record_of
 from .related import Related, related
 
-__all__ = ["Change", "Entry", "Excerpt", "Field", "Sheet", "Source", "excerpt", "sheet"]
+__all__ = ["Change", "Entry", "Field", "Sheet", "Source", "sheet"]
 
 SHOWN = 100
 """Versions that one page tells of."""
-AROUND = 700
-"""Bytes of a body that are shown before and behind the record."""
-SEARCHED = 8 * 2**20
-"""Bytes of a body in which a record is looked for while somebody waits."""
 
 ALIKE = 60
 """Characters of a value that others may share."""
@@ -57,16 +50,6 @@ class Entry:
     words: str
     changes: Sequence[Change]
     shown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A part of a body with the record in it: before, row, after. cut: there is more before, behind."""
-
-    before: str
-    row: str
-    after: str
-    cut: tuple[bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,42 +175,6 @@ def _source(data: Data, collection: Collection, key: str, version: Version) -> S
     with data.reader.snapshot() as snapshot:
         body = snapshot.body(exchange["digest"])
     assert isinstance(collection.feed, Feed)
-    found = excerpt(body, _row(collection.feed, exchange["partition"], key, body)) if body is not None else None
+    found = excerpt(body, row_of(collection.feed, exchange["partition"], key, body)) if body is not None else None
     download = f"{api_of(collection.name)}/{key}/source/body?version={version.version}"
     return Source(exchange, found, download)
-
-
-def _row(feed: Feed, partition: str, key: str, body: bytes) -> bytes:
-    """The bytes in a body that are the record of that key; b"" where they cannot be told."""
-    if len(body) > SEARCHED:
-        return b""
-    content, _, place = key.rpartition("-")
-    wanted, number = (content, int(place)) if feed.key is CONTENT else (key, 1)
-    try:
-        unit = _unit(partition)
-        key_of = key_reader(feed, unit)
-        same = (row for row in raw_rows(feed, unit, body) if key_of(row) == wanted)
-        return bytes(next(islice(same, number - 1, None), b""))
-    except DecodeError:
-        return b""
-
-
-def _unit(key: str) -> Partition:
-    """The partition of that key."""
-    pairs = [part.partition("=") for part in key.split(",") if part]
-    return Partition(tuple((name, unquote(value)) for name, _, value in pairs))
-
-
-def excerpt(body: bytes, row: bytes) -> Excerpt:
-    """The row and what stands around it; the beginning of the body where the row is not found in it."""
-    at = body.find(row) if row else -1
-    if at < 0:
-        return Excerpt(_text(body[: 2 * AROUND]), "", "", (False, len(body) > 2 * AROUND))
-    end = at + len(row)
-    start, stop = max(0, at - AROUND), min(len(body), end + AROUND)
-    cut = start > 0, stop < len(body)
-    return Excerpt(_text(body[start:at]), _text(row[:LONG]), _text(body[end:stop]), cut)
-
-
-def _text(part: bytes) -> str:
-    return part.decode(errors="backslashreplace")

@@ -40,7 +40,8 @@ class Related:
 
 def known_by(collection: Collection, columns: Sequence[Column]) -> list[Column]:
     """The fields by which a record is told apart in a line."""
-    left = _FILLED_IN if collection.written else ()
+    feed = collection.feed
+    left = () if isinstance(feed, Feed) else {*_FILLED_IN, *feed.fixed}
     return [column for column in columns if column.name not in left][:NAMED]
 
 
@@ -74,7 +75,7 @@ def _written_about(data: Data, collection: Collection, others: Sequence[Collecti
                 continue
             pairs = list(zip(link.fields, map(unquote, key.split(",")), strict=True))
             page = read_page(data, other, query_of([*pairs, ("limit", str(SHOWN))], data, other))
-            told = known_by(other, [column for column in data.columns(other) if column.name not in link.fields])
+            told = known_by(other, data.columns(other))
             rows = [(record_of(other.name, key_of(item)), _words(told, item)) for item in documents(page.body)]
             yield Related(other.feed.name, page_of(other.name, pairs), count_of(page), rows)
 
