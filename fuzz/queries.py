@@ -2,7 +2,7 @@
 
 A question has filters, an order, a page, fields, a count and a point in time; walks go on while the collector writes.
 
-    ./run fuzz queries [--queries 10000] [--seed N]
+    ./run fuzz queries [--queries 10000] [--seed N] [--engine sqlite]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
+from hunted.engines import ENGINES, database
 from hunted.things import BEGAN, POOL, Known, Thing, World, app, things
 
 from catchment.clock import FakeClock, render_moment
@@ -276,8 +277,8 @@ class Hunt:
             await (self.some_pages if way == self.walk and self.world.drawn.random() < 0.8 else way)()
 
 
-async def hunt(folder: Path, options: argparse.Namespace) -> tuple[Hunt, int]:
-    settings = Settings().with_values("hunt", {"CATCHMENT_DATA": str(folder)})
+async def hunt(folder: Path, options: argparse.Namespace, values: dict[str, str]) -> tuple[Hunt, int]:
+    settings = Settings().with_values("hunt", {"CATCHMENT_DATA": str(folder), **values})
     world = World(folder, settings, random.Random(options.seed))
     front = build([app], settings, FakeClock(BEGAN))
     try:
@@ -295,12 +296,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     options = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="catchment-fuzz-") as folder:
-        found, revision = asyncio.run(hunt(Path(folder), options))
+    with tempfile.TemporaryDirectory(prefix="catchment-fuzz-") as folder, database(options.engine) as values:
+        found, revision = asyncio.run(hunt(Path(folder), options, values))
     counts = "  ".join(f"{name} {number:,}" for name, number in sorted(found.done.items()))
-    print(f"{counts}  revisions {revision}, seed {options.seed}, {time.monotonic() - began:.1f} s")
+    print(f"{counts}  revisions {revision}, {options.engine}, seed {options.seed}, {time.monotonic() - began:.1f} s")
     print(f"  findings {len(found.said)}")
     for text in found.said[:20]:
         print(f"  {text[:600]}")

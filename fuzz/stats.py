@@ -15,8 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
@@ -28,6 +27,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
+from hunted.engines import ENGINES, database
 from hunted.things import BEGAN, Thing, World, app, things
 from queries import TEST, condition, point, spelled
 
@@ -37,7 +37,6 @@ from catchment.settings import Settings
 from catchment.store.check import check
 from catchment.store.counters import answering
 from catchment.store.statistics import groups_of, measures_of, parse_statistics
-from catchment.testing import Cluster
 
 WHOLE = (date(2024, 2, 1), date(2024, 3, 1), date(2025, 1, 1))
 """Where months begin."""
@@ -227,16 +226,6 @@ class Hunt:
             await self.question()
 
 
-@contextmanager
-def database(engine: str) -> Iterator[dict[str, str]]:
-    """The setting that names an empty one."""
-    if engine == "sqlite":
-        yield {}
-        return
-    with Cluster() as cluster:
-        yield {"CATCHMENT_DATABASE": cluster.url(cluster.database())}
-
-
 async def hunt(folder: Path, options: argparse.Namespace, values: dict[str, str]) -> Hunt:
     settings = Settings().with_values("hunt", {"CATCHMENT_DATA": str(folder), **values})
     world = World(folder, settings, random.Random(options.seed))
@@ -256,7 +245,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="catchment-fuzz-") as folder, database(options.engine) as values:
