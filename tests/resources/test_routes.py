@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import closing
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import httpx
 import pytest
@@ -474,3 +475,21 @@ def test_a_client_is_told_when_its_body_was_not_read(market, url, headers, statu
     answer = market.ask("POST", url, PLACE, **headers)
     assert answer.status_code == status
     assert (answer.headers.get("connection") == "close") is closes
+
+
+@pytest.mark.sqlite
+def test_where_nothing_can_be_written_reading_goes_on(market):
+    """No file of this process grows any more, which is what a full disk does to it; then there is room again."""
+    listed = market.place().headers["location"].rpartition("/")[0]
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (1, before[1]))
+    try:
+        refused = market.ask("POST", PLACES, PLACE)
+        read = market.ask("GET", f"{listed}?limit=7", accept_encoding="identity")
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/read-only")
+    assert refused.headers["retry-after"]
+    assert (read.status_code, read.json()["meta"]["count"]) == (200, 1)
+    market.place(2)
+    assert market.ask("GET", f"{listed}?limit=8").json()["meta"]["count"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -160,7 +161,8 @@ class Front:
             took = round((self._tick() - told.began) * 1000, 1)
             # What went well is for who looks for it: a terminal or a pipe that nobody reads is not filled by it.
             said = _log.info if out.status >= 400 else _log.debug
-            said("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
+            with suppress(OSError):  # a log on a full disk fails no request
+                said("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
 
     def _at_home(self, scope: Message) -> Message:
         """The request as it is meant: `/` is the only app's own page, for whoever does not rather read HTML."""

@@ -17,7 +17,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 from litestar.utils import normalize_path
 
-from ..errors import Concealed, DeclarationError, QueryError
+from ..errors import Concealed, DeclarationError, QueryError, StoreUnavailable
 from ..principal import ANONYMOUS, may
 from ..resource import Action, Resource
 from ..store.snapshot import Item, State
@@ -194,6 +194,10 @@ class Writing:
         except Concealed:
             self.data.concealed = True  # it is audited all the same
             raise
+        except StoreUnavailable as error:
+            self.data.reader.states()  # where it cannot be read either, that is what is said
+            message = "nothing can be written just now; what is stored is read as before"
+            raise QueryError(message, kind="read-only", status=503) from error
 
 
 def _resource(collection: Collection) -> Resource:
