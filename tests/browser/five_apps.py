@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "apps"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
-from collecting import collecting
+from collecting import Collecting, collecting
 from commands import NOW, Place, killed
 
 from catchment.store.engines.sqlite import File
@@ -38,12 +39,35 @@ SECOND_DAY = {"stocks": {"restated_bar": 3}, "incidents": {}, HOSTILE: {"turn": 
 EPISODE = "tt1480055"
 
 
+NEWS: Mapping[str, tuple[Mapping[str, str], Mapping[str, object]]] = {
+    "police": ({"FORCES": "avon-and-somerset,leicestershire,cambridgeshire"}, {}),
+    "stocks": ({}, {"restated_bar": 5}),
+    "incidents": ({}, {}),
+    "episodes": ({}, {"ratings": {EPISODE: "1.5"}}),
+}
+"""What is set, and how the stand-in is switched, for something new to be there."""
+
+
 @dataclass
 class Site:
-    """The server, and somebody who writes. url: its address, without a slash behind it."""
+    """The server, somebody who writes, and who collects. url: its address, without a slash behind it."""
 
     url: str
     key: str
+    collected: Mapping[str, Collecting]
+
+    def news(self, app: str) -> None:
+        """Returns when something new was collected, or written."""
+        if app == "providers":
+            self.offer("Somebody new")
+            return
+        here, (values, switches) = self.collected[app], NEWS[app]
+        here.values.update(values)
+        here.control.set(**switches)
+        here.clock.advance(timedelta(hours=12))
+        # A browser is driven in a loop of this thread: collecting has one of its own.
+        with ThreadPoolExecutor(1) as other:
+            other.submit(here.run, again=True).result()
 
     def write(self, collection: str, **members: object) -> str:
         """The id of a new record."""
@@ -60,28 +84,36 @@ class Site:
         )
 
 
-def collect(folder: Path) -> None:
-    """Two days of collecting; on the second a bar of each symbol is restated, and incidents are those of a new week."""
-    for app, values in {**VALUES, HOSTILE: {}}.items():
-        with collecting(app, folder, now=NOW - timedelta(days=2), **values) as collected:
-            collected.run()
-            collected.clock.advance(timedelta(days=1))
-            collected.control.set(**SECOND_DAY.get(app, {}))
-            collected.run(again=app in SECOND_DAY)
+@contextmanager
+def all_collected(folder: Path) -> Iterator[Mapping[str, Collecting]]:
+    """Two days of collecting; on the second a bar of each symbol is restated, and incidents are those of a new week.
+
+    The upstreams stay there.
+    """
+    with ExitStack() as upstreams:
+        found = {}
+        for app, values in {**VALUES, HOSTILE: {}}.items():
+            here = upstreams.enter_context(collecting(app, folder, now=NOW - timedelta(days=2), **values))
+            here.run()
+            here.clock.advance(timedelta(days=1))
+            here.control.set(**SECOND_DAY.get(app, {}))
+            here.run(again=app in SECOND_DAY)
+            found[app] = here
+        yield found
 
 
 @contextmanager
 def site(folder: Path) -> Iterator[Site]:
     """The five apps, collected, and served by a process of its own."""
     place = Place(folder, LIMITLESS)
-    collect(place.data)
-    process = place.start("serve", *VALUES, "providers", HOSTILE, "--port", "0")
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "http://" in line, killed(process)
-        database = File(place.data / "catchment.sqlite")
-        key, _ = create(database, "somebody", str(uuid.UUID(int=7)), {"read", "write"}, NOW)
-        yield Site(line.split()[-1], key)
-    finally:
-        killed(process)
+    with all_collected(place.data) as collected:
+        process = place.start("serve", *VALUES, "providers", HOSTILE, "--port", "0")
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert "http://" in line, killed(process)
+            database = File(place.data / "catchment.sqlite")
+            key, _ = create(database, "somebody", str(uuid.UUID(int=7)), {"read", "write"}, NOW)
+            yield Site(line.split()[-1], key, collected)
+        finally:
+            killed(process)

@@ -127,6 +127,16 @@ def test_a_record_leads_to_where_it_came_from(visitor, case):
     assert page.locator("pre.raw mark").count() == (0 if written else 1)
 
 
+@pytest.mark.parametrize("case", APPS)
+def test_what_arrives_is_seen_while_somebody_looks(visitor, case):
+    page = visitor.go(f"/explore/_/changes/{case.collection}")
+    page.get_by_text("Listening").wait_for()
+    visitor.site.news(case.collection.partition("/")[0])
+    page.locator("li.fresh").first.wait_for()
+    assert page.locator("li.fresh a").first.get_attribute("href").startswith(f"/explore/{case.collection}/")
+    page.get_by_text("arrived since this page was opened").wait_for()
+
+
 # -- what only some have -----------------------------------------------------------------------------------------------
 
 
@@ -138,7 +148,7 @@ def test_the_first_page_leads_everywhere(visitor):
     page.locator("table.records").wait_for()
 
 
-def test_what_arrives_is_seen_while_somebody_looks(visitor):
+def test_what_arrives_is_text_and_nothing_else(visitor):
     page = visitor.go("/explore/_/changes/providers/providers")
     page.get_by_text("Listening").wait_for()
     name = "<img src=x onerror=alert(1)> & Sons"
