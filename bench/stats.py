@@ -179,7 +179,7 @@ class Question:
 
 
 QUESTIONS = {
-    "a symbol's year, by month": Question("month", one=True, days=365),
+    "a symbol's year, by month": Question("month", one=True, days=366),
     "a symbol, by month": Question("month", one=True),
     "a symbol": Question("symbol", one=True),
     "all, by symbol": Question("symbol", one=False),
