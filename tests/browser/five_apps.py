@@ -41,7 +41,7 @@ EPISODE = "tt1480055"
 
 NEWS: Mapping[str, tuple[Mapping[str, str], Mapping[str, object]]] = {
     "police": ({"FORCES": "avon-and-somerset,leicestershire,cambridgeshire"}, {}),
-    "stocks": ({"STOCK_SYMBOLS": "IBM,AAPL,MSFT"}, {}),
+    "stocks": ({}, {"newest_changes": True}),
     "incidents": ({}, {}),
     "episodes": ({}, {"ratings": {EPISODE: "1.5"}}),
 }
