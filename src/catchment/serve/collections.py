@@ -78,7 +78,7 @@ async def records(request: Ask) -> Response[bytes]:
     if state is not None and (told := known(data, list_tag(collection, state, listing))):
         data.seen[collection.name] = state
         return told
-    return _said(await _read(lambda: list_reply(data, collection, listing), quick=listing.quick))
+    return _said(await _read(lambda: list_reply(data, collection, listing), quick=listing.quick and data.reader.near))
 
 
 async def _read(question: Callable[[], T], *, quick: bool = False) -> T:
@@ -94,7 +94,9 @@ async def record(request: Ask) -> Response[bytes]:
     data, collection = asked(request)
     query = item_query(given(request), data, collection)
     wanted = canonical_key(request.path_params["key"])
-    reply = await _read(lambda: item_reply(data, collection, wanted, query), quick=query.as_of is None)
+    reply = await _read(
+        lambda: item_reply(data, collection, wanted, query), quick=query.as_of is None and data.reader.near
+    )
     return known(data, reply.etag) or _said(reply)
 
 

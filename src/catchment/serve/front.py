@@ -119,7 +119,7 @@ class Front:
             self._ages,
             self._answers,
             self._cache,
-            Direct(reader.collections, own.paths),
+            Direct(reader.collections if reader.near else {}, own.paths),
         )
         self._home = own.home
         self._forms = own.forms

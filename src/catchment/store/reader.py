@@ -24,7 +24,10 @@ _FAILED = (Broken, Down, Interrupted, Misunderstood)
 
 
 class Reader:
-    """Read-only access to one store. Connections are opened on use, kept while the database is the same one."""
+    """Read-only access to one store. Connections are opened on use, kept while the database is the same one.
+
+    near: a short question is answered sooner than a thread would take it.
+    """
 
     def __init__(
         self, database: Database, collections: Sequence[Collection], *, deadline_s: float = DEADLINE_S
@@ -37,6 +40,7 @@ class Reader:
         self._watch: tuple[Watch, Connection] | None = None
         self._remembered: dict[str, bytes] = {}
         self._states: tuple[object, dict[str, State]] = (None, {})
+        self.near = database.near
         self.collections = {item.name: item for item in collections}
         self._tables: dict[str, Tables] = {}
 

@@ -203,6 +203,11 @@ class Database(Protocol):
         """How it is called in an error: without a secret."""
         ...
 
+    @property
+    def near(self) -> bool:
+        """Whether a short question is answered sooner than a thread would take it: there is no server to wait for."""
+        ...
+
     def exists(self) -> bool:
         """Whether it was ever made."""
         ...

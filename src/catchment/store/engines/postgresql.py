@@ -325,6 +325,10 @@ class Server:
         said = conninfo_to_dict(self.url)
         return f"{said.get('host') or 'localhost'}/{said.get('dbname') or said.get('user') or ''}"
 
+    @property
+    def near(self) -> bool:
+        return False
+
     def connect(self, *, reads: bool = False) -> psycopg.Connection[Any]:
         """A connection of the driver. It raises the driver's errors."""
         said = conninfo_to_dict(self.url)

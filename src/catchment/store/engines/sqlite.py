@@ -215,6 +215,10 @@ class File:
     def label(self) -> str:
         return str(self.path)
 
+    @property
+    def near(self) -> bool:
+        return True
+
     def exists(self) -> bool:
         return self.path.exists()
 
