@@ -222,7 +222,6 @@ PAGES = {
     "histogram": "/explore/_/charts/stocks/bars?_draw=histogram&by=close",
     "candles": "/explore/_/charts/stocks/bars?_draw=candles&symbol=IBM",
     "map": "/explore/_/charts/police/stops?_draw=map",
-    "counts": "/explore/_/counts/police/stops",
     "changes": "/explore/_/changes/incidents/incidents",
     "operations": "/explore/_/operations",
     "completeness": "/explore/_/operations/police/stops",
