@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from ..budget import day_turns, left_today
-from ..clock import render_moment
 from ..errors import QueryError
 from ..feed import Feed
 from ..serve import freshness
+from ..serve.allowance import Allowance, allowances
 from ..serve.data import Data
 from ..serve.status import partitions_of
 from ..store.attempts import Attempt, Pass
 from ..store.desk import Noted, Reason
 from ..store.snapshot import Snapshot
 from ..store.tables import Collection
-from ..upstream import Upstream
 from .grid import DAYS, Grid, Row, counts, grid
 from .links import completeness_of
 
-__all__ = ["Allowance", "Completeness", "Desk", "Standing", "completeness", "desk"]
+__all__ = ["Completeness", "Desk", "Standing", "completeness", "desk"]
 
 DRIFT_SHOWN, RUNS_SHOWN, ATTEMPTS_SHOWN = 20, 12, 20
 
@@ -37,20 +35,6 @@ class Standing:
     @property
     def all(self) -> int:
         return sum(self.states.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What an upstream allows. left: until `resets`, None where no day is counted.
-    paused, why: left alone until then.
-    """
-
-    upstream: str
-    windows: str
-    left: int | None
-    resets: str
-    paused: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +63,11 @@ def desk(data: Data) -> Desk:
     """How things stand, of all that this reader may read."""
     visible = data.visible()
     names = [item.name for item in visible]
-    feeds = [(item, item.feed) for item in visible if isinstance(item.feed, Feed)]
-    upstreams = {feed.upstream.name: feed.upstream for _, feed in feeds}
+    feeds = [item for item in visible if isinstance(item.feed, Feed)]
     with data.reader.snapshot() as snapshot:
         return Desk(
-            [_standing(snapshot, item, data) for item, _ in feeds],
-            [_allowance(snapshot, upstream, data) for upstream in upstreams.values()],
+            [_standing(snapshot, item, data) for item in feeds],
+            allowances(snapshot, feeds, data),
             snapshot.attempts.runs(sorted({item.app for item in visible}), RUNS_SHOWN),
             snapshot.desk.reasons(names),
             snapshot.desk.drift(names, limit=DRIFT_SHOWN),
@@ -94,24 +77,6 @@ def desk(data: Data) -> Desk:
 def _standing(snapshot: Snapshot, item: Collection, data: Data) -> Standing:
     due = freshness.due(item.feed, data.now, data.settings)
     return Standing(item.name, completeness_of(item.name), counts(partitions_of(snapshot, item, data), due))
-
-
-def _allowance(snapshot: Snapshot, upstream: Upstream, data: Data) -> Allowance:
-    budget, now = upstream.budget_now(data.settings), data.now
-    left = left_today(budget, snapshot.budgets.counts(upstream.name), now)
-    alone = snapshot.budgets.left_alone(upstream.name, now)
-    return Allowance(
-        upstream.name,
-        ", ".join(map(str, budget.windows)) or "no limit declared",
-        left,
-        _moment(day_turns(budget, now)) if left is not None else "",
-        _moment(alone.until) if alone else "",
-        alone.reason if alone else "",
-    )
-
-
-def _moment(moment: datetime) -> str:
-    return render_moment(moment)
 
 
 def completeness(data: Data, collection: Collection, partition: str | None) -> Completeness:

@@ -27,7 +27,7 @@ class Answers:
         self._vary = [(b"vary", _VARY + (_VARY_TOLD if told else b""))]
         self._plain: dict[bool, Headers] = {}
 
-    async def of_framework(self, caught: Caught, data: Data) -> Answer:
+    async def of_framework(self, caught: Caught, data: Data, route: str) -> Answer:
         """The answer that the framework gave."""
         headers = [pair for pair in caught.start["headers"] if pair[0] not in (b"etag", b"content-length")]
         told = caught.header(b"cache-control")
@@ -39,17 +39,17 @@ class Answers:
         etag, media_type = caught.header(b"etag") or digest(caught.body), caught.header(b"content-type")
         headers = varying(headers) if coding.worth(media_type) else headers
         body, packed = await coding.pack(caught.body, media_type, data.coding)
-        return self._of(complete(headers), body, etag, packed, data)
+        return self._of(complete(headers), body, etag, packed, data, route)
 
-    def of_reply(self, reply: Reply, data: Data) -> Answer:
+    def of_reply(self, reply: Reply, data: Data, route: str) -> Answer:
         """The answer of a list or an item that did not come through the framework."""
         body, packed = coding.pack_at_once(reply.body, data.coding)
         more = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
-        return self._of([*self._json(data), *more], body, reply.etag, packed, data)
+        return self._of([*self._json(data), *more], body, reply.etag, packed, data, route)
 
-    def unchanged(self, etag: str, data: Data) -> Answer:
+    def unchanged(self, etag: str, data: Data, route: str) -> Answer:
         """The answer, without its body, for a client that has it."""
-        return self._of(self._json(data), b"", etag, "", data)
+        return self._of(self._json(data), b"", etag, "", data, route)
 
     def _json(self, data: Data) -> Headers:
         public = self._is_public(data) and not data.principal.id
@@ -69,6 +69,6 @@ class Answers:
     def _is_public(self, data: Data) -> bool:
         return all(self._collections[name].feed.public for name in data.seen)
 
-    def _of(self, headers: Headers, body: bytes, etag: str, packed: str, data: Data) -> Answer:
+    def _of(self, headers: Headers, body: bytes, etag: str, packed: str, data: Data, route: str) -> Answer:
         made_of = {"states": dict(data.seen), "stale_by": dict(data.stale_by), "public": self._is_public(data)}
-        return Answer.of(headers, body, etag, packed, **made_of)
+        return Answer.of(headers, body, etag, packed, **made_of, route=route)

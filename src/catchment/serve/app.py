@@ -21,12 +21,13 @@ from ..store.reader import DEADLINE_S, Reader
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
-from . import changes, collections, desk, docs, export, problems, resources, stats, status
+from . import changes, collections, desk, docs, export, metrics, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
 from .front import Front, Own
 from .openapi import describe
 from .own import ERRORS, errors_of, own_routes
 from .rights import guard
+from .traffic import Traffic
 
 __all__ = ["build"]
 
@@ -72,15 +73,16 @@ def build(
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *changes.HANDLERS, *stats.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
+    handlers += metrics.HANDLERS
     handlers += [*export.handlers(known), *docs.handlers(description)]
     handlers += pages() or [docs.to_docs]
-    forms = errors_of(apps)
-    state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: forms})
+    forms, traffic = errors_of(apps), Traffic()
+    state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: forms, metrics.TRAFFIC: traffic})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
     paths = [path for app in apps for item in app.handlers() for path in _paths(item)]
     own = Own(apps[0].home if len(apps) == 1 else "", paths, forms)
-    return _Service(service, reader, settings, clock, cache=Cache(cache_bytes), tick=tick, own=own)
+    return _Service(service, reader, settings, clock, cache=Cache(cache_bytes), tick=tick, own=own, traffic=traffic)
 
 
 class _Service(Front):

@@ -33,7 +33,7 @@ class Answer:
 
     etag: its tag, and where it is coded the plain one. headers: those of the 200; unchanged: those of a 304, but for
     its tag. public: whether anybody may read all that it was made from.
-    stale_by: by what it names what is too old, as `Data` has it.
+    stale_by: by what it names what is too old, as `Data` has it. route: the template of its path.
     """
 
     headers: Headers
@@ -44,6 +44,7 @@ class Answer:
     states: Mapping[str, State]
     stale_by: Mapping[str, str] = field(default_factory=dict)
     public: bool = False
+    route: str = ""
 
     @classmethod
     def of(cls, headers: Headers, body: bytes, etag: str, coding: str, **more: Any) -> Answer:

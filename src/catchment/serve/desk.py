@@ -1,4 +1,4 @@
-"""What operators look at beside the records: rejects, what is not as it was, and who tried what."""
+"""What operators look at beside the records: runs, budgets, rejects, what is not as it was, and who tried what."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from litestar import Request, Response, get
 
 from ..clock import parse_moment
 from ..errors import QueryError
+from ..store.attempts import Pass
 from ..store.audit import Asked, Tried
 from ..store.desk import Desk, Noted, Reason, Rejected
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
+from ..store.snapshot import Snapshot
 from . import gate
+from .allowance import Allowance, allowances
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "PARAMETERS", "Drifts", "Rejects", "Tries"]
+__all__ = ["HANDLERS", "PARAMETERS", "Budgets", "Drifts", "Rejects", "Runs", "Tries"]
 
 
 class Why(TypedDict):
@@ -56,10 +59,29 @@ class Tries(TypedDict):
     meta: Next
 
 
+class Runs(TypedDict):
+    """A page of runs that asked for something."""
+
+    data: list[Pass]
+    meta: Next
+
+
+class Budgets(TypedDict):
+    """What each upstream allows."""
+
+    data: list[Allowance]
+
+
 Ask = Request[Any, Any, Any]
 T = TypeVar("T")
 
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "/v1/_/runs": {
+        "app": "Its name; all without it.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "before": "Those with a lower id; `meta.next` of the page before.",
+    },
+    "/v1/_/budgets": {},
     "/v1/_/rejects": {
         "collection": "`app/name`; all without it.",
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",
@@ -83,6 +105,28 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Route -> its parameters, in words: the parser and the description are made of it."""
+
+
+@get("/v1/_/runs")
+async def runs(request: Ask) -> Response[bytes]:
+    """Passes over what was due that asked for something, and what came of them; newest first."""
+    given, data = _pairs(request, "/v1/_/runs"), _data(request)
+    apps = sorted({item.app for item in data.visible()})
+    if (app := given.get("app")) is not None and app not in apps:
+        raise QueryError("app: there is no such app", kind="not-found", status=404)
+    limit, before = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), _number(given, "before", 0) or None
+    asked = apps if app is None else [app]
+    found = await _look(request, lambda seen: seen.attempts.runs(asked, limit + 1, before=before))
+    following = found[limit - 1].id if len(found) > limit else None
+    return _json({"data": found[:limit], "meta": {"next": following}})
+
+
+@get("/v1/_/budgets")
+async def budgets(request: Ask) -> Response[bytes]:
+    """What each upstream allows, how much of it is left, and until when it is left alone."""
+    _pairs(request, "/v1/_/budgets")
+    data = _data(request)
+    return _json({"data": await _look(request, lambda seen: allowances(seen, data.visible(), data))})
 
 
 @get("/v1/_/rejects")
@@ -130,13 +174,22 @@ async def audit(request: Ask) -> Response[bytes]:
 
 
 async def _ask(request: Ask, question: Callable[[Desk], T]) -> T:
-    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+    return await _look(request, lambda snapshot: question(snapshot.desk))
+
+
+async def _look(request: Ask, question: Callable[[Snapshot], T]) -> T:
+    reader = _data(request).reader
 
     def asked() -> T:
-        with data.reader.snapshot() as snapshot:
-            return question(snapshot.desk)
+        with reader.snapshot() as snapshot:
+            return question(snapshot)
 
     return await asyncio.to_thread(asked)
+
+
+def _data(request: Ask) -> Data:
+    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
+    return data
 
 
 def _pairs(request: Ask, route: str) -> dict[str, str]:
@@ -144,7 +197,7 @@ def _pairs(request: Ask, route: str) -> dict[str, str]:
     pairs, known = gate.pairs(request.scope["query_string"]), PARAMETERS[route]
     for number, (name, _) in enumerate(pairs):
         if name not in known:
-            said = f"unknown parameter {name[:60]}; there are {', '.join(known)}"
+            said = f"unknown parameter {name[:60]}; there are {', '.join(known) or 'none'}"
             raise QueryError(said, kind="unknown-parameter", parameter=name[:60])
         if name in dict(pairs[:number]):
             raise QueryError(f"{name}: is given twice", parameter=name)
@@ -157,7 +210,7 @@ def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
     Raises:
         QueryError: as `_pairs`; 404 for a collection that there is not.
     """
-    data: Data = request.scope[DATA]  # type: ignore[literal-required]
+    data = _data(request)
     given = _pairs(request, route)
     if "collection" not in given:
         return given, [item.name for item in data.visible()]
@@ -185,4 +238,4 @@ def _json(content: Any) -> Response[bytes]:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-HANDLERS = (rejects, drift, audit)
+HANDLERS = (runs, budgets, rejects, drift, audit)

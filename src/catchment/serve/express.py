@@ -25,6 +25,7 @@ from .direct import Direct
 from .freshness import Ages
 from .limits import Limits
 from .rights import IDENTITY, REQUEST_ID_FORM, Rights, new_request_id, peer_of
+from .traffic import ITEM, LIST, ROUTE
 
 __all__ = ["COUNTED", "HEALTH", "Express", "key_of"]
 
@@ -79,7 +80,8 @@ class Express:
             if len(path) + len(scope["query_string"]) > gate.MAX_URL:
                 return None
             key = key_of(principal, path, scope["query_string"], taken)
-            answer = self.cache.get(key, states) or self._ask(scope, key, given, principal, states, now)
+            kept = self.cache.get(key, states)
+            answer = kept or self._ask(scope, key, given, principal, states, now)
             if answer is None or not (answer.public or may(principal, "read")):
                 return None
             if not gate.accepts(_text(given, b"accept"), answer.media_type) or not self._admits(scope, principal, now):
@@ -88,6 +90,7 @@ class Express:
         except CatchmentError:
             return None  # what is wrong is found out again, and said, on the whole way
         status, headers, body = answer.said(_text(given, b"if-none-match"), taken)
+        scope[ROUTE] = answer.route, kept is not None
         told = [*headers, *age, (b"x-request-id", _request_id(given))]
         return status, told, b"" if scope["method"] == "HEAD" else body
 
@@ -114,13 +117,14 @@ class Express:
             return None
         data = Data(self.reader, self.settings, now, principal, coding=key[2])
         question = self.direct.question(gate.raw_path(scope), scope["query_string"], data)
+        route = ITEM if question and question.key else LIST
         if question is None or not self._admits(scope, principal, now):
             return None
         tags = _text(given, b"if-none-match")
         if tags and (tag := question.tag(states)) and coding.known_tag(tags, tag, key[2]):
             data.seen[question.collection.name] = states[question.collection.name]
-            return self.answers.unchanged(tag, data)
-        answer = self.answers.of_reply(question.answer(data), data)
+            return self.answers.unchanged(tag, data, route)
+        answer = self.answers.of_reply(question.answer(data), data, route)
         self.cache.put(key, answer)
         return answer
 

@@ -29,6 +29,7 @@ from .freshness import Ages
 from .limits import Limits
 from .rights import COUNT_WRITE, PRINCIPAL, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
 from .streams import STANDING, Standing
+from .traffic import OTHER, ROUTE, Traffic
 from .wire import (
     Caught,
     Headers,
@@ -52,6 +53,8 @@ _TOLD = "catchment.told"
 _log = structlog.get_logger("catchment.serve")
 
 _READING = ("GET", "HEAD")
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+"""Those that are counted by their names: a client may make up any."""
 _NO_METHOD = "TRACE"
 """A method that no route has."""
 _KEYED = ("/v1/", "/explore/")
@@ -63,11 +66,13 @@ class _Told:
     """What the log says of a request. What was read without a fault has no line: it would cost more than reading.
 
     route: the template of its path, which holds no key and no query; "" when none was found. key_id: of its key.
+    kept: whether it was answered from memory.
     """
 
     began: float
     route: str = ""
     key_id: str = ""
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Front:
         cache: Cache | None = None,
         tick: Callable[[], float] = monotonic,
         own: Own | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         own = own or Own()
         self._app = app
@@ -106,6 +112,7 @@ class Front:
         self._rights = Rights(settings, database_of(settings.database), reader.states)
         self._answers = Answers(reader.collections, told=bool(self._rights.gateways))
         self._tick = tick
+        self._traffic = traffic or Traffic()
         self._limits = Limits(settings, tick)
         self._cache = Cache() if cache is None else cache
         self._ages = Ages(reader, settings)
@@ -132,8 +139,12 @@ class Front:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] in _READING and (found := self._express.find(scope)) is not None:
+            return
+        began = self._tick()
+        if scope["method"] in _READING and (found := self._express.find(scope)) is not None:
             status, headers, content = found
+            route, kept = scope[ROUTE]
+            self._traffic.note(route, scope["method"], status, self._tick() - began, kept=kept)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": content})
         else:
@@ -144,7 +155,7 @@ class Front:
         path, identity, told = gate.raw_path(scope), request_id(scope), _Told(self._tick())
         scope[REQUEST_ID], scope[_TOLD] = identity, told
         body = Incoming.of(scope, receive, self._body_timeout_s)
-        out = Outgoing(send, body, scope["method"] == "HEAD", identity)
+        out = Outgoing(send, body, scope["method"] == "HEAD", identity, self._tick)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
         structlog.contextvars.bind_contextvars(request_id=identity, user="")
         try:
@@ -155,14 +166,23 @@ class Front:
             if out.started:
                 raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
             refused = problems.of_error(error)
+        finally:
+            if out.started:
+                self._count(scope["method"], told, out)
         if refused is not None:
             await self._send_problem(refused, path, out)
+            self._count(scope["method"], told, out)
         if out.status >= 400 or scope["method"] not in SAFE:
             took = round((self._tick() - told.began) * 1000, 1)
             # What went well is for who looks for it: a terminal or a pipe that nobody reads is not filled by it.
             said = _log.info if out.status >= 400 else _log.debug
             with suppress(OSError):  # a log on a full disk fails no request
                 said("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
+
+    def _count(self, method: str, told: _Told, out: Outgoing) -> None:
+        """Counts an answer: of what comes in pieces, how long the first one took."""
+        method = method if method in _METHODS else "other"
+        self._traffic.note(told.route or OTHER, method, out.status, out.began - told.began, kept=told.kept)
 
     def _at_home(self, scope: Message) -> Message:
         """The request as it is meant: `/` is the only app's own page, for whoever does not rather read HTML."""
@@ -224,13 +244,14 @@ class Front:
         key = key_of(data.principal, path, scope["query_string"], data.coding)
         kept = self._kept(key, data) if asks and not path.startswith(HEALTH) else None
         if kept is not None:
+            scope[_TOLD].route, scope[_TOLD].kept = kept.route, True
             await self._send_answer(kept, path, scope, data, send)
             return
         caught = await self._ask(scope, path, data, receive, send)
         if caught.streamed:
             return
         if asks and data.seen and caught.start["status"] == 200:
-            answer = await self._answers.of_framework(caught, data)
+            answer = await self._answers.of_framework(caught, data, scope[_TOLD].route)
             if data.whole and b"no-store" not in dict(answer.headers).get(b"cache-control", b""):
                 self._cache.put(key, answer)
             await self._send_answer(answer, path, scope, data, send)

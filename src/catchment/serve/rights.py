@@ -60,7 +60,7 @@ _TOUCH_AFTER = timedelta(minutes=1)
 REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 IDENTITY = gate.SPEAKS_FOR | {b"authorization", b"x-api-key", b"user-id", b"user_id"}
 """The headers by which somebody may be anybody else than the address that they ask from."""
-_OPERATING, _WRITTEN = "/v1/_/", "application/json"
+_OPERATING, _WRITTEN = ("/v1/_/", "/metrics"), "application/json"
 _NEEDED = "This needs a valid key."  # the same words whatever is wrong with the key that was given, if one was
 _log = structlog.get_logger("catchment.serve")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
-from . import desk, status
+from . import desk, metrics, status
 from .schemas import schema_of
 from .words import ANYWHERE, TEXT, WITH_KEY, Json, errors, query
 
 __all__ = ["service_paths"]
 
-_OPERATING = "/v1/_/"
+_OPERATING = ("/v1/_/", "/metrics")
 _LIMIT: Json = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 _ID: Json = {"type": "integer", "minimum": 0, "maximum": 2**53}
 _RESULT: Json = {"type": "string", "enum": ["allowed", "denied"]}
@@ -34,6 +34,7 @@ class _Told:
     refuses: tuple[int, ...] = ()
     parameters: Sequence[Json] = ()
     reads: bool = True
+    media_type: str = "application/json"
 
 
 def _asked(path: str) -> list[Json]:
@@ -52,11 +53,14 @@ _ROUTES = {
         (404,),
         [_COLLECTION],
     ),
+    "/v1/_/runs": _Told("runs", "What collecting did lately", desk.Runs, (404,), _asked("/v1/_/runs")),
+    "/v1/_/budgets": _Told("budgets", "What upstreams allow, and what is left of it", desk.Budgets),
     "/v1/_/rejects": _Told(
         "rejects", "Rows that became no records, and why", desk.Rejects, (404,), _asked("/v1/_/rejects")
     ),
     "/v1/_/drift": _Told("drift", "What upstreams changed", desk.Drifts, (404,), _asked("/v1/_/drift")),
     "/v1/_/audit": _Told("audit", "Who tried to write what", desk.Tries, (), _asked("/v1/_/audit")),
+    "/metrics": _Told("metrics", "Vital signs, as Prometheus reads them", str, media_type=metrics.MEDIA_TYPE),
     "/health/live": _Told("live", "Whether the process answers", status.Live, reads=False),
     "/health/ready": _Told("ready", "Whether the data can be read", status.Ready),
     "/health/data": _Told("data_health", "How old each collection is", status.Ages),
@@ -76,7 +80,7 @@ def service_paths(*, operates: bool, example: str) -> tuple[Json, Json]:
 
 
 def _operation(path: str, told: _Told, example: str) -> Json:
-    content = {"application/json": {"schema": schema_of(told.kind).told}}
+    content = {told.media_type: {"schema": schema_of(told.kind).told}}
     refused = [status for status in ANYWHERE if told.reads or status != _UNREADABLE]
     return {
         "operationId": told.name,

@@ -22,7 +22,21 @@ from . import freshness, gate
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "LATELY", "Ages", "Feeds", "Index", "Lately", "Live", "Partitions", "Ready", "partitions_of"]
+__all__ = [
+    "HANDLERS",
+    "LATELY",
+    "Ages",
+    "Ask",
+    "Feeds",
+    "Index",
+    "Lately",
+    "Live",
+    "Partitions",
+    "Ready",
+    "asked",
+    "lately",
+    "partitions_of",
+]
 
 Ask = Request[Any, Any, Any]
 
@@ -164,7 +178,7 @@ LATELY = "lately"
 _SECOND = timedelta(seconds=1)
 
 
-def _asked(request: Ask) -> Data:
+def asked(request: Ask) -> Data:
     """What a request without parameters may read. QueryError: 400 where it has some."""
     if pairs := gate.pairs(request.scope["query_string"]):
         name = pairs[0][0][:60]
@@ -177,7 +191,8 @@ def _data(request: Ask) -> Data:
     return data
 
 
-def _lately(request: Ask) -> Lately:
+def lately(request: Ask) -> Lately:
+    """The service's own."""
     found: Lately = request.app.state[LATELY]
     return found
 
@@ -194,7 +209,7 @@ def _sent(body: bytes) -> Response[bytes]:
 async def index(request: Ask) -> Response[bytes]:
     """The apps and their collections, with links."""
     apps: dict[str, list[Entry]] = {}
-    for item in _asked(request).visible():
+    for item in asked(request).visible():
         entry: Entry = {
             "name": item.feed.name,
             "href": f"/v1/{item.name}",
@@ -213,7 +228,7 @@ def _about(collection: Collection) -> str:
 @get("/v1/_/feeds")
 async def feeds(request: Ask) -> Response[bytes]:
     """What is collected, from where, when, and into which fields."""
-    data = _asked(request)
+    data = asked(request)
     found = [(item, item.feed) for item in data.visible()]
     return _json({"data": [_feed(item, feed, data.settings) for item, feed in found if isinstance(feed, Feed)]})
 
@@ -269,25 +284,25 @@ def _never_asked(partition: Partition) -> dict[str, Any]:
 @get("/health/live")
 async def live(request: Ask) -> Response[bytes]:
     """That the process answers; it asks nothing."""
-    _asked(request)
+    asked(request)
     return _json({"status": "live"})
 
 
 @get("/health/ready")
 async def ready(request: Ask) -> Response[bytes]:
     """Whether the data can be read; a problem if not."""
-    data, lately = _asked(request), _lately(request)
-    known = lately.get("ready", data.now)
+    data, known_by = asked(request), lately(request)
+    known = known_by.get("ready", data.now)
     if known is None:
         data.reader.states()
-        known = lately.put("ready", data.now, msgspec.json.encode(Ready(status="ready")))
+        known = known_by.put("ready", data.now, msgspec.json.encode(Ready(status="ready")))
     return _sent(known)
 
 
 @get("/health/data")
 async def data_health(request: Ask) -> Response[bytes]:
     """How old each collection is. 200 also when some are stale: old data is served, and said to be old."""
-    data, lately = _asked(request), _lately(request)
+    data, known_by = asked(request), lately(request)
     collected = [item for item in data.visible() if not item.written]
     names = tuple(item.name for item in collected)
 
@@ -297,8 +312,8 @@ async def data_health(request: Ask) -> Response[bytes]:
         stale = any(item["stale"] for item in listed)
         return msgspec.json.encode(Ages(status="stale" if stale else "fresh", data=listed))
 
-    known = lately.get(names, data.now)
-    return _sent(known or lately.put(names, data.now, await asyncio.to_thread(question)))
+    known = known_by.get(names, data.now)
+    return _sent(known or known_by.put(names, data.now, await asyncio.to_thread(question)))
 
 
 def _health(collection: Collection, fresh: Freshness) -> Aged:

@@ -68,19 +68,24 @@ class Incoming:
 
 @dataclass
 class Outgoing:
-    """The way to the client: whether anything went it, the request's id on it, and no body for a HEAD."""
+    """The way to the client: whether anything went it, the request's id on it, and no body for a HEAD.
+
+    began: the tick at which the answer did.
+    """
 
     send: Send
     body: Incoming
     bodiless: bool
     request_id: str
+    tick: Callable[[], float]
     status: int = 0
     started: bool = False
+    began: float = 0.0
 
     async def __call__(self, message: Message) -> None:
         self.started = True
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.began = message["status"], self.tick()
             headers = [*message["headers"], (b"x-request-id", self.request_id.encode())]
             if self.body.left and b"connection" not in dict(headers):
                 # The server does not wait for what nobody read: a client that goes on would write into a closed pipe.

@@ -9,7 +9,7 @@ from datetime import datetime
 from ..clock import render_moment
 from .engines import Connection, mapped
 
-__all__ = ["Attempt", "Attempts", "Pass"]
+__all__ = ["Attempt", "Attempts", "Brought", "Pass"]
 
 _CHANGED = 'sum("new" + changed + back + gone)'
 
@@ -42,6 +42,17 @@ class Pass:
     changed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the attempts at one collection's partitions brought that ended within a span of time."""
+
+    requests: int
+    new: int
+    changed: int
+    same: int
+    rejected: int
+
+
 class Attempts:
     """Questions about collecting, on one connection. names: of collections, as `stocks/bars`."""
 
@@ -70,17 +81,39 @@ class Attempts:
             rows = self._connection.execute(sql, (name, render_moment(moment))).fetchall()
         return [Attempt(*row) for row in rows]
 
-    def runs(self, apps: Sequence[str], limit: int = 20) -> list[Pass]:
-        """The last runs of these apps that asked for something, newest first."""
+    def brought(self, names: Sequence[str], since: datetime) -> dict[str, Brought]:
+        """Collection -> what its attempts brought that ended from then on; without those that made none."""
+        sums = ", ".join(
+            f'CAST(sum("{name}") AS BIGINT)' for name in ("requests", "new", "changed", "same", "rejected")
+        )
+        sql = (
+            f"SELECT feed, {sums} FROM _attempt WHERE ended_at >= ? AND feed IN ({_marks(names)})"  # noqa: S608 (marks)
+            " GROUP BY feed"
+        )
+        with mapped():
+            rows = self._connection.execute(sql, (render_moment(since), *names)).fetchall()
+        return {name: Brought(*counts) for name, *counts in rows}
+
+    def verdicts(self, names: Sequence[str]) -> list[tuple[str, str, int]]:
+        """Collection, verdict of the last attempt ("" where there was none), and how many partitions have it."""
+        sql = (
+            "SELECT feed, coalesce(verdict, ''), count(*) FROM _partition"  # noqa: S608 (marks)
+            f" WHERE feed IN ({_marks(names)}) GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        with mapped():
+            return [(feed, verdict, count) for feed, verdict, count in self._connection.execute(sql, names).fetchall()]
+
+    def runs(self, apps: Sequence[str], limit: int = 20, *, before: int | None = None) -> list[Pass]:
+        """The last runs of these apps that asked for something, newest first, from before the one of that id."""
         sql = (
             "SELECT r.id, r.app, r.started_at, r.ended_at, count(*),"  # noqa: S608 (marks, own words)
             " count(*) FILTER (WHERE a.verdict IN ('complete', 'unchanged')), CAST(sum(a.requests) AS BIGINT),"
             ' CAST(sum(a."new" + a.changed + a.back + a.gone) AS BIGINT)'
-            f" FROM _run r JOIN _attempt a ON a.run = r.id WHERE r.app IN ({_marks(apps)})"
+            f" FROM _run r JOIN _attempt a ON a.run = r.id WHERE r.app IN ({_marks(apps)}) AND r.id < ?"
             " GROUP BY r.id, r.app, r.started_at, r.ended_at ORDER BY r.id DESC LIMIT ?"
         )
         with mapped():
-            rows = self._connection.execute(sql, (*apps, limit)).fetchall()
+            rows = self._connection.execute(sql, (*apps, 2**62 if before is None else before, limit)).fetchall()
         return [Pass(*row) for row in rows]
 
 
