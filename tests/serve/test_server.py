@@ -80,6 +80,19 @@ def test_it_serves_and_ends_when_asked(server, store):
     assert server.stdout.read().splitlines()[-1] == "stopped"  # after the lines of what was refused
 
 
+def test_who_listens_to_changes_does_not_hold_up_the_end(server):
+    """The worker would be killed after 8 s; the stream ends by itself, and in order."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
+        url, headers = "/v1/demo/bars/changes?after=1", {"accept": "text/event-stream"}
+        with client.stream("GET", url, headers=headers) as answer:
+            pieces = answer.iter_raw()
+            assert next(pieces) == b"retry: 1000\n\n"
+            server.send_signal(signal.SIGTERM)
+            assert list(pieces) == []  # a worker that is killed breaks the answer off: an error here
+    assert server.wait(timeout=60) == 0
+    assert server.stdout.read().splitlines()[-1] == "stopped"
+
+
 def test_ctrl_c_reaches_everybody_and_is_quiet(server):
     httpx.get(f"http://127.0.0.1:{server.port}/health/live", timeout=60)
     os.killpg(server.pid, signal.SIGINT)

@@ -1,18 +1,23 @@
 """A backup that is made while others write is one moment of the store, and comes back as it was."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from shop import app
 
-from catchment.errors import UsageError
-from catchment.store.backup import backup, restore
+from catchment.errors import QueryError, UsageError
+from catchment.store.backup import LEAP, backup, restore
+from catchment.store.changes import Position
 from catchment.store.check import check
 from catchment.store.engines import Database, database_of
 from catchment.store.engines.sqlite import File
+from catchment.store.query import AsOf
+from catchment.store.reader import Reader
 from catchment.store.tables import collections_of
 
 ROUNDS = 3
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def said(database: Database, sql: str) -> list[tuple]:
@@ -47,7 +52,7 @@ def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, elsewhere, 
             file, copy = tmp_path / f"{number}.copy", elsewhere()
             done = backup(database, file)
             assert (tmp_path / f"{number}.copy.sha256").read_text() == f"{done.digest}  {number}.copy\n"
-            restore(file, copy)
+            restore(file, copy, NOW)
             assert [text for rule in check(copy, collections_of(app)) for text in rule.shown] == []
             revisions += said(copy, "SELECT revision FROM _collection WHERE name = 'shop/things'")
     finally:
@@ -64,7 +69,7 @@ def test_what_signs_cursors_is_not_in_it_and_is_made_anew(here, elsewhere, tmp_p
     backup(here.store.database, tmp_path / "copy")
     assert before.encode() not in (tmp_path / "copy").read_bytes()
     restored = elsewhere()
-    restore(tmp_path / "copy", restored)
+    restore(tmp_path / "copy", restored, NOW)
     ((after,),) = said(restored, key)
     assert (len(after), after != before) == (64, True)
 
@@ -78,7 +83,7 @@ def test_it_is_overwritten_in_the_copy_and_files_are_their_owners_alone(here, tm
     backup(here.store.database, tmp_path / "copy")
     assert key.encode() not in (tmp_path / "copy").read_bytes()
     restored = File(tmp_path / "other" / "catchment.sqlite")
-    restore(tmp_path / "copy", restored)
+    restore(tmp_path / "copy", restored, NOW)
     assert (restored.path.stat().st_mode & 0o777, (tmp_path / "copy").stat().st_mode & 0o777) == (0o600, 0o600)
 
 
@@ -88,7 +93,7 @@ def test_a_backup_comes_back_on_either_engine(here, cluster, tmp_path):
     backup(here.store.database, tmp_path / "copy")
     name = cluster.database()
     for restored in (database_of(f"sqlite:///{tmp_path}/restored.sqlite"), database_of(cluster.url(name))):
-        restore(tmp_path / "copy", restored)
+        restore(tmp_path / "copy", restored, NOW)
         assert [text for rule in check(restored, collections_of(app)) for text in rule.shown] == []
         assert said(restored, "SELECT id, value, _version FROM shop_things") == [("a", 2, 2)]
         assert said(restored, "SELECT count(*) FROM _reject") == [(1,)]
@@ -102,12 +107,41 @@ def test_nothing_is_overwritten_and_a_damaged_copy_is_refused(here, elsewhere, t
     with pytest.raises(UsageError, match="is there already"):
         backup(here.store.database, file)
     with pytest.raises(UsageError, match="is there already"):
-        restore(file, here.store.database)
+        restore(file, here.store.database, NOW)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(UsageError, match="not what its checksum says"):
-        restore(file, other)
+        restore(file, other, NOW)
     with pytest.raises(UsageError, match="cannot be read"):
-        restore(tmp_path / "none", other)
+        restore(tmp_path / "none", other, NOW)
     assert not other.exists()
+
+
+def test_what_was_given_out_and_lost_is_not_given_out_again(open_shop, elsewhere, tmp_path):
+    """A consumer that was ahead of the backup is told to begin anew, also when the revisions have passed it by."""
+    here = open_shop()
+    here.collect(("a", 1))
+    backup(here.store.database, tmp_path / "copy")
+    restored = elsewhere()
+    restore(tmp_path / "copy", restored, NOW)
+    assert [text for rule in check(restored, collections_of(app)) for text in rule.shown] == []
+    (things,) = [item for item in collections_of(app) if item.name == "shop/things"]
+    reader = Reader(restored, collections_of(app))
+    try:
+        with reader.snapshot() as snapshot:
+            state, changes = snapshot.state(things), snapshot.changes(things)
+            assert state.revision == 1 + LEAP
+            assert changes.after(Position(1), 10, things.columns).changes == []
+            assert [change.key for change in changes.after(Position(0), 10, things.columns).changes] == ["a"]
+            for lost in (2, LEAP):
+                with pytest.raises(QueryError, match="take the whole collection anew") as refused:
+                    changes.after(Position(lost, 1), 10, things.columns)
+                assert refused.value.status == 410
+                with pytest.raises(QueryError, match="oldest revision") as refused:
+                    snapshot.point(things, state, AsOf(revision=lost))
+                assert refused.value.status == 410
+            assert snapshot.point(things, state, AsOf(revision=1)) is not None
+            assert snapshot.held_until(things, 1) is not None, "when the backup's state ended is not known"
+    finally:
+        reader.close()

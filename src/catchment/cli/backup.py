@@ -60,10 +60,13 @@ def copy(
 @backups.command(epilog="[bold]Example[/bold]  catchment restore monday.sqlite --data restored")
 def restore(file: BackupFile, *, json: JsonFlag = False, data: DataFlag = "") -> None:
     """Put a backup where no data is yet. Then `catchment check` holds it against its invariants."""
+    from ..clock import open_clock
     from ..store.backup import restore as bring_back
     from ..store.engines import database_of
 
-    done = bring_back(Path(file), database_of(read_settings(data).database))
+    settings = read_settings(data)
+    now = open_clock(settings.get("CATCHMENT_CLOCK")).now()
+    done = bring_back(Path(file), database_of(settings.database), now)
     if json:
         print_json(done)
     else:

@@ -23,6 +23,7 @@ from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
 from . import changes, collections, desk, docs, export, metrics, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
+from .ending import Ending
 from .front import Front, Own
 from .openapi import describe
 from .own import ERRORS, errors_of, own_routes
@@ -34,7 +35,7 @@ __all__ = ["build"]
 MAX_BODY = 2**20
 
 
-def build(
+def build(  # noqa: PLR0913 (what a server is made of, each once)
     apps: Sequence[App],
     settings: Settings,
     clock: Clock,
@@ -44,6 +45,7 @@ def build(
     deadline_s: float = DEADLINE_S,
     cache_bytes: int = CACHE_BYTES,
     pages: Callable[[], Sequence[Any]] = tuple,
+    ending: Ending | None = None,
 ) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
@@ -52,6 +54,7 @@ def build(
     tick: seconds that never go back, by which limits are counted. writes_together: in one commit, at most.
     deadline_s: how long a question to the data may take. cache_bytes: the room for answers that are kept; 0: none is.
     pages: gives the handlers of what people look at; without it `/` leads to the description.
+    ending: says when what goes on for long is to end.
 
     Raises:
         DeclarationError: two routes of one path.
@@ -82,7 +85,9 @@ def build(
     service = resources.Resources(framework, reader.collections, writer)
     paths = [path for app in apps for item in app.handlers() for path in _paths(item)]
     own = Own(apps[0].home if len(apps) == 1 else "", paths, forms)
-    return _Service(service, reader, settings, clock, cache=Cache(cache_bytes), tick=tick, own=own, traffic=traffic)
+    return _Service(
+        service, reader, settings, clock, cache=Cache(cache_bytes), tick=tick, own=own, traffic=traffic, ending=ending
+    )
 
 
 class _Service(Front):

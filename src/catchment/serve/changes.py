@@ -99,7 +99,7 @@ class _Feed:
         yield b"retry: 1000\n\n"
         position, told_at = start, self.standing.now()
         try:
-            while self.standing.holds():
+            while self._listens():
                 page = await asyncio.to_thread(self._after_or_reset, position)
                 if isinstance(page, bytes):
                     yield page
@@ -116,6 +116,10 @@ class _Feed:
         except StoreUnavailable:
             return  # the client comes again by itself, with where it was
 
+    def _listens(self) -> bool:
+        """Whether the client may still listen, and we are not about to end: it comes again by itself."""
+        return self.standing.holds() and not self.standing.ending()
+
     def _after_or_reset(self, position: Position) -> Changed | bytes:
         try:
             return self.after(position, AT_A_TIME)
@@ -131,7 +135,7 @@ class _Feed:
 
     def _stands(self, page: Changed) -> bool:
         """Whether nothing was committed since, and the client may still listen."""
-        return self.data.reader.states().get(self.collection.name) == page.state and self.standing.holds()
+        return self.data.reader.states().get(self.collection.name) == page.state and self._listens()
 
 
 def seen(data: Data, collection: Collection, found: Sequence[Change]) -> Iterator[tuple[Change, str | None]]:

@@ -24,6 +24,7 @@ from .at_least import AT_LEAST, check_heard
 from .cache import Answer, Cache, Key
 from .data import Data
 from .direct import Direct
+from .ending import Ending
 from .express import COUNTED, HEALTH, Express, key_of
 from .freshness import Ages
 from .limits import Limits
@@ -90,7 +91,7 @@ class Own:
 class Front:
     """An ASGI application around the framework's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (as `build`)
         self,
         app: Any,
         reader: Reader,
@@ -101,6 +102,7 @@ class Front:
         tick: Callable[[], float] = monotonic,
         own: Own | None = None,
         traffic: Traffic | None = None,
+        ending: Ending | None = None,
     ) -> None:
         own = own or Own()
         self._app = app
@@ -113,6 +115,7 @@ class Front:
         self._answers = Answers(reader.collections, told=bool(self._rights.gateways))
         self._tick = tick
         self._traffic = traffic or Traffic()
+        self._ending = ending or Ending()
         self._limits = Limits(settings, tick)
         self._cache = Cache() if cache is None else cache
         self._ages = Ages(reader, settings)
@@ -138,6 +141,8 @@ class Front:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self._ending.begin()
             await self._app(scope, receive, send)
             return
         began = self._tick()
@@ -204,7 +209,8 @@ class Front:
         if principal.id:
             structlog.contextvars.bind_contextvars(user=principal.id)
         counted = partial(self._limits.count_write, principal)
-        stands = Standing(self._clock.now, partial(self._still, scope, principal), bodiless=scope["method"] == "HEAD")
+        holds, bodiless = partial(self._still, scope, principal), scope["method"] == "HEAD"
+        stands = Standing(self._clock.now, holds, lambda: self._ending.asked, bodiless=bodiless)
         asked = {**scope, PRINCIPAL: principal, COUNT_WRITE: counted, STANDING: stands}
         await self._answer(asked, path, receive, send)
         return None

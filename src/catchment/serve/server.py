@@ -158,6 +158,7 @@ class _Loader:
 
     def __call__(self, *_: Any) -> Any:
         from .app import build
+        from .ending import Ending
 
         end_after_parent()
         sys.setswitchinterval(TURN_S)
@@ -165,4 +166,4 @@ class _Loader:
             sys.path.insert(0, self._folder)
         clock = self._settings.get("CATCHMENT_CLOCK")
         apps = _apps(self._targets, self._only)
-        return build(apps, self._settings, open_clock(clock), pages=self._pages)
+        return build(apps, self._settings, open_clock(clock), pages=self._pages, ending=Ending(watches=True))

@@ -19,11 +19,13 @@ STANDING = "catchment.standing"
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a long answer asks while it goes on. now: the moment. holds: whether who asked may still have what was
-    asked for; a key may have been revoked. bodiless: the client takes no body.
+    asked for; a key may have been revoked. ending: whether this process was asked to end. bodiless: the client takes no
+    body.
     """
 
     now: Callable[[], datetime]
     holds: Callable[[], bool]
+    ending: Callable[[], bool]
     bodiless: bool = False
 
 

@@ -95,7 +95,7 @@ def tell(snapshot: Snapshot, collection: Collection, asked: Statistics) -> Told:
 
 def _source(snapshot: Snapshot, collection: Collection, asked: Statistics, state: State) -> _Source:
     number = counters.answering(collection, asked)
-    if number is not None and snapshot.meta(counters.mark_name(collection)) == counters.mark(
+    if number is not None and snapshot.meta(counters.mark_name(collection.name)) == counters.mark(
         collection, state.revision
     ):
         return _counted(collection, asked, number)

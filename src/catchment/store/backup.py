@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from ..clock import render_moment
 from ..errors import StoreError, UsageError
-from .engines import Database, transaction
+from .counters import mark_name
+from .engines import Connection, Database, transaction
 
-__all__ = ["Copied", "backup", "restore"]
+__all__ = ["LEAP", "RESTORED", "Copied", "backup", "restore"]
+
+LEAP = 10**9
+"""How many revisions a restored collection leaves out: more than the lost database can have given out since the backup.
+None is given out twice, so no tag, cursor or position of what was lost is taken for one of what comes instead.
+"""
+RESTORED = "(restored)"
+"""The partition of the commit that does so; no partition and no key can be called that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,8 @@ def backup(database: Database, file: Path) -> Copied:
     return done
 
 
-def restore(file: Path, database: Database) -> Copied:
-    """Puts a backup in the place of a database that is not there.
+def restore(file: Path, database: Database, now: datetime) -> Copied:
+    """Puts a backup in the place of a database that is not there. Its collections go on far behind their revisions.
 
     Raises:
         UsageError: there is a database already, or the backup is not what its checksum says.
@@ -71,9 +81,27 @@ def restore(file: Path, database: Database) -> Copied:
     try:
         with transaction(connection, durable=True) as sql:
             sql.execute("INSERT INTO _meta VALUES ('cursor-key', ?)", (secrets.token_hex(32),))
+            _leap(sql, render_moment(now))
     finally:
         connection.close()
     return Copied(database.label, file.stat().st_size, found)
+
+
+def _leap(sql: Connection, at: str) -> None:
+    """Raises every revision: also of what was empty then, and was not when it was lost. Counters follow."""
+    for name, revision in sql.execute("SELECT name, revision FROM _collection").fetchall():
+        marks = sql.execute("SELECT value FROM _meta WHERE name = ?", (mark_name(name),)).fetchall()
+        for followed, _, said in (value.partition(" ") for (value,) in marks):
+            if followed == str(revision):
+                told = f"{revision + LEAP} {said}", mark_name(name)
+                sql.execute("UPDATE _meta SET value = ? WHERE name = ?", told)
+    sql.execute(
+        "INSERT INTO _commit (collection, generation, revision, at, partition, attempt)"
+        " SELECT name, generation, revision + ?, CASE WHEN changed_at > ? THEN changed_at ELSE ? END, ?, 0"
+        " FROM _collection",
+        (LEAP, at, at, RESTORED),
+    )
+    sql.execute("UPDATE _collection SET revision = revision + ?", (LEAP,))
 
 
 def _checksum(file: Path) -> Path:

@@ -113,7 +113,7 @@ class Changes:
 
     def _check(self, position: Position) -> None:
         oldest, newest = self.oldest(), self.state.revision
-        if oldest <= position.revision <= newest:
+        if oldest <= position.revision <= newest and self._was(position.revision):
             return
         raise QueryError(
             f"after: not everything since then is kept: the oldest usable position is {oldest}, the newest {newest};"
@@ -122,6 +122,12 @@ class Changes:
             status=410,
             parameter="after",
         )
+
+    def _was(self, revision: int) -> bool:
+        """Whether there was that revision here: those that were lost before a backup was restored are no others'."""
+        if revision in (self.state.horizon, self.state.revision):
+            return True
+        return bool(self._moments(revision, revision))
 
     # -- where to begin ------------------------------------------------------------------------------------------------
 

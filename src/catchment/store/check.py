@@ -18,6 +18,7 @@ from ..record import stored_values, to_stored
 from ..resource import Resource
 from . import counting
 from .answers import MERGED, other_than_said
+from .backup import LEAP, RESTORED
 from .engines import Connection, Database, Rows, mapped
 from .erasing import erased_of
 from .migrate import check_schema
@@ -346,9 +347,11 @@ LEDGER_RULES = (
         "revisions of a collection have one commit each, without a gap",
         "SELECT count(*) FROM _commit",
         _by_sql(
-            "SELECT c.name || ': ' || count(m.revision) || ' commits up to revision ' || c.revision FROM _collection c"
+            "SELECT c.name || ': ' || count(m.revision) || ' commits up to revision ' || c.revision"  # noqa: S608 (own words)
+            " FROM _collection c"
             " LEFT JOIN _commit m ON m.collection = c.name AND m.generation = c.generation AND m.revision > c.horizon"
             " GROUP BY c.name HAVING count(m.revision) <> c.revision - c.horizon"
+            f" - {LEAP - 1} * count(CASE WHEN m.partition = '{RESTORED}' THEN 1 END)"
             " OR coalesce(max(m.revision), c.revision) <> c.revision"
         ),
     ),

@@ -66,9 +66,9 @@ def told_names(counter: Counter) -> list[str]:
     return ["_count", *(f"{name}__{what}" for name in counter.of for what in ("count", "sum"))]
 
 
-def mark_name(collection: Collection) -> str:
-    """Under which name `_meta` says how far the counters follow."""
-    return f"counters {collection.name}"
+def mark_name(collection: str) -> str:
+    """Under which name `_meta` says how far the counters of the collection of that name follow."""
+    return f"counters {collection}"
 
 
 def mark(collection: Collection, revision: int) -> str:

@@ -144,7 +144,7 @@ def _pieces(
 
 def _marked(sql: Connection, collection: Collection) -> str:
     """How far the counters follow; "" where there are none."""
-    row = sql.execute("SELECT value FROM _meta WHERE name = ?", (mark_name(collection),)).fetchone()
+    row = sql.execute("SELECT value FROM _meta WHERE name = ?", (mark_name(collection.name),)).fetchone()
     return str(row[0]) if row else ""
 
 
@@ -160,7 +160,7 @@ def _revision(sql: Connection, collection: Collection) -> int:
 def _note(sql: Connection, collection: Collection, revision: int) -> None:
     sql.execute(
         "INSERT INTO _meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (mark_name(collection), mark(collection, revision)),
+        (mark_name(collection.name), mark(collection, revision)),
     )
 
 
@@ -283,7 +283,7 @@ def drop(sql: Connection, collection: Collection) -> None:
     """Inside a transaction: removes the collection's counters, however many there are."""
     for name in _there(sql, collection):
         sql.drop(name)
-    sql.execute("DELETE FROM _meta WHERE name = ?", (mark_name(collection),))
+    sql.execute("DELETE FROM _meta WHERE name = ?", (mark_name(collection.name),))
 
 
 def _there(sql: Connection, collection: Collection) -> list[str]:
@@ -298,7 +298,7 @@ def rename(sql: Connection, collection: Collection, following: Collection) -> No
         return
     present, start = f"{collection.table}__counter_", f"{following.table}__counter_"
     sql.rename([(name, present + name.removeprefix(start)) for name in _there(sql, following)])
-    names = (mark_name(collection), mark_name(following))
+    names = (mark_name(collection.name), mark_name(following.name))
     sql.execute("UPDATE _meta SET name = ? WHERE name = ?", names)
 
 

@@ -259,7 +259,7 @@ class Snapshot:
         if as_of.by_revision and as_of.revision > state.revision:
             raise QueryError(f"{parameter}: the newest revision is {state.revision}", parameter=parameter)
         if as_of.by_revision:
-            kept = as_of.revision >= state.horizon
+            kept = as_of.revision >= state.horizon and self._was(collection, state, as_of.revision)
         else:
             since = self._committed_at(collection, state.generation, state.horizon)
             kept = state.horizon <= 1 or since is None or as_of.moment >= since
@@ -267,6 +267,12 @@ class Snapshot:
             message = f"{parameter}: the oldest revision that is kept is {state.horizon}"
             raise QueryError(message, kind="history-gone", status=410, parameter=parameter)
         return as_of if as_of.by_revision else replace(as_of, floor=self._floor(collection, state, as_of.moment))
+
+    def _was(self, collection: Collection, state: State, revision: int) -> bool:
+        """Whether there was that revision: not one that was lost before a backup was restored."""
+        if revision in (state.horizon, state.revision):
+            return True
+        return self._committed_at(collection, state.generation, revision) is not None
 
     def _floor(self, collection: Collection, state: State, moment: str) -> int:
         """A revision that was committed so long before the moment that nothing was said after it and committed by then,
@@ -296,7 +302,11 @@ class Snapshot:
 
     def held_until(self, collection: Collection, revision: int) -> str | None:
         """When another revision took this one's place; None for one that holds, or is still to come."""
-        return self._committed_at(collection, self.state(collection).generation, revision + 1)
+        sql = 'SELECT min(at) FROM "_commit" WHERE collection = ? AND generation = ? AND revision = ('
+        sql += 'SELECT min(revision) FROM "_commit" WHERE collection = ? AND generation = ? AND revision > ?)'
+        of = collection.name, self.state(collection).generation
+        (ended,) = self._one(Statement(sql, (*of, *of, revision)))
+        return ended if ended is None else str(ended)
 
     def item(
         self, collection: Collection, key: str, *, as_of: AsOf | None = None, fields: Sequence[str] = ()
