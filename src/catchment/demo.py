@@ -18,13 +18,13 @@ if TYPE_CHECKING:  # a stand-in says how it is pointed at, and has no database
     from .store.store import Store
 
 __all__ = [
+    "behind_gateway",
     "demo_settings",
     "first_requests",
     "given",
     "people_write",
     "pointed_at",
     "reading_key",
-    "served",
     "start_standins",
 ]
 
@@ -56,9 +56,12 @@ def people_write(apps: Sequence[App], store: Store, address: Callable[[], str]) 
                 yield f"{app.name}: {line}"
 
 
-def served(apps: Sequence[App], children: Children, settings: Settings) -> str:
-    """The address of an API that is there for as long as its children are, and for this machine alone."""
-    place = {"CATCHMENT_HOST": "127.0.0.1", "CATCHMENT_PORT": "0"}
+def behind_gateway(apps: Sequence[App], children: Children, settings: Settings) -> str:
+    """The address of an API that takes this machine's word for who writes, there for as long as its children are.
+
+    It is not the one that is shown: behind a gateway on this machine anybody may be, who may read what is public only.
+    """
+    place = {"CATCHMENT_HOST": "127.0.0.1", "CATCHMENT_PORT": "0", "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8"}
     _, line = children.ready(["serve", *(app.name for app in apps)], given(settings) | place)
     return line.rpartition(" ")[2]
 

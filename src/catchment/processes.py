@@ -9,14 +9,16 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from .errors import CatchmentError
 
-__all__ = ["Children", "Stopped", "end_after_parent", "end_with_parent", "on_stop", "stop_when_asked"]
+__all__ = ["Children", "Stopped", "end_after_parent", "end_with_parent", "in_loop", "on_stop", "stop_when_asked"]
+
+Made = TypeVar("Made")
 
 STOP_S = 9.0
 
@@ -113,6 +115,19 @@ def stop_when_asked() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+
+
+def in_loop(work: Coroutine[Any, Any, Made]) -> Made:
+    """Runs it in an event loop of its own. A wish to end waits while the loop is made: half of one cannot be closed."""
+    asked = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked)
+    try:
+        runner = asyncio.Runner()
+        runner.get_loop()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, asked)
+    with runner:
+        return runner.run(work)
 
 
 def end_with_parent() -> None:

@@ -935,12 +935,25 @@ def test_reviews_have_a_limit_of_their_own(tmp_path):
         assert market.ask("DELETE", place, who=2).status_code == 200
 
 
-def test_a_limit_that_cannot_be_read_stops_the_start(tmp_path):
-    with (
-        pytest.raises(UsageError, match="PROVIDERS_LIMIT_WRITES=often"),
-        marketplace(tmp_path, PROVIDERS_LIMIT_WRITES="often"),
-    ):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PROVIDERS_LIMIT_WRITES", "often"),
+        ("PROVIDERS_PRIOR_MEAN", "6"),
+        ("PROVIDERS_PRIOR_MEAN", "5.1"),
+        ("PROVIDERS_PRIOR_WEIGHT", "0"),
+        ("PROVIDERS_PRIOR_WEIGHT", "1.5"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_stops_the_start(tmp_path, name, text):
+    """Nobody writes what is stored and then answered with an error."""
+    with pytest.raises(UsageError, match=f"{name}={text}"), marketplace(tmp_path, **{name: text}):
         pass
+
+
+def test_where_nothing_is_asked_for_a_name_is_not_compared_with_none(market):
+    answer = market.ask("POST", "/v1_0/service-provider?x=1", {})
+    assert (answer.status_code, "nothing is asked for here" in answer.text) == (400, True)
 
 
 def test_what_people_wrote_is_served_generically_too(market):

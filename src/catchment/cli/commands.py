@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ import typer
 from ..app import SHIPPED, App, load_app
 from ..clock import open_clock
 from ..errors import CatchmentError
-from ..processes import Stopped
+from ..processes import Stopped, in_loop
 from ..settings import DEFAULTS, Setting, Settings, without_password
 from .arguments import (
     SIZES,
@@ -60,7 +59,7 @@ def demo(
     port: PortFlag = "",
 ) -> None:
     """Show it: stand-in upstreams, everything collected from them, then served. No key, no network."""
-    from ..demo import demo_settings, first_requests, people_write, reading_key, served, start_standins
+    from ..demo import behind_gateway, demo_settings, first_requests, people_write, reading_key, start_standins
     from ..processes import Children
 
     apps = [load_app(name) for name in SHIPPED]
@@ -72,21 +71,17 @@ def demo(
     with Children(os.environ) as children:
         settings = start_standins(apps, children, settings, size)
         # Made up data, readable by whom the address reaches: a container's demo is one command, and needs no key.
-        settings = settings.with_values(
-            "demo", {"CATCHMENT_WITHOUT_KEYS": "yes", "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8"}
-        )
+        settings = settings.with_values("demo", {"CATCHMENT_WITHOUT_KEYS": "yes"})
         named = ", ".join(item.name for item in apps if item.feeds)
         say(console, f"Stand-in upstreams are up. Collecting {named} into {settings.data}")
-        if once:
-            with _open_store(settings, apps) as store:
-                for said in people_write(apps, store, lambda: served(apps, children, settings)):
-                    say(console, said)
-        summaries = _collect(apps, {}, settings, console, people=once)
+        with Children(os.environ) as beside, _open_store(settings, apps) as store:
+            for said in people_write(apps, store, lambda: behind_gateway(apps, beside, settings)):
+                say(console, said)
+        summaries = _collect(apps, {}, settings, console, people=True)
         if once:
             _finish(summaries)
 
-        def begun(apps: Sequence[App], store: Store, address: str) -> Iterator[str]:
-            yield from people_write(apps, store, lambda: address)
+        def begun(apps: Sequence[App], address: str) -> Iterator[str]:
             yield from first_requests(apps, address, reading_key(settings))
 
         _up(list(SHIPPED), apps, settings, children, console, begun)
@@ -128,7 +123,7 @@ def plan(targets: Targets, *, only: OnlyFlag = None, again: AgainFlag = False, d
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     scopes = read_scopes(targets, only, again=again)
     with _open_store(settings, apps) as store:
-        found = asyncio.run(forecasts([(item, scopes[item.name]) for item in apps], store, settings, clock))
+        found = in_loop(forecasts([(item, scopes[item.name]) for item in apps], store, settings, clock))
         console = open_console()
         console.print(plan_table(found))
         for line in paused_lines(found):
@@ -281,9 +276,9 @@ def _collect(
     asked = [(item, scopes.get(item.name, Scope())) for item in apps]
     with _open_store(settings, apps) as store:
         if console is None:
-            return asyncio.run(collect_once(asked, store, settings, clock, lambda _: None))
+            return in_loop(collect_once(asked, store, settings, clock, lambda _: None))
         with Reporter(console) as reporter:
-            summaries = asyncio.run(collect_once(asked, store, settings, clock, reporter.tell))
+            summaries = in_loop(collect_once(asked, store, settings, clock, reporter.tell))
         stored = {
             item.collection(feed): store.extent(item, feed)[0] for item, scope in asked for feed in _named(item, scope)
         }
@@ -313,7 +308,7 @@ def _look(asked: Sequence[tuple[App, Scope]], settings: Settings, *, json: bool)
 
     clock = open_clock(settings.get("CATCHMENT_CLOCK"))
     with DryStore(settings, [item for item, _ in asked]) as store:
-        summaries = asyncio.run(collect_once(asked, store, settings, clock, lambda _: None))
+        summaries = in_loop(collect_once(asked, store, settings, clock, lambda _: None))
         results = [result for summary in summaries.values() for result in summary.results]
         if json:
             print_json(_summary_json(summaries))
@@ -336,7 +331,7 @@ def _up(
     settings: Settings,
     children: Children,
     console: Console,
-    begun: Callable[[Sequence[App], Store, str], Iterator[str]] = lambda *_: iter(()),
+    begun: Callable[[Sequence[App], str], Iterator[str]] = lambda *_: iter(()),
 ) -> None:
     """Serves in a child process and collects in this one, on one database.
 
@@ -354,7 +349,7 @@ def _serve_and_collect(
     settings: Settings,
     children: Children,
     console: Console,
-    begun: Callable[[Sequence[App], Store, str], Iterator[str]],
+    begun: Callable[[Sequence[App], str], Iterator[str]],
 ) -> None:
     from ..demo import given
     from ..operate import check_all, keep_collecting
@@ -364,14 +359,14 @@ def _serve_and_collect(
         check_all(apps, store, settings, clock)  # before anybody is served by what ends at once
         server, line = children.ready(["serve", *targets], given(settings), without=_secret_names(apps))
         say(console, line)
-        for said in begun(apps, store, line.rpartition(" ")[2]):
+        for said in begun(apps, line.rpartition(" ")[2]):
             say(console, said)
 
         def watch() -> None:
             if (code := server.poll()) is not None:
                 raise CatchmentError(f"the server ended with exit code {code}", hint="its error is above")
 
-        asyncio.run(keep_collecting(apps, store, settings, clock, lambda _: None, watch=watch))
+        in_loop(keep_collecting(apps, store, settings, clock, lambda _: None, watch=watch))
 
 
 def _secret_names(apps: Sequence[App]) -> set[str]:

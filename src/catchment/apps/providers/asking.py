@@ -207,6 +207,8 @@ def strangers(body: Mapping[str, Any], known: Sequence[str] | Mapping[str, Any])
 
 def unknown(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     """That a name is not known, and which one is the nearest."""
+    if not known:
+        return "is not known; nothing is asked for here"
     nearest = get_close_matches(name[:100], list(known), n=1)
     return f"is not known; did you mean {nearest[0]}?" if nearest else f"is not known; there are {', '.join(known)}"
 

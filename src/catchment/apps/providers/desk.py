@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Any
 
-from catchment import CatchmentError
 from catchment.web import Data, Kept, Request, StoreError, View
 
 from .judging import all_reviews
@@ -15,15 +13,15 @@ from .ranking import FIRST_PRIOR, PRIOR_MEAN, PRIOR_WEIGHT, Prior, is_old
 __all__ = ["Desk"]
 
 _STATE, _MEAN = "providers", "mean"
-_NUMBER, _WHOLE = re.compile(r"[0-5](\.[0-9]{1,6})?"), re.compile(r"[1-9][0-9]{0,4}")
 
 
 class Desk:
     """What the operator has set, read once."""
 
     def __init__(self, data: Data) -> None:
-        self._fixed = _fixed_mean(data)
-        self._weight = _weight(data)
+        fixed = PRIOR_MEAN.text(data.settings)
+        self._fixed = Decimal(fixed) if fixed else None
+        self._weight = int(PRIOR_WEIGHT.text(data.settings))
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any], data: Data) -> Desk:
@@ -61,21 +59,3 @@ def _counted(view: View) -> list[int]:
 
 def _millionths(value: Decimal) -> int:
     return int(value.scaleb(6).to_integral_value())
-
-
-def _fixed_mean(data: Data) -> Decimal | None:
-    """The general mean that the operator has fixed; None where it is to be counted."""
-    text = PRIOR_MEAN.text(data.settings)
-    if not text:
-        return None
-    if not _NUMBER.fullmatch(text) or Decimal(text) > 5:
-        raise CatchmentError(f"{PRIOR_MEAN.name}={text} is no mean", hint="write a number from 0 to 5, e.g. 3.5")
-    return Decimal(text)
-
-
-def _weight(data: Data) -> int:
-    """As many reviews the general mean counts."""
-    text = PRIOR_WEIGHT.text(data.settings)
-    if not _WHOLE.fullmatch(text):
-        raise CatchmentError(f"{PRIOR_WEIGHT.name}={text} is no weight", hint="write a whole number from 1, e.g. 10")
-    return int(text)

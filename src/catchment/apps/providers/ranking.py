@@ -5,6 +5,7 @@ A review's rating has two decimals at most, so ratings are added as whole hundre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +33,23 @@ __all__ = [
 
 Score = Literal["bayes", "wilson", "decayed"]
 
-PRIOR_MEAN, PRIOR_WEIGHT = Setting("PROVIDERS_PRIOR_MEAN"), Setting("PROVIDERS_PRIOR_WEIGHT", "10")
+_NUMBER, _WHOLE = re.compile(r"[0-5](\.[0-9]{1,6})?"), re.compile(r"[1-9][0-9]{0,4}")
+
+
+def _mean(text: str) -> str:
+    if text and (not _NUMBER.fullmatch(text) or Decimal(text) > 5):
+        raise ValueError("is no mean; write a number from 0 to 5, e.g. 3.5, or nothing to have it counted")
+    return text
+
+
+def _weight(text: str) -> str:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("is no weight; write a whole number from 1 to 99999, e.g. 10")
+    return text
+
+
+PRIOR_MEAN = Setting("PROVIDERS_PRIOR_MEAN", form=_mean)
+PRIOR_WEIGHT = Setting("PROVIDERS_PRIOR_WEIGHT", "10", form=_weight)
 """C and m of the score; without the first the mean of all reviews is counted."""
 FIRST_PRIOR = Decimal("3.0")
 """The mean that is assumed while nobody has reviewed anything."""
