@@ -76,11 +76,15 @@ def test_an_error_at_a_point_stays_in_its_partition(berth, first_tide, undisturb
 
 @pytest.mark.parametrize("seed", range(30))
 def test_killed_at_any_moment_it_asks_again_only_what_was_under_way(berth, first_tide, undisturbed, seed):
-    """From outside, once so many requests have come: the seed tells how many, the machine how much further it is."""
-    process = berth.after(first_tide).start()
+    """From outside, once so many requests have come: the seed tells how many, the machine how much further it is. The
+    last one is held, so that there is somebody to kill, however slow this test is.
+    """
+    berth.after(first_tide).control.hold(call=REQUESTS)
+    process = berth.start()
     berth.control.wait_for(random.Random(seed).randint(1, REQUESTS))
     process.kill()
     assert process.end() == -signal.SIGKILL
+    berth.control.release()
     repeated, archived = resumed(berth, undisturbed)
     assert len(repeated) <= CONCURRENCY
     assert repeated.isdisjoint(archived), "an archived answer was asked for again"

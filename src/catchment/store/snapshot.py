@@ -201,8 +201,8 @@ class Snapshot:
             QueryError: 400 for a cursor of another walk, 410 for what is no longer kept.
         """
         state = self.state(collection)
-        if query.words:  # they stand in a table of the generation
-            collection = replace(collection, generation=state.generation)
+        if query.words:  # they stand in a table of the generation, which whoever made the pages did not know
+            collection, pages = replace(collection, generation=state.generation), None
         if query.as_of is not None:
             query, pages = replace(query, as_of=self.point(collection, state, query.as_of)), None
         pages, key = pages or Pages(collection, query), self.cursor_key()
