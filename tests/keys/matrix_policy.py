@@ -15,7 +15,7 @@ PEOPLE = (*GOOD, *BAD)
 Row = Mapping[str, int]
 
 
-def row(status: int, **others: int) -> Row:
+def row(status: int, **others: int) -> dict[str, int]:
     """What everybody is answered; whose key proves nobody is shut out everywhere."""
     named = {name.replace("_", " "): status for name, status in others.items()}
     return dict.fromkeys(GOOD, status) | named | dict.fromkeys(BAD, 401)
@@ -42,6 +42,8 @@ HIDDEN_DELETE = row(403, **_MAY_NOT, owner=204, moderator=404, operator=404)
 
 ABSENT = row(405)
 """Of every method that a route does not have."""
+HIDDEN_ABSENT = row(404, outside=401, loopback=405, reader=405, owner_without_write=405)
+"""Of what nobody may do to a collection: that it is only read is said to those who read it."""
 OPTIONS = row(204)
 """Of every route but the operating ones, which say what they can do to operators alone."""
 OPERATOR_OPTIONS = row(403, outside=401, loopback=204, operator=204)
@@ -53,8 +55,8 @@ READ = {"get": ANYONE}
 READ_WITH_RIGHT = {"get": READER}
 
 
-def collected(name: str) -> dict[str, dict[str, Row]]:
-    """The routes of a public feed."""
+def collected(name: str, rows: Mapping[str, Row] = READ) -> dict[str, Mapping[str, Row]]:
+    """The routes of a feed; of a public one where nothing else is said."""
     below = (
         "",
         ".csv",
@@ -67,10 +69,25 @@ def collected(name: str) -> dict[str, dict[str, Row]]:
         "/{key}/source",
         "/{key}/source/body",
     )
-    return {f"/v1/{name}{path}": READ for path in below}
+    return {f"/v1/{name}{path}": rows for path in below}
 
 
-def contract(version: str) -> dict[str, dict[str, Row]]:
+def hidden(name: str) -> dict[str, Mapping[str, Row]]:
+    """The routes of a feed that takes the right to read."""
+    at, refused = f"/v1/{name}", dict.fromkeys(("put", "patch", "delete"), HIDDEN_ABSENT)
+    return collected(name, READ_WITH_RIGHT) | {
+        at: READ_WITH_RIGHT | {"post": HIDDEN_ABSENT},
+        f"{at}/{{key}}": READ_WITH_RIGHT | refused,
+    }
+
+
+def operations(policy: Mapping[str, Mapping[str, Row]]) -> set[tuple[str, str]]:
+    """The routes and methods that are described: those with which somebody gets something."""
+    found = ((path, name, row) for path, rows in policy.items() for name, row in rows.items() if name != "options")
+    return {(path, name) for path, name, row in found if min(row.values()) < 400}
+
+
+def contract(version: str) -> dict[str, Mapping[str, Row]]:
     """The routes of one version of the providers' contract."""
     one = f"/{version}/service-provider"
     return {
@@ -85,7 +102,7 @@ def contract(version: str) -> dict[str, dict[str, Row]]:
     }
 
 
-POLICY: dict[str, dict[str, Row]] = {
+SHARED: dict[str, Mapping[str, Row]] = {
     "/v1": READ,
     "/v1/_/feeds": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
@@ -98,6 +115,10 @@ POLICY: dict[str, dict[str, Row]] = {
     "/health/live": READ,
     "/health/ready": READ,
     "/health/data": READ,
+}
+"""What is served beside any app."""
+
+REVIEWED: dict[str, Mapping[str, Row]] = SHARED | {
     **collected("stocks/bars"),
     **collected("stocks/splits"),
     **collected("stocks/dividends"),
@@ -161,3 +182,50 @@ POLICY: dict[str, dict[str, Row]] = {
     "/moderation/{review}": {"post": MODERATOR},
     "/score/{place}": READ,
 }
+"""Of stocks, police, providers and the market."""
+
+COMMENTED: dict[str, Mapping[str, Row]] = SHARED | {
+    **hidden("incidents/identities"),
+    **hidden("incidents/incidents"),
+    "/incidents": READ_WITH_RIGHT,
+    "/incidents/unattributed": READ_WITH_RIGHT,
+    "/incidents/status": READ_WITH_RIGHT,
+    **collected("episodes/series"),
+    **collected("episodes/seasons"),
+    **collected("episodes/episodes"),
+    **collected("episodes/search"),
+    "/v1/episodes/comments": READ | {"post": WRITER},
+    "/v1/episodes/comments/{key}": READ | {"put": OWNER, "patch": OWNER, "delete": OWNER_OR_MODERATOR},
+    "/v1/episodes/comments/diff": READ,
+    "/v1/episodes/comments/stats": READ,
+    "/v1/episodes/comments/{key}/history": READ,
+    "/v1/episodes/comments/changes": READ,
+    "/v1/episodes/comments.csv": READ,
+    "/v1/episodes/comments.ndjson": READ,
+    "/episodes": READ,
+    "/episodes/{episode}": READ,
+    "/episodes/{episode}/ratings": READ,
+    "/episodes/{episode}/comments": READ | {"post": WRITER},
+    "/comments": READ | {"post": WRITER},
+    "/comments/{comment}": READ | {"put": OWNER, "patch": OWNER, "delete": OWNER_OR_MODERATOR},
+}
+"""Of incidents and episodes."""
+
+PAGES: dict[str, tuple[Row, ...]] = {
+    "/openapi.json": (ANYONE,),
+    "/docs": (ANYONE,),
+    "/docs.css": (ANYONE,),
+    "/": (ANYONE,),
+    "/explore/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/{app:str}/{name:str}/{key:str}": (ANYONE, READER),
+    "/explore/_/charts/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/_/counts/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/_/changes/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/_/pieces/count/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/_/pieces/charts/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/_/pieces/counts/{app:str}/{name:str}": (ANYONE, READER),
+    "/explore/_/operations": (OPERATOR,),
+    "/explore/_/operations/{app:str}/{name:str}": (OPERATOR, OPERATOR | {"operator": 404}),
+    "/explore/_/assets/{name:str}": (ANYONE,),
+}
+"""What the description does not have, read with GET: of a public collection, and of one that takes a right to read."""
