@@ -177,7 +177,7 @@ def undescribed(answer: httpx.Response, body: bytes | None, only: tuple[str, ...
 
 
 def _url(path: str) -> str:
-    return path if path.startswith(("/v1", "/health", "/openapi", "/docs")) else ROOT + path
+    return path if path.startswith(("/v1", "/health", "/metrics", "/openapi", "/docs")) else ROOT + path
 
 
 @contextmanager

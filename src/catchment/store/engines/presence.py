@@ -9,7 +9,10 @@ import hashlib
 import os
 import secrets
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from ...errors import StoreError
 
 if TYPE_CHECKING:
     from .interface import Connection
@@ -49,6 +52,9 @@ class Presence:
             return not free
 
     def close(self) -> None:
+        # The server takes a session's locks away a moment after its end: whoever looks at once is told the truth.
+        with suppress(StoreError):
+            self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
 
