@@ -52,7 +52,7 @@ from .store.bulk import Draft, load
 from .store.kept import Kept
 from .store.query import AsOf, Query, Term, parse_as_of
 from .store.questions import Tables
-from .store.snapshot import Run
+from .store.seen import Run
 from .store.sums import Total
 from .store.writes import Done
 

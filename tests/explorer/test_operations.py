@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from catchment.explorer.grid import MEANINGS, ROWS, counts, grid
 from catchment.store.attempts import Attempt
-from catchment.store.snapshot import Due
+from catchment.store.seen import Due
 
 OPERATIONS = "/explore/_/operations"
 THINGS = f"{OPERATIONS}/shop/things"

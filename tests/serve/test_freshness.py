@@ -9,7 +9,7 @@ from catchment.feed import Feed, Get
 from catchment.schedule import Cron, Every, changed, older_than
 from catchment.serve.freshness import age, due
 from catchment.settings import Settings
-from catchment.store.snapshot import Freshness
+from catchment.store.seen import Freshness
 
 pytestmark = pytest.mark.once  # test_same.py asks both engines
 

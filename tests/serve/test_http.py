@@ -12,7 +12,7 @@ from catchment.errors import DeclarationError
 from catchment.serve.app import build
 from catchment.serve.cache import Answer, Cache
 from catchment.serve.gate import accepts
-from catchment.store.snapshot import State
+from catchment.store.seen import State
 
 pytestmark = pytest.mark.once  # test_same.py asks both engines
 

@@ -139,9 +139,9 @@ def test_what_was_given_out_and_lost_is_not_given_out_again(open_shop, elsewhere
                     changes.after(Position(lost, 1), 10, things.columns)
                 assert refused.value.status == 410
                 with pytest.raises(QueryError, match="oldest revision") as refused:
-                    snapshot.point(things, state, AsOf(revision=lost))
+                    snapshot.points(things).kept(AsOf(revision=lost))
                 assert refused.value.status == 410
-            assert snapshot.point(things, state, AsOf(revision=1)) is not None
-            assert snapshot.held_until(things, 1) is not None, "when the backup's state ended is not known"
+            assert snapshot.points(things).kept(AsOf(revision=1)) is not None
+            assert snapshot.points(things).held_until(1) is not None, "when the backup's state ended is not known"
     finally:
         reader.close()

@@ -9,7 +9,7 @@ from ..record import Column
 from ..serve.changes import seen
 from ..serve.data import Data
 from ..store.changes import Change, Changed, Changes, Position
-from ..store.snapshot import State
+from ..store.seen import State
 from ..store.tables import Collection
 from .cells import cell, documents
 from .home import about

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..clock import parse_moment, render_moment
 from ..store.attempts import Attempt
-from ..store.snapshot import Due
+from ..store.seen import Due
 from .figures import age, plural
 
 __all__ = ["MEANINGS", "Grid", "Line", "Square", "counts", "grid", "square"]

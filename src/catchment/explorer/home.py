@@ -12,7 +12,8 @@ from ..principal import may
 from ..serve import freshness
 from ..serve.data import Data
 from ..store.query import Query
-from ..store.snapshot import Freshness, Snapshot, State
+from ..store.seen import Freshness, State
+from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from .figures import age, plural
 from .links import OPERATIONS, completeness_of, page_of

@@ -14,7 +14,7 @@ from ..feed import Feed
 from ..record import Column
 from ..serve.collections import read_history, read_source
 from ..serve.data import Data
-from ..store.snapshot import State, Version
+from ..store.seen import State, Version
 from ..store.tables import Collection
 from .cells import KINDS, LONG, Cell, cell, documents
 from .excerpts import Excerpt, excerpt, row_of

@@ -11,7 +11,7 @@ from ..serve import freshness
 from ..serve.data import Data
 from ..serve.reading import query_of, read_page
 from ..store.query import COUNT_CAP, Query
-from ..store.snapshot import Freshness, Page, State
+from ..store.seen import Freshness, Page, State
 from ..store.tables import Collection
 from .cells import KINDS, Cell, cell, documents, key_of
 from .elsewhere import Elsewhere, elsewhere

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import xxhash
 
-from ..store.snapshot import State
+from ..store.seen import State
 from .coding import known_tag, named
 
 __all__ = ["CACHE_BYTES", "Answer", "Cache", "Headers", "Key", "digest"]

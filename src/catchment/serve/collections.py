@@ -12,7 +12,7 @@ from litestar import Request, Response, get
 
 from ..errors import QueryError
 from ..store.difference import Differences, Span, differences, parse_span
-from ..store.snapshot import State, Version
+from ..store.seen import State, Version
 from ..store.tables import Collection
 from . import gate
 from .cache import digest

@@ -24,7 +24,8 @@ from ..store.kept import Kept, keep
 from ..store.query import AsOf, Query, parse
 from ..store.questions import Tables
 from ..store.reader import Reader
-from ..store.snapshot import ALL, Filter, Run, Snapshot, State, where
+from ..store.seen import Run, State
+from ..store.snapshot import ALL, Filter, Snapshot, where
 from ..store.statistics import Statistics, read_measure
 from ..store.sums import Total
 from ..store.tables import Collection
@@ -209,7 +210,7 @@ class View:
 
     def held(self, name: str, as_of: AsOf | None) -> tuple[int, str | None]:
         """The revision that held then (0 for none yet), and the moment that `as_of` means; None for now."""
-        return self._snapshot.held(self._use(name), as_of)
+        return self._snapshot.points(self._use(name)).held(as_of)
 
     def beside(self, name: str, as_of: AsOf | None) -> AsOf | None:
         """What `as_of` means in the app's other collections: of a revision of this one, the last moment that it held.
@@ -218,7 +219,7 @@ class View:
         """
         if as_of is None or not as_of.by_revision:
             return as_of
-        ended = self._snapshot.held_until(self._use(name), as_of.revision)
+        ended = self._snapshot.points(self._use(name)).held_until(as_of.revision)
         return AsOf(moment=render_moment(parse_moment(ended) - INSTANT)) if ended else None
 
     def partitions(self, name: str) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..store.query import Query
-from ..store.snapshot import State
+from ..store.seen import State
 from ..store.tables import Collection
 from . import gate
 from .data import Data

@@ -15,7 +15,7 @@ from ..errors import CatchmentError
 from ..principal import Principal, may
 from ..settings import Settings
 from ..store.reader import Reader
-from ..store.snapshot import State
+from ..store.seen import State
 from . import coding, gate
 from .answers import Answers
 from .at_least import AT_LEAST

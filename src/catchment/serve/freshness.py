@@ -16,7 +16,8 @@ from ..resource import Resource
 from ..schedule import Cron, Every
 from ..settings import Settings
 from ..store.reader import Reader
-from ..store.snapshot import Due, Freshness, Snapshot, State
+from ..store.seen import Due, Freshness, State
+from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 
 __all__ = ["Age", "Ages", "age", "due", "never_asked", "read"]

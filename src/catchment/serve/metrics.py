@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 
 from ..clock import parse_moment
 from ..feed import Feed
-from ..store.snapshot import Freshness, Snapshot
+from ..store.seen import Freshness
+from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from . import freshness
 from .allowance import Allowance, allowances

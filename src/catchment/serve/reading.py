@@ -13,7 +13,7 @@ from ..errors import QueryError
 from ..store.pages import Pages
 from ..store.query import Query, Term, index_for, parse
 from ..store.reader import TOO_SLOW
-from ..store.snapshot import Item, Page, State
+from ..store.seen import Item, Page, State
 from ..store.tables import Collection
 from . import gate
 from .cache import digest

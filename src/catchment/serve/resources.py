@@ -20,7 +20,7 @@ from litestar.utils import normalize_path
 from ..errors import Concealed, DeclarationError, QueryError, StoreUnavailable
 from ..principal import ANONYMOUS, may
 from ..resource import Action, Resource
-from ..store.snapshot import Item, State
+from ..store.seen import Item, State
 from ..store.tables import Collection
 from ..store.writes import Done, Once, Write, Writer
 from . import gate, problems

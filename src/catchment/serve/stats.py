@@ -15,7 +15,7 @@ from ..record import Column
 from ..store.aggregate import Told, tell
 from ..store.query import SEARCH
 from ..store.reader import TOO_SLOW
-from ..store.snapshot import State
+from ..store.seen import State
 from ..store.statistics import (
     DEFAULT_GROUPS,
     MAX_GROUPS,

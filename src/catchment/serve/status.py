@@ -16,7 +16,8 @@ from ..partitions import Partition
 from ..record import Column
 from ..schedule import Cron
 from ..settings import Settings
-from ..store.snapshot import Freshness, Snapshot
+from ..store.seen import Freshness
+from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from . import freshness, gate
 from .data import Data

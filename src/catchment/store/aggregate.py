@@ -24,7 +24,8 @@ from .sums import Total, key_sum, mean
 from .tables import Collection
 
 if TYPE_CHECKING:
-    from .snapshot import Snapshot, State
+    from .seen import State
+    from .snapshot import Snapshot
 
 __all__ = ["Told", "tell"]
 
@@ -82,7 +83,7 @@ def tell(snapshot: Snapshot, collection: Collection, asked: Statistics) -> Told:
             longer kept.
     """
     state = snapshot.state(collection)
-    point = snapshot.point(collection, state, asked.where.as_of)
+    point = snapshot.points(collection, state).kept(asked.where.as_of)
     asked = replace(asked, where=replace(asked.where, as_of=point))
     asking = _Asking(snapshot, collection, asked, _source(snapshot, collection, asked, state))
     groups = asking.groups()

@@ -20,7 +20,7 @@ from .sql import order_by, still_there
 from .tables import Collection
 
 if TYPE_CHECKING:
-    from .snapshot import State
+    from .seen import State
 
 __all__ = ["Change", "Changed", "Changes", "Position", "parse_position", "withdrawn"]
 

@@ -16,7 +16,8 @@ from .sql import Statement, quoted, sides
 from .tables import Collection
 
 if TYPE_CHECKING:
-    from .snapshot import Snapshot, State
+    from .seen import State
+    from .snapshot import Snapshot
 
 __all__ = ["PARAMETERS", "Differences", "Span", "differences", "parse_span"]
 
@@ -105,8 +106,9 @@ def differences(snapshot: Snapshot, collection: Collection, span: Span) -> Diffe
     state = snapshot.state(collection)
     key = snapshot.cursor_key()
     position = open_cursor(span, collection.name, generation=state.generation, horizon=state.horizon, key=key)
-    since = snapshot.point(collection, state, span.since, "from")
-    until = snapshot.point(collection, state, span.until, "to")
+    points = snapshot.points(collection, state)
+    since = points.kept(span.since, "from")
+    until = points.kept(span.until, "to")
     # Without `to` all pages compare with what held at the first one.
     pinned = AsOf(revision=position.values[0] if position else state.revision)  # type: ignore[arg-type]  # we wrote it
     assert since is not None

@@ -9,7 +9,7 @@ from ..errors import QueryError
 from .cursors import Position
 from .query import AsOf, Query
 from .reader import Reader
-from .snapshot import State
+from .seen import State
 from .tables import Collection
 
 __all__ = ["AT_A_TIME", "Export"]
@@ -33,7 +33,7 @@ class Export:
         """The export of what stands now, or of what the query's `as_of` means. QueryError: 410 for what is not kept."""
         with reader.snapshot() as snapshot:
             state = snapshot.state(collection)
-            snapshot.point(collection, state, query.as_of)
+            snapshot.points(collection, state).kept(query.as_of)
             return cls(reader, collection, replace(query, limit=AT_A_TIME), state)
 
     def pieces(self) -> Iterator[list[str]]:

@@ -10,7 +10,8 @@ from ..errors import QueryError, StoreError, StoreUnavailable
 from ..settings import Settings
 from .engines import Broken, Connection, Database, Down, Interrupted, Misunderstood, Watch, database_of, mapped
 from .questions import Tables, tables
-from .snapshot import Snapshot, State, all_states
+from .seen import State
+from .snapshot import Snapshot, all_states
 from .tables import Collection
 
 __all__ = ["DEADLINE_S", "TOO_SLOW", "Reader"]

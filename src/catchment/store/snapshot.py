@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,111 +24,20 @@ from .desk import Desk
 from .engines import Connection
 from .kept import Kept, kept
 from .pages import Pages
+from .points import Points
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import prepared, written
 from .rollups import group_text
+from .seen import Due, Freshness, Item, Page, Run, State, Version
 from .sql import Statement, condition, count_statement, document, order_by, page_rows, rows_from, still_there
 from .sums import Total
 from .tables import Collection
 
-__all__ = [
-    "ALL",
-    "Due",
-    "Filter",
-    "Freshness",
-    "Item",
-    "Page",
-    "Run",
-    "Snapshot",
-    "State",
-    "Version",
-    "all_states",
-    "where",
-]
+__all__ = ["ALL", "Filter", "Snapshot", "all_states", "where"]
 
 Filter = tuple[str, str, Any]
 """Field, operator name (`eq`, `gte`, `in` …), Python value."""
 
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a collection's answers depend on."""
-
-    generation: int
-    revision: int
-    horizon: int
-    changed_at: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list. body: the records' JSON joined by commas. count: None when not asked for."""
-
-    body: str
-    count: int | None
-    count_exact: bool
-    next: str | None
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One record's JSON as it is or was. revision, changed_at: of the commit that brought this version."""
-
-    body: str
-    version: int
-    said_at: str
-    revision: int
-    changed_at: str | None
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One state of a record; until, until_revision: None while it holds. author: of what people write, who wrote it."""
-
-    version: int
-    said_at: str
-    until: str | None
-    revision: int
-    until_revision: int | None
-    gone: bool
-    run: int | None
-    attempt: int
-    exchange: int
-    record: str
-    author: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Moments for judging age: a partition collected before `stale` (a closed one: before `closed_stale`) is stale.
-
-    closed: a partition first collected before this is closed; "" when none ever is.
-    """
-
-    stale: str
-    closed: str = ""
-    closed_stale: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """How old a collection is. oldest: of the partitions that are still re-read, or of all when none is.
-
-    collected: False for what people write, which has no partitions and no age.
-    """
-
-    oldest: str | None
-    newest: str | None
-    partitions: int
-    stale: int
-    missing: int
-    collected: bool = True
-
-
-_CLOCKS_APART = timedelta(days=1)
-_FIRST = "0001-01-03"
 ALL = 2**62
 """A limit that none is: more than any table has."""
 
@@ -139,18 +48,6 @@ def all_states(connection: Connection) -> dict[str, State]:
     """Every collection's state, by its name."""
     rows = connection.execute("SELECT name, generation, revision, horizon, changed_at FROM _collection")
     return {name: State(*rest) for name, *rest in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One pass over what was due. ended_at: None while it goes on, and where its process died before its end.
-
-    running: whether a worker is at it.
-    """
-
-    started_at: datetime
-    ended_at: datetime | None
-    running: bool
 
 
 class Snapshot:
@@ -194,6 +91,10 @@ class Snapshot:
             raise StoreUnavailable(f"{collection.name} has no data yet", hint="run catchment collect")
         return State(*row)
 
+    def points(self, collection: Collection, state: State | None = None) -> Points:
+        """The collection's points in time. state: where it was asked for already."""
+        return Points(self._connection, collection, state or self.state(collection))
+
     def page(self, collection: Collection, query: Query, pages: Pages | None = None) -> Page:
         """The records that the query asks for. pages: of this list, where more than one is asked for.
 
@@ -204,7 +105,7 @@ class Snapshot:
         if query.words:  # they stand in a table of the generation, which whoever made the pages did not know
             collection, pages = replace(collection, generation=state.generation), None
         if query.as_of is not None:
-            query, pages = replace(query, as_of=self.point(collection, state, query.as_of)), None
+            query, pages = replace(query, as_of=self.points(collection, state).kept(query.as_of)), None
         pages, key = pages or Pages(collection, query), self.cursor_key()
         position = open_cursor(query, collection.name, generation=state.generation, horizon=state.horizon, key=key)
         rows = self.ask(pages.statement(position))
@@ -219,7 +120,7 @@ class Snapshot:
         self, collection: Collection, query: Query, position: Position | None
     ) -> tuple[list[str], Position | None]:
         """The JSON of the next records of a query, and where the last one stands; None behind the last of all."""
-        query = replace(query, as_of=self.point(collection, self.state(collection), query.as_of))
+        query = replace(query, as_of=self.points(collection).kept(query.as_of))
         rows = self.ask(page_rows(collection, query, position))
         found = rows[: query.limit]
         last = _position(found[-1]) if len(rows) > query.limit else None
@@ -248,78 +149,19 @@ class Snapshot:
         row = self._one(Statement("SELECT value FROM _meta WHERE name = ?", (name,)))
         return row[0] if row else None
 
-    def point(self, collection: Collection, state: State, as_of: AsOf | None, parameter: str = "as_of") -> AsOf | None:
-        """The same point in time, a moment with its floor.
-
-        Raises:
-            QueryError: 410 for what is no longer kept, 400 for a revision that is still to come.
-        """
-        if as_of is None:
-            return None
-        if as_of.by_revision and as_of.revision > state.revision:
-            raise QueryError(f"{parameter}: the newest revision is {state.revision}", parameter=parameter)
-        if as_of.by_revision:
-            kept = as_of.revision >= state.horizon and self._was(collection, state, as_of.revision)
-        else:
-            since = self._committed_at(collection, state.generation, state.horizon)
-            kept = state.horizon <= 1 or since is None or as_of.moment >= since
-        if not kept:
-            message = f"{parameter}: the oldest revision that is kept is {state.horizon}"
-            raise QueryError(message, kind="history-gone", status=410, parameter=parameter)
-        return as_of if as_of.by_revision else replace(as_of, floor=self._floor(collection, state, as_of.moment))
-
-    def _was(self, collection: Collection, state: State, revision: int) -> bool:
-        """Whether there was that revision: not one that was lost before a backup was restored."""
-        if revision in (state.horizon, state.revision):
-            return True
-        return self._committed_at(collection, state.generation, revision) is not None
-
-    def _floor(self, collection: Collection, state: State, moment: str) -> int:
-        """A revision that was committed so long before the moment that nothing was said after it and committed by then,
-        whatever the clocks of several collectors say.
-        """
-        sql = 'SELECT revision FROM "_commit" WHERE collection = ? AND generation = ? AND at <= ?'
-        before = render_moment(parse_moment(moment) - _CLOCKS_APART) if moment > _FIRST else ""
-        values = (collection.name, state.generation, before)
-        row = self._one(Statement(f"{sql} ORDER BY revision DESC LIMIT 1", values))
-        return row[0] if row else 0
-
-    def _committed_at(self, collection: Collection, generation: int, revision: int) -> str | None:
-        sql = 'SELECT at FROM "_commit" WHERE collection = ? AND generation = ? AND revision = ?'
-        row = self._one(Statement(sql, (collection.name, generation, revision)))
-        return row[0] if row else None
-
-    def held(self, collection: Collection, as_of: AsOf | None) -> tuple[int, str | None]:
-        """The revision that held then, and the moment that is meant; None for now. 0 where nothing was committed."""
-        state = self.state(collection)
-        if as_of is None or as_of.revision == state.revision:
-            return state.revision, None
-        if as_of.by_revision:
-            return as_of.revision, self._committed_at(collection, state.generation, as_of.revision) or ""
-        sql = 'SELECT max(revision) FROM "_commit" WHERE collection = ? AND generation = ? AND at <= ?'
-        row = self._one(Statement(sql, (collection.name, state.generation, as_of.moment)))
-        return row[0] or 0, as_of.moment
-
-    def held_until(self, collection: Collection, revision: int) -> str | None:
-        """When another revision took this one's place; None for one that holds, or is still to come."""
-        sql = 'SELECT min(at) FROM "_commit" WHERE collection = ? AND generation = ? AND revision = ('
-        sql += 'SELECT min(revision) FROM "_commit" WHERE collection = ? AND generation = ? AND revision > ?)'
-        of = collection.name, self.state(collection).generation
-        (ended,) = self._one(Statement(sql, (*of, *of, revision)))
-        return ended if ended is None else str(ended)
-
     def item(
         self, collection: Collection, key: str, *, as_of: AsOf | None = None, fields: Sequence[str] = ()
     ) -> Item | None:
         """The record of that key as it is, or was; None if there is (or was then) none."""
         state = self.state(collection)
-        as_of = self.point(collection, state, as_of)
+        points = self.points(collection, state)
+        as_of = points.kept(as_of)
         columns = ("_key", "_doc", "_version", "_said_at", "_revision")
         statement = Statement(f"SELECT {document(fields)}, _version, _said_at, _revision")
         row = self._one(statement + rows_from(collection, as_of, columns) + Statement(" WHERE _key = ?", (key,)))
         if row is None:
             return None
-        changed_at = self._committed_at(collection, state.generation, row[3])
+        changed_at = points.committed_at(row[3])
         body, version, said_at, revision = row
         return Item(body, version, said_at, revision, changed_at, state)
 
@@ -478,7 +320,7 @@ class Snapshot:
         as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
         """Records as dicts of Python values, in that order (`-name`: descending), the key breaking ties."""
-        as_of = self.point(collection, self.state(collection), as_of)
+        as_of = self.points(collection).kept(as_of)
         wanted = [column for column in collection.columns if not columns or column.name in columns]
         order = [Order(name.removeprefix("-"), name.startswith("-")) for name in sort]
         terms = _terms(collection, filters)
@@ -491,7 +333,7 @@ class Snapshot:
 
     def count(self, collection: Collection, filters: Sequence[Filter] = (), *, as_of: AsOf | None = None) -> int:
         """How many records match."""
-        as_of = self.point(collection, self.state(collection), as_of)
+        as_of = self.points(collection).kept(as_of)
         return int(self._one(count_statement(collection, where(collection, filters, as_of=as_of), None))[0])
 
 

@@ -72,7 +72,7 @@ def placed(
 def _matching(snapshot: Snapshot, collection: Collection, columns: Sequence[Column], query: Query) -> Statement:
     """`FROM … WHERE …`: the records that are meant."""
     state = snapshot.state(collection)
-    query = replace(query, as_of=snapshot.point(collection, state, query.as_of))
+    query = replace(query, as_of=snapshot.points(collection, state).kept(query.as_of))
     if query.words:  # they stand in a table of the generation
         collection = replace(collection, generation=state.generation)
     used = ["_key", *(column.name for column in columns), *(item.column for item in query.terms)]
