@@ -11,9 +11,7 @@ from harbour import CONCURRENCY, REQUESTS, Berth, asked
 from catchment.failpoints import POINTS
 
 COLLECTING = POINTS[: POINTS.index("run.closed") + 1]
-"""The points of a collection. At those of filling again, retention and a replay it is killed in
-`tests/faults/test_beside.py`, an erasure in `tests/e2e/test_erase.py`.
-"""
+"""The points of a collection. What is done beside it is broken off in `tests/faults/test_beside.py`."""
 HITS = ("first", "second", "last")
 
 
