@@ -242,9 +242,9 @@ class History(RuleBasedStateMachine):
 
     def writes(self, action: Any, key: str = "", **members: int) -> str:
         resource = NOTES.feed
-        make = (lambda _: resource.draft(members)) if action == "create" else None
+        make = (lambda _: resource.drafts.new(members)) if action == "create" else None
         if action == "change":
-            make = lambda before: resource.patched(members, before)  # noqa: E731
+            make = lambda before: resource.drafts.patching(members, before)  # noqa: E731
         who = Principal("ada", scopes=frozenset({"write"}), via="key")
         writer = Writer(self.database, collections_of(app), FakeClock(self.berth.now))
         try:

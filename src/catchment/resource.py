@@ -16,7 +16,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unstorable
+from .bodies import Fault, InvalidRecord, pointer_to
+from .drafts import Drafts
 from .errors import DeclarationError
 from .feed import Feed
 from .grouping import Counter, check_counters
@@ -264,7 +265,7 @@ class Resource:
             if self._kinds.get(name, "datetime") != "datetime":
                 raise DeclarationError(f"{where}: field {name}", "is filled in with a moment", hint=f"{name}: datetime")
         for name in self.read_only:
-            if name not in self._optional:
+            if name not in self.drafts.optional:
                 raise DeclarationError(f"{where}: read_only", f"{name} needs a default")
         if shown := {*self.key, self.owner, *(name.removeprefix("-") for name in self.order)} & set(self.hidden):
             raise DeclarationError(f"{where}: hidden", f"{min(shown)} is the key, the owner or the order of lists")
@@ -304,7 +305,7 @@ class Resource:
         if self.example is None:
             return
         try:
-            self.complete(self.draft(dict(self.example)), None, key="example", owner="example", at=_EXAMPLE_AT)
+            self.complete(self.drafts.new(dict(self.example)), None, key="example", owner="example", at=_EXAMPLE_AT)
         except InvalidRecord as error:
             fault = error.faults[0]
             message = f"{fault.pointer.removeprefix('/')} {fault.message}".strip()
@@ -348,9 +349,14 @@ class Resource:
         return frozenset({"id", *filter(None, [self.owner]), *moments, *self.read_only})
 
     @cached_property
+    def drafts(self) -> Drafts:
+        """What the bodies of these records may be."""
+        return Drafts(self.record, self.filled, self.fixed)
+
+    @property
     def writable(self) -> tuple[str, ...]:
         """The fields that people write."""
-        return tuple(name for name in self._kinds if name not in self.filled)
+        return self.drafts.writable
 
     @cached_property
     def elements(self) -> Mapping[str, tuple[Column, ...]]:
@@ -376,47 +382,12 @@ class Resource:
         return found
 
     @cached_property
-    def _fields(self) -> tuple[msgspec.inspect.Field, ...]:
-        info = msgspec.inspect.type_info(self.record)
-        assert isinstance(info, msgspec.inspect.StructType)
-        return info.fields
-
-    @cached_property
-    def _types(self) -> dict[str, Any]:
-        """Field -> its type with its bounds, as `msgspec.convert` takes it."""
-        return typing.get_type_hints(self.record, include_extras=True)
-
-    @cached_property
     def _kinds(self) -> dict[str, str]:
         return {column.name: column.kind for column in self.columns}
 
     @cached_property
     def _nullable(self) -> frozenset[str]:
         return frozenset(column.name for column in self.columns if column.nullable)
-
-    @cached_property
-    def _optional(self) -> frozenset[str]:
-        return frozenset(item.encode_name for item in self._fields if not item.required)
-
-    def body_type(self, title: str, *, partial: bool, only: Sequence[str] = ()) -> type[msgspec.Struct]:
-        """The type of a body, for the API's description: the fields that people write; partial: none is needed.
-
-        only: the fields that an own route takes, `()` for all.
-        """
-        shown: list[Any] = []
-        for item in self._fields:
-            name = item.encode_name
-            if name not in (only or self.writable):
-                continue
-            if partial:
-                shown.append((name, self._types[name] | None, None))
-            elif item.default is not msgspec.NODEFAULT:
-                shown.append((name, self._types[name], item.default))
-            elif item.default_factory is not msgspec.NODEFAULT:
-                shown.append((name, self._types[name], msgspec.field(default_factory=item.default_factory)))
-            else:
-                shown.append((name, self._types[name]))
-        return msgspec.defstruct(title, shown, kw_only=True, forbid_unknown_fields=True)
 
     # -- rules -------------------------------------------------------------------------------------------------
 
@@ -425,62 +396,6 @@ class Resource:
         if action in self.moderates and "moderate" in principal.scopes:
             return True
         return self.may(action, principal, record) if self.may else _theirs(action, principal, record, self.owner)
-
-    def draft(self, members: Any) -> dict[str, Any]:
-        """The typed values of a body's members.
-
-        Raises:
-            InvalidRecord: a member is unknown, read-only, missing or of the wrong type.
-        """
-        if not isinstance(members, dict):
-            raise InvalidRecord([Fault("", "a JSON object is wanted")])
-        faults = self._unwanted(members)
-        if broken := list(unstorable(members)):
-            raise InvalidRecord([*faults, *broken])  # no type can be asked of what is no text
-        values: dict[str, Any] = {}
-        for name in self.writable:
-            if name in members:
-                value, found = typed(members[name], self._types[name], f"/{name}")
-                values[name] = value
-                faults += found
-            elif name not in self._optional:
-                faults.append(Fault(pointer_to("", name), "is missing"))
-        if faults:
-            raise InvalidRecord(faults)
-        return values
-
-    def _unwanted(self, members: Mapping[str, Any]) -> list[Fault]:
-        return [
-            Fault(pointer_to("", name), "is read-only" if name in self.filled else "is no field of this record")
-            for name in members
-            if name not in self.writable
-        ]
-
-    def redraft(self, members: Any, before: Record) -> dict[str, Any]:
-        """The typed values of a whole body for a record that is there: what never changes may be left out."""
-        if isinstance(members, dict):
-            members = {name: self._written(before)[name] for name in self.fixed} | members
-        return self._unmoved(self.draft(members), before)
-
-    def patched(self, patch: Any, before: Record) -> dict[str, Any]:
-        """The typed values that a merge-patch makes of a record; null empties a field, or gives its default."""
-        if not isinstance(patch, dict):
-            raise InvalidRecord([Fault("", "a JSON object is wanted")])
-        if faults := [*self._unwanted(patch), *unstorable(patch)]:
-            raise InvalidRecord(faults)
-        merged = merge_patch(self._written(before), patch)
-        merged |= {name: None for name, value in patch.items() if value is None and name in self._nullable}
-        return self._unmoved(self.draft(merged), before)
-
-    def _written(self, record: Record) -> dict[str, Any]:
-        content: dict[str, Any] = msgspec.to_builtins(record)
-        return {name: content[name] for name in self.writable}
-
-    def _unmoved(self, draft: dict[str, Any], before: Record) -> dict[str, Any]:
-        moved = [name for name in self.fixed if draft.get(name) != getattr(before, name)]
-        if moved:
-            raise InvalidRecord([Fault(pointer_to("", name), "cannot be changed") for name in moved])
-        return draft
 
     def complete(self, draft: Mapping[str, Any], before: Any, *, key: str, owner: str, at: datetime) -> Any:
         """The record that a draft makes: filled in, in its normal form, checked.

@@ -116,7 +116,7 @@ def write(database: Path, apps: tuple[App, ...]) -> Mapping[str, str]:
         for label, (name, members, about, who) in WRITTEN.items():
             if (collection := collections.get(name)) is None:
                 continue
-            draft = collection.feed.draft(members | {field: keys[other] for field, other in about.items()})
+            draft = collection.feed.drafts.new(members | {field: keys[other] for field, other in about.items()})
             asked = Write(
                 collection=collection, action="create", principal=somebody(who), make=lambda _, made=draft: made
             )

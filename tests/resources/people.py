@@ -39,7 +39,7 @@ def writer_of_all(database: Database, **options: Any) -> Writer:
 
 
 def creation(name: str, members: dict[str, Any], number: int = 1, **options: Any) -> Write:
-    draft = COLLECTIONS[name].feed.draft(members)
+    draft = COLLECTIONS[name].feed.drafts.new(members)
     return Write(
         collection=COLLECTIONS[name], action="create", principal=somebody(number), make=lambda _: draft, **options
     )
@@ -52,7 +52,7 @@ def patching(name: str, key: str, members: dict[str, Any], number: int = 1, **op
         action="change",
         principal=somebody(number),
         key=key,
-        make=lambda before: resource.patched(members, before),
+        make=lambda before: resource.drafts.patching(members, before),
         **options,
     )
 

@@ -54,51 +54,51 @@ WRONG_PLACES = {
 @pytest.mark.parametrize("name", WRONG_PLACES)
 def test_a_wrong_body_is_told_every_place(name):
     members, pointers = WRONG_PLACES[name]
-    assert set(faults(places.draft, members)) == pointers
+    assert set(faults(places.drafts.new, members)) == pointers
 
 
 def test_faults_are_bounded_whatever_was_sent():
-    found = faults(places.draft, PLACE | {f"{'x' * 1000}{number}": 1 for number in range(500)})
+    found = faults(places.drafts.new, PLACE | {f"{'x' * 1000}{number}": 1 for number in range(500)})
     assert all(len(pointer) <= 101 for pointer in found)
     with pytest.raises(InvalidRecord) as caught:
-        places.draft(PLACE | {f"x{number}": 1 for number in range(500)})
+        places.drafts.new(PLACE | {f"x{number}": 1 for number in range(500)})
     assert len(caught.value.faults) == 50
 
 
 @pytest.mark.parametrize("rating", [Decimal("4.5"), "4.5", Decimal("4.50")])
 def test_an_exact_number_is_a_number_or_text(rating):
-    assert reviews.draft({"place": "x", "skill": None, "rating": rating})["rating"] == Decimal("4.5")
+    assert reviews.drafts.new({"place": "x", "skill": None, "rating": rating})["rating"] == Decimal("4.5")
 
 
 @pytest.mark.parametrize("rating", ["NaN", "Infinity", "1e999999", "x", "", "5.001", "5.01", "-1"])
 def test_what_is_no_usable_number_is_refused(rating):
     def written():
-        draft = reviews.draft({"place": "x", "skill": None, "rating": rating})
+        draft = reviews.drafts.new({"place": "x", "skill": None, "rating": rating})
         reviews.complete(draft, None, key="k", owner="o", at=AT)
 
     assert set(faults(written)) == {"/rating"}
 
 
 def test_a_record_is_filled_in_and_brought_to_its_normal_form():
-    made = places.complete(places.draft(PLACE | {"name": "Cafe\u0301"}), None, key="k", owner="o", at=AT)
+    made = places.complete(places.drafts.new(PLACE | {"name": "Cafe\u0301"}), None, key="k", owner="o", at=AT)
     assert made == Place("k", "o", AT, AT, "Café", ["milling", "baking"], 25000)
 
 
 def test_what_is_about_something_else_cannot_be_moved_but_need_not_be_said_again():
     before = Note("k", "o", "IBM", AT.date(), "text", AT)
-    assert notes.redraft({"text": "new"}, before)["symbol"] == "IBM"
-    assert notes.redraft({"text": "new", "symbol": "IBM"}, before)["text"] == "new"
-    assert faults(notes.redraft, {"text": "new", "symbol": "MSFT"}, before) == {"/symbol": "cannot be changed"}
-    assert set(faults(notes.patched, {"date": "2020-01-01"}, before)) == {"/date"}
+    assert notes.drafts.replacing({"text": "new"}, before)["symbol"] == "IBM"
+    assert notes.drafts.replacing({"text": "new", "symbol": "IBM"}, before)["text"] == "new"
+    assert faults(notes.drafts.replacing, {"text": "new", "symbol": "MSFT"}, before) == {"/symbol": "cannot be changed"}
+    assert set(faults(notes.drafts.patching, {"date": "2020-01-01"}, before)) == {"/date"}
 
 
 def test_a_patch_with_null_empties_or_gives_the_default():
     before = Review("k", "o", "p", "milling", Decimal(4), "words", "published")
-    assert reviews.patched({"skill": None, "comment": None}, before)["skill"] is None
-    assert reviews.patched({"comment": None}, before)["comment"] is None
-    assert faults(reviews.patched, {"rating": None}, before) == {"/rating": "is missing"}
-    assert faults(reviews.patched, {"comment_state": "none"}, before) == {"/comment_state": "is read-only"}
-    assert set(faults(reviews.patched, {"bogus": None}, before)) == {"/bogus"}
+    assert reviews.drafts.patching({"skill": None, "comment": None}, before)["skill"] is None
+    assert reviews.drafts.patching({"comment": None}, before)["comment"] is None
+    assert faults(reviews.drafts.patching, {"rating": None}, before) == {"/rating": "is missing"}
+    assert faults(reviews.drafts.patching, {"comment_state": "none"}, before) == {"/comment_state": "is read-only"}
+    assert set(faults(reviews.drafts.patching, {"bogus": None}, before)) == {"/bogus"}
 
 
 # -- JSON -----------------------------------------------------------------------------------------------------------

@@ -229,8 +229,8 @@ def _paths(collection: Collection, columns: Sequence[Column]) -> Json:
 
 def _body_schemas(collection: Collection, resource: Resource) -> Json:
     """What a whole body and a patch may hold: the fields that people write, and no others."""
-    whole = resource.body_type(f"{collection.table}_body", partial=False)
-    patch = resource.body_type(f"{collection.table}_patch", partial=True)
+    whole = resource.drafts.body_type(f"{collection.table}_body", partial=False)
+    patch = resource.drafts.body_type(f"{collection.table}_patch", partial=True)
     _, found = msgspec.json.schema_components([whole, patch], ref_template="#/components/schemas/{name}")
     bodies: Json = _with_plain_numbers(found)
     if resource.fixed:  # they need not be said again when a record is replaced

@@ -99,20 +99,20 @@ class Writing:
     async def create(self, name: str, members: Any) -> Done:
         """A new record, or where the declaration says so the next version of the one that it replaces."""
         collection = self._collection(name)
-        draft = _resource(collection).draft(members)  # what cannot be a record at all takes no place in the queue
+        draft = _resource(collection).drafts.new(members)  # what cannot be a record at all takes no place in the queue
         return await self._send(self._write(collection, "create", "", lambda _: draft, members))
 
     async def replace(self, name: str, key: Key, members: Any) -> Done:
         """The record with the whole body's members."""
         collection = self._collection(name)
-        make = _resource(collection).redraft
+        make = _resource(collection).drafts.replacing
         write = self._write(collection, "change", key, lambda before: make(members, before), {"whole": members})
         return await self._send(write)
 
     async def patch(self, name: str, key: Key, members: Any) -> Done:
         """The record with a merge-patch's members (RFC 7396) merged into it."""
         collection = self._collection(name)
-        make = _resource(collection).patched
+        make = _resource(collection).drafts.patching
         write = self._write(collection, "change", key, lambda before: make(members, before), members)
         return await self._send(write)
 

@@ -135,7 +135,7 @@ class _Loading:
         collection, key = self._collections[draft.collection], str(uuid.uuid4())
         resource, look = collection.feed, self._looks[collection.app]
         assert isinstance(resource, Resource)
-        made = resource.complete(resource.draft(draft.members), None, key=key, owner=draft.owner, at=now)
+        made = resource.complete(resource.drafts.new(draft.members), None, key=key, owner=draft.owner, at=now)
         record = spellings.as_first_written(collection, made, self._first)
         check_links(collection, record, None, self._is_there)
         look.new = key

@@ -42,11 +42,11 @@ def _asked(title: str, known: Mapping[str, Any], required: Collection[str] = ())
 
 
 _RATED = {"rating": 4.5, "comment": None}
-OFFER = Body(providers.example, providers.body_type("ProviderBody", partial=False))
+OFFER = Body(providers.example, providers.drafts.body_type("ProviderBody", partial=False))
 OPINION = Body(
-    _RATED | {"skill": None}, reviews.body_type("ReviewBody", partial=False, only=("rating", "skill", "comment"))
+    _RATED | {"skill": None}, reviews.drafts.body_type("ReviewBody", partial=False, only=("rating", "skill", "comment"))
 )
-CHANGE = Body({"rating": 4.5}, reviews.body_type("ReviewPatch", partial=True, only=("rating", "comment")))
+CHANGE = Body({"rating": 4.5}, reviews.drafts.body_type("ReviewPatch", partial=True, only=("rating", "comment")))
 DECISION = Body({"decision": "publish"}, shapes.Decision)
 SEARCH = Body({"skills": ["SEO Optimisation"], "cost_lt": 30000}, _asked("Search", asking.LIST), optional=True)
 JOB = Body(
