@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Request, Router
+from litestar import Litestar, Request, Router
 from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
 
 from ..app import App
 from .data import Data
 from .front import DATA
 from .problems import Forms
 from .resources import Writing, writer_of
+from .schemas import schemas_of
+from .words import Json
 
-__all__ = ["ERRORS", "errors_of", "own_routes"]
+__all__ = ["ERRORS", "describe_own", "errors_of", "own_routes"]
+
+_METHODS = ("get", "post", "put", "patch", "delete")
 
 ERRORS = "own-errors"
 """Where the forms of errors stand in the application's state."""
@@ -63,3 +68,35 @@ def _without(item: Any, served: frozenset[str]) -> Any:
     return Router(
         item.path, route_handlers=kept, dependencies=item.dependencies, exception_handlers=item.exception_handlers
     )
+
+
+def describe_own(app: App) -> Json:
+    """What the framework says of the app's handlers, mended where that is less than they do."""
+    framework = Litestar(
+        [own_routes(app)], openapi_config=OpenAPIConfig(app.name, "1", path="/_schema"), logging_config=None
+    )
+    document: Json = _undeclared_left_open(framework.openapi_schema.to_schema())
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for item in (framework.openapi_schema.paths or {}).values():
+        for told in filter(None, (getattr(item, method) for method in _METHODS)):
+            schemas |= schemas_of(told)
+    for operations in document.get("paths", {}).values():
+        for method, operation in operations.items():
+            operation["operationId"] = f"{app.name}_{operation['operationId']}"
+            operation["tags"] = [app.name]
+            if not any(status.startswith("4") for status in operation["responses"]):
+                operation["responses"]["default"] = {"description": "What is wrong, in the words of the app"}
+            if method == "get" and not {"503", "default"}.isdisjoint(operation["responses"]):  # it may read data
+                operation["responses"]["304"] = {"description": "The client has it already"}
+    return document
+
+
+def _undeclared_left_open(document: Json) -> Json:
+    """The document. Of JSON of which its handler says nothing the framework says that it is a text, which it is not."""
+    for item in document.get("paths", {}).values():
+        for operation in item.values():
+            for answer in operation.get("responses", {}).values() if isinstance(operation, dict) else ():
+                told = answer.get("content", {}).get("application/json")
+                if told and told.get("schema") == {"type": "string"}:
+                    told["schema"] = {}
+    return document
