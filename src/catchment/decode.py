@@ -28,6 +28,7 @@ from .spool import Content, whole
 from .strict import DEPTH, load_json, most_names, too_deep, twice
 
 __all__ = [
+    "WRONG",
     "Decoded",
     "Dropped",
     "Entry",
@@ -36,6 +37,7 @@ __all__ = [
     "decode",
     "from_document",
     "key_reader",
+    "leniently",
     "load_json",
     "model_digest",
     "render_key",
@@ -145,18 +147,18 @@ def key_reader(feed: Feed, partition: Partition) -> Callable[[bytes], str | None
         if isinstance(found, Entry):
             return found.key or found.hash.hex()
         try:
-            row = _leniently(raw)
+            row = leniently(raw)
             shaped = feed.shape(row, partition) if feed.shape else row
             parts = [msgspec.convert(shaped[name], kind, strict=feed.strict) for name, kind in wanted]
             return render_key(parts) if parts else None
-        except _WRONG:
+        except WRONG:
             return None
 
     return key_of
 
 
-def _leniently(raw: bytes) -> Any:
-    """A row also where JSON forbids something in it, or where it names a member twice."""
+def leniently(raw: bytes) -> Any:
+    """A row's value, also where JSON forbids something in it, or where it names a member twice."""
     readable = mended(raw)
     try:
         return load_json(readable)
@@ -250,7 +252,7 @@ def _reader(feed: Feed, partition: Partition) -> Callable[[bytes, Row | None, by
             key = key_of(record, values)
             doc = encode(record)[1:].decode()
             reason = feed.refuse(record) if feed.refuse else ""
-        except _WRONG as error:
+        except WRONG as error:
             return _reject(raw, error)
         if len(key) > MAX_KEY_BYTES:
             return Reject(raw, f"key longer than {MAX_KEY_BYTES} bytes", "", None)
@@ -278,7 +280,7 @@ def _shaped(feed: Feed, row: Row, partition: Partition) -> Row:
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The escape itself, not an escaped backslash with `u0000` after it."""
 
-_WRONG = (
+WRONG = (
     msgspec.MsgspecError,
     DecodeError,
     ValueError,

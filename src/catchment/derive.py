@@ -16,7 +16,7 @@ from .decode import Entry, Reject, Seen, decode, from_document, model_digest, ro
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
-from .feed import CONTENT, Compared, Feed
+from .feed import CONTENT, RETIRE, Compared, Feed
 from .fill import Filler, Lookup
 from .merge import STORED, Change, Changes, Fold, Found, Known, compare
 from .partitions import Partition
@@ -30,6 +30,7 @@ from .store.lease import Counts, Lease, Outcome
 from .store.records import Origin, Records, batches
 from .store.room import BATCH, Pile
 from .store.stage import Stage
+from .unread import held_back
 
 __all__ = ["derive"]
 
@@ -101,18 +102,20 @@ def _once(
         _check_guard(_Answer(feed, lease.partition, partial(map, body_of, pages), found, stage, records), now)
         found = filler.fresh(found, stage, records) if filler else found
         elsewhere = records.find(chain(_unknown(found, known), known.beside))
-        nameless = feed.key is CONTENT and lease.model == model
-        here = _may_be_gone(known.hashes, rejects, nameless=nameless)
+        known_by = feed.key is CONTENT and feed.missing is RETIRE and lease.model == model
+        held = _held_back(feed, lease, rejects, known, found, records) if rejects and known_by else frozenset()
+        here = _may_be_gone(known.hashes, rejects, held, nameless=not known_by)
         changes = compare(feed, found, known.hashes, here, elsewhere=elsewhere, pile=lambda: stage.room.pile(Change))
         if len(pages) > 1:
             _check_moved(fold.overlap, changes, settled)
         origins = [Origin(page.id, page.answer.at) for page in pages]
         if doubtful := _doubt(feed, lease, len(known.hashes), changes, origins[-1].said_at if origins else now):
             return records.doubt(lease, _doubted(outcome, doubtful), stage, now)
-        outcome = replace(outcome, verdict="complete", reason="", counts=_counts(fold, changes, unread))
+        outcome = replace(outcome, verdict="complete", reason=_said(held), counts=_counts(fold, changes, unread))
         mark = filler.mark if filler else None
         burn = Burn(erased, tuple(pages[number].digest for number in sorted(read.holding)))
-        if burn.digests:  # its answer is derived anew each time, and each time its body goes
+        # Derived anew each time, if it says the same: each time its body goes, or what stays is said.
+        if burn.digests or held:
             outcome = replace(outcome, digest="", etag="", last_modified="")
         failpoint("page.validated")
         return records.commit(
@@ -201,15 +204,24 @@ def _unknown(found: Found, known: Known) -> Iterator[str]:
     return (key for key, slot in found.slots.items() if slot != STORED and key not in known.hashes)
 
 
-def _may_be_gone(stored: Mapping[str, bytes], rejects: Iterable[Reject], *, nameless: bool) -> Iterable[str]:
-    """The stored keys that an answer may have dropped: none that a reject names, and none at all while a reject's
-    key cannot be read.
+def _held_back(
+    feed: Feed, lease: Lease, rejects: Pile[Reject], known: Known, found: Found, records: Records
+) -> AbstractSet[str]:
+    """The stored keys that an answer lacks, and that may be rows of it that cannot be read."""
+    missing = batches(key for key in known.hashes if key not in found.slots)
+    return held_back(feed, lease.partition, rejects, chain.from_iterable(map(records.documents, missing)))
 
-    nameless: the records are their content, as this declaration reads it. Then a reject is none of them: what is stored
-    was read, and would be again.
+
+def _may_be_gone(
+    stored: Mapping[str, bytes], rejects: Iterable[Reject], held: AbstractSet[str], *, nameless: bool
+) -> Iterable[str]:
+    """The stored keys that an answer may have dropped: none that a reject names or that is held back.
+
+    nameless: a reject whose key cannot be read may be any of them, so with one none may be gone. Not so where records
+    are their content, as this declaration reads it: then there is more to know one by.
     """
     named = {reject.key for reject in rejects}
-    return () if None in named and not nameless else (key for key in stored if key not in named)
+    return () if None in named and nameless else (key for key in stored if key not in named and key not in held)
 
 
 def _refused(feed: Feed, lease: Lease, bodies: Iterable[Content], fold: Fold, model: str) -> Iterator[Reject]:
@@ -275,6 +287,11 @@ def _doubted(outcome: Outcome, doubtful: Doubt) -> Outcome:
         until=until,
         doubted_at=doubtful.since,
     )
+
+
+def _said(held: AbstractSet[str]) -> str:
+    """What an answer's rows that cannot be read hold back, in words; "" for nothing."""
+    return f"kept, as they may be rows that cannot be read: {len(held)}" if held else ""
 
 
 def _counts(fold: Fold, changes: Changes, unread: int) -> Counts:

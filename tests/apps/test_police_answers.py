@@ -136,20 +136,6 @@ def test_a_member_that_is_called_otherwise_rewrites_no_month(tmp_path):
         assert (police.documents("police_stops"), police.revision("stops")) == (before, revision)
 
 
-def test_a_row_that_can_no_longer_be_read_ends_its_record_until_it_can(tmp_path):
-    """A record here is its content: a reject is none of those that are stored."""
-    with collecting("police", tmp_path, now=NOW) as police:
-        police.run()
-        police.control.set(wrong_type=True)
-        counts = [result.counts for result in by_partition(police.run(again=True), STOPS).values()]
-        assert (sum(each.rejected for each in counts), sum(each.gone for each in counts)) == (9, 9)
-        assert police.number("SELECT count(*) FROM police_stops") == 180 - 9
-        police.control.set(wrong_type=False)
-        counts = [result.counts for result in by_partition(police.run(again=True), STOPS).values()]
-        assert (sum(each.rejected for each in counts), sum(each.back for each in counts)) == (0, 9)
-        assert police.number("SELECT count(*) FROM police_stops") == 180
-
-
 # -- months that are not out ----------------------------------------------------------------------------------------
 
 

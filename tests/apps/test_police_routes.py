@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from asgi_client import Client
-from collecting import Collecting, collecting
+from collecting import Collecting, by_partition, collecting
 
 from catchment.apps.police.records import CATEGORIES, KNOWN_FORCES
 from catchment.errors import UsageError
@@ -294,6 +294,24 @@ def test_an_index_serves_what_is_asked_of_one_force(collected):
             "EXPLAIN QUERY PLAN SELECT type, count(*) FROM police_stops WHERE force = 'kent' GROUP BY type"
         ).fetchall()
     assert any("USING INDEX" in row[-1] for row in plan)
+
+
+def test_a_row_that_can_no_longer_be_read_keeps_its_record_and_no_other(tmp_path):
+    """What else went from the month in the same answer is gone; coverage says what stays."""
+    with collecting("police", tmp_path, now=NOW) as police:
+        police.run()
+        police.control.set(wrong_type=True, removed_since=1, removed_count=1)
+        results = by_partition(police.run(again=True), "police/stops").values()
+        kept = "kept, as they may be rows that cannot be read: 1"
+        assert {(each.verdict, each.reason) for each in results} == {("complete", kept)}
+        counts = [each.counts for each in results]
+        assert (sum(each.rejected for each in counts), sum(each.gone for each in counts)) == (9, 9)
+        assert police.number("SELECT count(*) FROM police_stops") == 180 - 9
+        cells = asking(police)(f"{COVERAGE}?from=2025-11&to=2026-01").json()["cells"]
+        assert {(cell["state"], cell["records"], cell["reason"]) for cell in cells} == {("complete", 19, kept)}
+        police.control.set(wrong_type=False)
+        results = by_partition(police.run(again=True), "police/stops").values()
+        assert {(each.counts.received, each.counts.same, each.reason) for each in results} == {(19, 19, "")}
 
 
 def test_coverage_counts_the_records_that_lie_outside_their_month(samples, tmp_path):

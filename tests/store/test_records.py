@@ -154,24 +154,50 @@ def test_while_a_reject_cannot_be_named_nothing_is_gone(here):
     assert counts(here.collect(("b", 1))) == {"received": 1, "same": 1, "gone": 1}
 
 
-def test_where_a_record_is_its_content_a_reject_is_none_of_the_stored_ones(here):
-    """What is stored was read, and would be again: a row in each answer that cannot be does not keep all of them."""
+KEPT = "kept, as they may be rows that cannot be read: 1"
+
+
+def test_where_a_record_is_its_content_a_reject_holds_back_the_one_that_it_may_be(here):
+    """It agrees in what can be read of it, and comes back as itself; what else went meanwhile is gone."""
+    here.collect(("a", 1), ("b", 1), ("c", 1), ("d", 1), feed=counted)
+    outcome = here.collect(("d", 1), ("e", 1), b'{"id":"b","value":null}', feed=counted)
+    assert (outcome.verdict, outcome.reason) == ("complete", KEPT)
+    assert counts(outcome) == {"received": 3, "new": 1, "same": 1, "gone": 2, "rejected": 1}
+    outcome = here.collect(("b", 1), ("d", 1), ("e", 1), feed=counted)
+    assert (outcome.reason, counts(outcome)) == ("", {"received": 3, "same": 3})
+
+
+def test_a_reject_that_is_none_of_those_that_are_missing_holds_back_none(here):
     here.collect(("a", 1), ("b", 1), feed=counted)
-    for number in range(2, 4):
-        found = counts(here.collect(("b", 1), ("a", number), b'{"id":null}', feed=counted))
-        assert found == {"received": 3, "new": 1, "same": 1, "gone": 1, "rejected": 1}
+    outcome = here.collect(("b", 1), b'{"id":"c","value":null}', feed=counted)
+    assert (outcome.reason, counts(outcome)) == ("", {"received": 2, "same": 1, "gone": 1, "rejected": 1})
+
+
+def test_what_a_reject_in_every_answer_holds_back_does_not_grow(here):
+    """Nothing can be read of it: it may be any, but only one."""
+    here.collect(("a", 1), ("b", 1), feed=counted)
+    for number in range(2, 7):
+        outcome = here.collect(("b", 1), ("a", number), b'{"id":null}', feed=counted)
+        assert (outcome.reason, outcome.counts.new) == (KEPT, 1)
+        assert here.rows("SELECT count(*) FROM shop_counted") == [(3,)]
+    assert counts(here.collect(("b", 1), ("a", 6), feed=counted)) == {"received": 2, "same": 2, "gone": 1}
+
+
+def test_what_is_held_back_is_said_for_as_long_as_the_answer_is_the_same(here):
+    here.collect(("a", 1), ("b", 1), feed=counted)
+    for _ in range(2):
+        outcome = here.collect(("b", 1), b'{"id":"a","value":null}', feed=counted)
+        assert (outcome.reason, outcome.digest) == (KEPT, "")
 
 
 def test_what_another_declaration_accepted_may_be_the_reject(here):
-    here.collect(("a", 1), ("b", 1), feed=counted)
+    """It names its record in every field: that is not missing."""
+    here.collect(("a", 1), ("b", 1), ("c", 1), feed=counted)
     strict = replace(counted, refuse=lambda thing: "too much" if thing.id == "a" else "")
-    assert counts(here.collect(("a", 1), ("b", 1), feed=strict)) == {"received": 2, "same": 1, "rejected": 1}
-    assert counts(here.collect(("a", 1), ("b", 1), feed=strict)) == {
-        "received": 2,
-        "same": 1,
-        "gone": 1,
-        "rejected": 1,
-    }
+    for gone in ({}, {"gone": 1}):
+        found = counts(here.collect(("a", 1), ("b", 1), feed=strict))
+        assert found == {"received": 2, "same": 1, "rejected": 1, **gone}
+    assert here.rows("SELECT id FROM shop_counted ORDER BY id") == [("a",), ("b",)]
 
 
 def test_a_reject_that_names_its_record_is_not_missing(here):

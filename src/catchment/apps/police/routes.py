@@ -253,7 +253,7 @@ def _cell(
         "state": (state["verdict"] if state else None) or "pending",
         "records": state["records"] if state and collected else None,
         "collected_at": collected,
-        "reason": reason or (outside(force, month) if collected else ""),
+        "reason": "; ".join(filter(None, [reason, outside(force, month) if collected else ""])),
     }
 
 
