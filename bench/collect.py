@@ -32,8 +32,9 @@ from pathlib import Path
 import msgspec
 import psycopg
 import xxhash
+from measured.order import Order
 
-from catchment import App, Feed, Get, Record, Upstream, each
+from catchment import App, Feed, Get, Upstream, each
 from catchment.derive import derive
 from catchment.exchange import Answer, Request
 from catchment.failpoints import arm, failpoint
@@ -48,32 +49,6 @@ from catchment.testing import Cluster, NoServer
 
 PARTITIONS = 4
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Order(Record):
-    """A record of about 740 bytes with 21 typed fields."""
-
-    id: int
-    part: str
-    status: str
-    customer: str
-    email: str
-    city: str
-    country: str
-    street: str
-    note: str
-    product: str
-    colour: str
-    carrier: str
-    tracking: str
-    quantity: int
-    price: float
-    discount: float
-    weight: float
-    created: datetime
-    paid: bool
-    gift: bool
-    rating: int | None
 
 
 bench = Upstream("bench", "https://bench.example")

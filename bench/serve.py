@@ -39,9 +39,10 @@ from typing import Any
 
 import msgspec
 import structlog
+from measured.order import Order
 from peers.servers import Round, Server, load, running, serve
 
-from catchment import App, Feed, Get, Record, Upstream
+from catchment import App, Feed, Get, Upstream
 from catchment.clock import SystemClock, render_moment
 from catchment.record import stored_values
 from catchment.settings import Settings
@@ -53,32 +54,6 @@ from catchment.testing import Cluster
 PAGE, PLACES = 50, 1000
 WALKED = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Order(Record):
-    """A record of about 660 bytes with 21 typed fields."""
-
-    id: int
-    part: str
-    status: str
-    customer: str
-    email: str
-    city: str
-    country: str
-    street: str
-    note: str
-    product: str
-    colour: str
-    carrier: str
-    tracking: str
-    quantity: int
-    price: float
-    discount: float
-    weight: float
-    created: datetime
-    paid: bool
-    gift: bool
-    rating: int | None
 
 
 bench = Upstream("bench", "https://bench.example")
