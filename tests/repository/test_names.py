@@ -75,3 +75,47 @@ def test_the_declaration_of_an_app_is_short_and_public(name: str) -> None:
     assert {item for item in imports(file) if item.startswith("catchment") and not item.startswith(own)} == {
         "catchment"
     }
+
+
+DECLARING = ("App", "Feed", "Resource", "Upstream")
+
+
+def called(node: ast.AST) -> set[str]:
+    """The plain names that are called somewhere in it, or given to `partial` to be called later."""
+    calls = [item for item in ast.walk(node) if isinstance(item, ast.Call)]
+    later = [item.args[0] for item in calls if isinstance(item.func, ast.Name) and item.func.id == "partial"]
+    return {item.id for item in (*(call.func for call in calls), *later) if isinstance(item, ast.Name)}
+
+
+def lines_of(file: Path, node: ast.stmt) -> int:
+    """Lines of code: without blank ones, comments and docstrings."""
+    apart = [item for item in ast.walk(node) if isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)]
+    said = {line for item in apart for line in range(item.lineno, (item.end_lineno or item.lineno) + 1)}
+    text = file.read_text().splitlines()
+    whole = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return sum(bool(text[line - 1].partition("#")[0].strip()) for line in whole if line not in said)
+
+
+def declares(node: ast.stmt) -> bool:
+    """Whether a statement says what is kept or collected, or from where: a record type, a value of public names, or a
+    function that makes several alike.
+    """
+    if isinstance(node, ast.ClassDef):
+        return any(isinstance(base, ast.Name) and base.id == "Record" for base in node.bases)
+    names = DECLARING if isinstance(node, ast.FunctionDef) else catchment.__all__
+    return isinstance(node, ast.FunctionDef | ast.Assign) and bool(called(node) & set(names))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_nothing_of_an_app_is_declared_beside_its_declaration(name: str) -> None:
+    folder = SOURCE / "apps" / name
+    found = {file: called(ast.parse(file.read_text())) & set(DECLARING) for file in folder.rglob("*.py")}
+    assert "App" in found.pop(folder / "__init__.py")
+    assert {file: names for file, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_all_that_an_app_declares_is_short_with_its_records_and_settings(name: str) -> None:
+    files = (SOURCE / "apps" / name).rglob("*.py")
+    counts = [lines_of(file, node) for file in files for node in ast.parse(file.read_text()).body if declares(node)]
+    assert 50 < sum(counts) < 150

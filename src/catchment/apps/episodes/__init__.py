@@ -5,21 +5,25 @@ Three feeds, each by the rows of the one before: a series says how many seasons 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from catchment import (
     RETIRE,
     App,
+    Budget,
     Compared,
     Cron,
     Derived,
     Feed,
     Get,
     Link,
+    QueryKey,
     RawFiles,
     Resource,
+    Secret,
     Setting,
+    Upstream,
     by_page,
     changed,
     counted,
@@ -30,16 +34,13 @@ from catchment import (
 )
 
 from . import bodies
-from .bodies import Episode, Hit, SeasonEntry, Series
 from .comments import MAX_BODY, OPEN, Comment, check_comment, may_comment
-from .upstream import omdb
+from .meanings import read_answer
 
 __all__ = ["app", "comments", "episodes", "search", "seasons", "series"]
 
-WEEKLY = Cron(Setting("OMDB_SCHEDULE", "0 3 * * 1"))
 
-
-def routes() -> Sequence[Any]:
+def routes() -> Any:
     from .routes import ROUTES
 
     return ROUTES
@@ -51,30 +52,37 @@ def stand_in(options: Any) -> Any:
     return service(options)
 
 
-def demo(size: str) -> Mapping[str, str]:  # noqa: ARG001 (an app's shape)
+def demo(size: str) -> dict[str, str]:  # noqa: ARG001 (an app's shape)
     """What a client of the stand-in sets: a key, its series, and comments by anybody, as the original had it."""
     return {"OMDB_API_KEY": "stand-in", "OMDB_SERIES": "tt0944947", "EPISODES_OPEN_COMMENTS": "true"}
 
 
-series = Feed(
+omdb = Upstream(
+    "omdb",
+    "https://www.omdbapi.com",
+    auth=QueryKey("apikey", Secret("OMDB_API_KEY")),
+    budget=Budget("5/second", "1000/day", zone=Setting("OMDB_QUOTA_ZONE", "UTC"), concurrency=2),
+    read=read_answer,
+    tries=(1, 2, 4, 8, 16),
+)
+
+weekly = partial(Feed, upstream=omdb, schedule=Cron(Setting("OMDB_SCHEDULE", "0 3 * * 1")), public=True)
+
+series = weekly(
     "series",
-    Series,
-    omdb,
+    bodies.Series,
     request=Get("/", i="{series}"),
     partitions=each(bodies.imdb_id, series=Setting("OMDB_SERIES", "tt0944947")),
     rows=bodies.series_rows,
     shape=bodies.series,
     key=("imdb_id",),
     refuse=bodies.impossible,
-    schedule=WEEKLY,
     search=("title", "plot"),
-    public=True,
 )
 
-seasons = Feed(
+seasons = weekly(
     "seasons",
-    SeasonEntry,
-    omdb,
+    bodies.SeasonEntry,
     request=Get("/", i="{series}", Season="{season}"),
     partitions=counted(rows_of(series, series="imdb_id"), season="total_seasons", most=50),
     rows=bodies.season_rows,
@@ -83,15 +91,12 @@ seasons = Feed(
     key=("imdb_id",),
     refuse=bodies.impossible,
     missing=RETIRE,
-    schedule=WEEKLY,
     sort=("series_id", "season", "episode"),
-    public=True,
 )
 
-episodes = Feed(
+episodes = weekly(
     "episodes",
-    Episode,
-    omdb,
+    bodies.Episode,
     request=Get("/", i="{id}"),
     partitions=rows_of(seasons, id="imdb_id"),
     due=changed() | older_than(days=(28, 35)),
@@ -100,24 +105,19 @@ episodes = Feed(
     derived=Derived(seasons, bodies.belonging, fields=bodies.BELONGS),
     key=("imdb_id",),
     refuse=bodies.impossible,
-    schedule=WEEKLY,
     sort=("series_id", "season", "episode"),
     search=("title", "plot"),
-    public=True,
 )
 
-search = Feed(
+search = weekly(
     "search",
-    Hit,
-    omdb,
+    bodies.Hit,
     request=Get("/", s="{term}"),
     partitions=each(str.strip, term=Setting("OMDB_SEARCH", "")),
     pages=by_page("page", total="totalResults", most=100),
     rows=items("Search"),
     shape=bodies.hit,
     key=("term", "imdb_id"),
-    schedule=WEEKLY,
-    public=True,
 )
 
 comments = Resource(

@@ -1,4 +1,4 @@
-"""The upstream, OMDb: what it allows, and what its answers mean."""
+"""What an answer of the upstream, OMDb, means. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from catchment import Answer, Budget, Meaning, Partition, QueryKey, Secret, Setting, Upstream, read_http
+from catchment import Answer, Meaning, Partition, read_http
 
-__all__ = ["omdb", "read_answer"]
+__all__ = ["read_answer"]
 
 # Texts as they have been seen or reported. Source: apps/episodes.md, section 2.
 ERRORS = (
@@ -44,14 +44,3 @@ def _object(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-omdb = Upstream(
-    "omdb",
-    "https://www.omdbapi.com",
-    auth=QueryKey("apikey", Secret("OMDB_API_KEY")),
-    budget=Budget("5/second", "1000/day", zone=Setting("OMDB_QUOTA_ZONE", "UTC"), concurrency=2),
-    read=read_answer,
-    tries=(1, 2, 4, 8, 16),
-    deadline=timedelta(seconds=30),
-)
