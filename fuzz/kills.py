@@ -2,8 +2,11 @@
 
 Each round copies what the first tide left and breaks the second tide's collection again and again. After each break
 it looks for a partition that is half of one tide and half of the other; then it collects to the end, and compares.
+On PostgreSQL the server also falls under two collectors, and comes up again; and collectors are stopped, and go on when
+their leases have ended and another one has done their work (SQLite lets nobody write while one that writes is stopped).
 
-    ./run fuzz kills [--kills 2000] [--real 200] [--jobs 1] [--minutes 0] [--seed N]
+    ./run fuzz kills [--engine sqlite|postgresql] [--kills 2000] [--real 200] [--restarts 20] [--stops 2] [--jobs 1]
+                     [--minutes 0] [--seed N]
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,17 +29,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "faults"))
 
-from forkserver import Forks, forks
+from forkserver import Fork, Forks, forks
 from harbour import NOW, REQUESTS, Berth, Harbour, State, asked
+from hunted.engines import ENGINES, cluster_of
 
 from catchment.clock import FakeClock
 from catchment.standin import Running, serve_in_thread
+from catchment.store.ledger import LEASE
+from catchment.testing import Cluster
 
 BREAKS = (*("kill",) * 12, "raise", "io_error", "locked")
 BROKEN = 15
 """How often a collection may be broken until it comes to its end."""
 
 KILLS = {"kill", "real kill"}
+PATIENCE = 15
+"""How often a collector begins anew that is not let in: what one that was stopped holds is free after a minute."""
+
 TOLD = 25
 """Rounds after which it says how far it is."""
 
@@ -56,11 +66,13 @@ class Found:
     survived: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
+    fenced: int = 0
     shown: list[str] = field(default_factory=list)
 
     def add(self, other: Found) -> None:
         """Takes what another job found."""
         self.rounds += other.rounds
+        self.fenced += other.fenced
         for name in ("tried", "fired", "survived", "wrong", "requests"):
             getattr(self, name).update(getattr(other, name))
         self.shown += other.shown
@@ -81,12 +93,15 @@ class Hunt:
     def berth(self, name: str) -> Berth:
         """A fresh folder, on the upstream as at its start, with what the first tide left."""
         self.upstream.control.reset()
-        return Berth(self.folder / name, self.upstream.url, self.upstream.control, self.server).after(self.first)
+        made = Berth(
+            *(self.folder / name, self.upstream.url, self.upstream.control, self.server), cluster=self.first.cluster
+        )
+        return made.after(self.first)
 
 
-def prepared(folder: Path, upstream: Running, server: Forks) -> Hunt:
+def prepared(folder: Path, upstream: Running, server: Forks, cluster: Cluster | None) -> Hunt:
     """The first tide collected, and the second one without a fault."""
-    first = Berth(folder / "first", upstream.url, upstream.control, server)
+    first = Berth(folder / "first", upstream.url, upstream.control, server, cluster=cluster)
     if first.collect() != 0:
         raise SystemExit(first.output)
     calm = Hunt(folder, upstream, server, first, {}, {}, {}).berth("calm")
@@ -130,13 +145,64 @@ class Round:
             code = process.end()
         self._tried("real kill", fired=code < 0)
 
+    def fallen(self) -> None:
+        """The database falls under two collectors, once so many requests have come, and comes up again."""
+        cluster = self.berth.cluster
+        assert cluster is not None
+        both = [self.berth.start(), self.berth.start(output="other")]
+        self.berth.control.wait_for(self.chance.randint(1, REQUESTS))
+        cluster.stop()
+        running = [not process.ended for process in both]
+        cluster.start()
+        for process in both:
+            self._told(process)
+        self._tried("restart", fired=any(running))
+
+    def stopped(self) -> None:
+        """A collector is stopped somewhere for longer than its leases, and so is one that took over; another one does
+        all there is to do; then both go on.
+        """
+        both = list[tuple[Fork, bool]]()
+        for output in ("output", "other"):
+            point = self.chance.choice(sorted(self.hunt.hits))
+            hit = self.chance.randint(1, self.hunt.hits[point])
+            process = self.berth.start(points=f"{point}:{hit}:stop", output=output)
+            both.append((process, process.stopped()))
+            self.berth.later(2 * LEASE)
+        self._to_the_end()
+        for process, stood in both:
+            if stood:
+                process.kill(signal.SIGCONT)
+            self._told(process)
+            self.found.fenced += "is held by another worker" in process.text
+            self._tried("stop", fired=stood)
+
+    def _told(self, process: Fork) -> None:
+        """Waits for its end. Whatever happened to it, it says so in a line."""
+        process.end()
+        self.wrong["a trace"] += "Traceback" in process.text
+
+    def _to_the_end(self) -> None:
+        """Collects until nothing is due any more."""
+        for _ in range(PATIENCE):
+            if self.berth.collect() == 0:
+                return
+        self.wrong["no end"] += 1
+
     def _tried(self, action: str, *, fired: bool) -> None:
         self.found.tried[action] += 1
         if fired:
             self.found.fired[action] += 1
             self.actions.append(action)
-            self.wrong["torn"] += sum(self.berth.boxes(ship) not in self.hunt.boxes[ship] for ship in SHIPS)
+            self.wrong["torn"] += self._torn()
             self.wrong["invariants"] += len(self.berth.wrong())
+
+    def _torn(self) -> int:
+        """How many ships have boxes of both tides, of one moment."""
+        there = {ship: list[tuple[object, ...]]() for ship in SHIPS}
+        for ship, *row in self.berth.sql("SELECT ship, id, weight, _version FROM harbour_boxes ORDER BY ship, id"):
+            there[ship].append(tuple(row))
+        return sum(boxes not in self.hunt.boxes[ship] for ship, boxes in there.items())
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -168,12 +234,9 @@ class Round:
         self.wrong["another state"] += state != self.hunt.last
 
 
-def go_round(hunt: Hunt, number: int, seed: str, found: Found, *, outside: bool) -> None:
+def go_round(hunt: Hunt, number: int, seed: str, found: Found, way: Callable[[Round], None]) -> None:
     this = Round(hunt, hunt.berth(f"round-{number}"), random.Random(f"{seed}/{number}"), found)
-    if outside:
-        this.from_outside()
-    else:
-        this.at_points()
+    way(this)
     this.end()
     found.rounds += 1
     if set(this.actions) <= KILLS:
@@ -184,6 +247,8 @@ def go_round(hunt: Hunt, number: int, seed: str, found: Found, *, outside: bool)
     else:
         found.survived.update(this.actions)
     shutil.rmtree(this.berth.folder)
+    if this.berth.cluster:
+        this.berth.cluster.drop(this.berth.name)
 
 
 def table(found: Found, seed: int, seconds: float) -> str:
@@ -192,26 +257,55 @@ def table(found: Found, seed: int, seconds: float) -> str:
     for action in sorted(found.tried):
         numbers = f"{found.tried[action]:8}{found.fired[action]:8}{found.survived[action]:10}"
         lines.append(f"{action:12}{numbers}")
-    names = ("lost", "duplicated", "torn", "invented", "invariants", "another state", "no end", "asked again in vain")
+    lines.append(f"fenced, of those that were stopped: {found.fenced}")
+    names = ("lost", "duplicated", "torn", "invented", "invariants", "another state", "no end", "a trace")
+    names = (*names, "asked again in vain")
     lines.append("wrong: " + ", ".join(f"{name} {found.wrong[name]}" for name in names))
     requests = ", ".join(f"{found.requests[name]} {name}" for name in ("asked", "in flight", "repeated"))
     return "\n".join([*lines, f"requests of rounds with kills only: {requests}", *found.shown])
 
 
-def hunted(seed: str, kills: int, real: int, seconds: float) -> Found:
-    """What so many kills came to, in this process. seconds: after them it ends anyway."""
-    found, end, number = Found(), time.monotonic() + seconds, 0
+WAYS: Mapping[str, Callable[[Round], None]] = {
+    "kill": Round.at_points,
+    "real kill": Round.from_outside,
+    "restart": Round.fallen,
+    "stop": Round.stopped,
+}
+"""What is done in a round, by what it is counted as."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How often what is to fire (see `WAYS`), on which engine. seconds: after them it ends anyway."""
+
+    engine: str
+    times: Mapping[str, int]
+    seconds: float
+
+    def next(self, fired: Counter[str], number: int) -> Callable[[Round], None] | None:
+        """What to do in a round: kills at points, in every fourth what else is wanted still; None: nothing."""
+        left = [way for way, times in self.times.items() if fired[way] < times]
+        if not left:
+            return None
+        others = [way for way in left if way != "kill"]
+        return WAYS[others[number // 4 % len(others)] if others and (number % 4 == 0 or "kill" not in left) else "kill"]
+
+
+def hunted(seed: str, wanted: Wanted) -> Found:
+    """What all that is wanted came to, in this process."""
+    found, end, number = Found(), time.monotonic() + wanted.seconds, 0
+    if MEMORY.exists():
+        tempfile.tempdir = str(MEMORY)
     with (
-        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder,
+        tempfile.TemporaryDirectory() as folder,
+        cluster_of(wanted.engine) as cluster,
         forks("harbour", "quay") as server,
         serve_in_thread(Harbour(), clock=FakeClock(NOW)) as upstream,
     ):
-        hunt = prepared(Path(folder), upstream, server)
-        while time.monotonic() < end and ((points := found.fired["kill"] < kills) or found.fired["real kill"] < real):
+        hunt = prepared(Path(folder), upstream, server, cluster)
+        while time.monotonic() < end and (way := wanted.next(found.fired, number)):
             number += 1
-            # In turns, as long as both are wanted.
-            outside = found.fired["real kill"] < real and (not points or number % 4 == 0)
-            go_round(hunt, number, seed, found, outside=outside)
+            go_round(hunt, number, seed, found, way)
             if number % TOLD == 0:
                 sys.stderr.write(
                     f"seed {seed}: {number} rounds, fired {dict(found.fired)}, wrong {dict(found.wrong)}\n"
@@ -221,20 +315,27 @@ def hunted(seed: str, kills: int, real: int, seconds: float) -> Found:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     parser.add_argument("--kills", type=int, default=2_000, help="at fail points; as many other faults come with them")
     parser.add_argument("--real", type=int, default=200, help="kills from outside")
+    parser.add_argument("--restarts", type=int, default=20, help="of PostgreSQL, at once, under load")
+    parser.add_argument("--stops", type=int, default=10, help="of collectors, past their leases, on PostgreSQL")
     parser.add_argument("--jobs", type=int, default=1, help="processes that hunt side by side")
     parser.add_argument("--minutes", type=float, default=0, help="end after so long, however many there were; 0: no")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options = parser.parse_args()
     found, began, jobs = Found(), time.monotonic(), options.jobs
-    share = (-(-options.kills // jobs), -(-options.real // jobs), options.minutes * 60 or float("inf"))
+    times = {"kill": options.kills, "real kill": options.real}
+    if options.engine == "postgresql":
+        times |= {"restart": options.restarts, "stop": options.stops}
+    share = {way: -(-number // jobs) for way, number in times.items()}
+    wanted = Wanted(options.engine, share, options.minutes * 60 or float("inf"))
     seeds = [f"{options.seed}/{number}" for number in range(jobs)]
     if jobs == 1:
-        found = hunted(seeds[0], *share)
+        found = hunted(seeds[0], wanted)
     else:
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            for job in [pool.submit(hunted, seed, *share) for seed in seeds]:
+            for job in [pool.submit(hunted, seed, wanted) for seed in seeds]:
                 found.add(job.result())
     sys.stdout.write(table(found, options.seed, time.monotonic() - began) + "\n")
     return 1 if found.wrong else 0

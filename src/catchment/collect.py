@@ -24,7 +24,7 @@ from .failpoints import failpoint
 from .feed import Feed
 from .fetch.ask import too_long
 from .line import Line
-from .passes import Fetched, Passes
+from .passes import RENEW_S, Fetched, Passes
 from .plan import END, GOOD, Plan, State, Task, Verdict, calls, due_at, forecast
 from .planner import Planner
 from .runs import Event, Forecast, OnEvent, Result, Scope, Summary
@@ -41,9 +41,6 @@ log = structlog.get_logger("catchment.collect")
 
 HELD_S = 0.5
 """How often to look whether another worker has ended a partition."""
-
-RENEW_S = 10.0
-"""How often a lease is renewed: it holds for three times as long."""
 
 
 class Collector:

@@ -1,4 +1,4 @@
-"""Named places on the way of the data at which a test has the process die, fail or wait.
+"""Named places on the way of the data at which a test has the process die, stop, fail or wait.
 
 `CATCHMENT_FAILPOINTS=tx.begun:2:kill` kills the process when it is at `tx.begun` for the second time; several are
 separated by commas. Each that fires is written, a line each, into the file `CATCHMENT_FAILPOINTS_LOG`, so that a test
@@ -67,6 +67,11 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _stop() -> None:
+    """Until somebody has it go on, from outside."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def _raise() -> None:
     raise FailPoint("a fail point was set to raise")
 
@@ -86,6 +91,7 @@ def _hold() -> None:
 
 ACTIONS: Mapping[str, Callable[[], None]] = {
     "kill": _kill,
+    "stop": _stop,
     "raise": _raise,
     "io_error": _io_error,
     "locked": _locked,

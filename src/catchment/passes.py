@@ -35,7 +35,7 @@ from .store.store import Store
 from .store.tables import Collection
 from .upstream import NEVER, Budget, Meaning, Upstream
 
-__all__ = ["Fetched", "Passes"]
+__all__ = ["RENEW_S", "Fetched", "Passes"]
 
 log = structlog.get_logger("catchment.passes")
 
@@ -44,6 +44,9 @@ KEEP_TRIES = 6
 
 PLACE_S = 0.05
 """How often to look for a place that another process has left."""
+
+RENEW_S = 10.0
+"""How often a lease or a place is renewed: it holds for three times as long."""
 
 _ASK_AGAIN = frozenset({"throttled", "transient"})
 """What an archived answer may say without being the end of it."""
@@ -182,17 +185,28 @@ class Passes:
         Raises:
             StoreUnavailable: nobody can say now who has which.
         """
-        most = upstream.budget_now(self._settings).concurrency
+        most, take = upstream.budget_now(self._settings).concurrency, self._store.slots.take
         number = None
         while not given_up():
-            if (number := await self._store.paid(self._store.slots.take, upstream.name, most)) is not None:
+            if (number := await self._store.paid(take, upstream.name, most, self._clock.now())) is not None:
                 break
             await heartbeat(PLACE_S)
+        if number is None:
+            yield
+            return
+        holding = asyncio.create_task(self._hold(upstream, number))
         try:
             yield
         finally:
-            if number is not None:
-                await self._leave(upstream, number)
+            holding.cancel()
+            await self._leave(upstream, number)
+
+    async def _hold(self, upstream: Upstream, number: int) -> None:
+        """Keeps a place, for as long as this process is not stopped."""
+        while True:
+            await heartbeat(RENEW_S)
+            with suppress(StoreUnavailable):
+                await self._store.paid(self._store.slots.renew, upstream.name, number, self._clock.now())
 
     async def _leave(self, upstream: Upstream, number: int) -> None:
         """Gives a place back, also where this task is broken off: nobody else may have it while we live."""

@@ -36,6 +36,7 @@ PRELOADED = (
     "typer._adapters",
     "rich._emoji_codes",
     "catchment.replay",
+    "catchment.store.engines.postgresql",
 )
 """What a collection imports."""
 
@@ -52,8 +53,17 @@ class Fork:
         """Its exit code, negative for the signal that ended it, once it has ended."""
         return self.server.ask({"wait": self.pid})
 
+    def stopped(self) -> bool:
+        """Whether it was stopped, once it was or has ended."""
+        return bool(self.server.ask({"wait": self.pid, "until": "stopped"}))
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         os.kill(self.pid, number)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by now, though nobody has waited for it."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
     @property
     def text(self) -> str:
@@ -200,14 +210,21 @@ def _serve() -> None:
     for module in (*PRELOADED, *sys.argv[1:]):
         importlib.import_module(module)
     gc.freeze()  # what is imported is not walked through, and so not copied, in every process
+    ended: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)
-        if pid := order.get("wait"):
-            _, status = os.waitpid(pid, 0)
-            said = os.waitstatus_to_exitcode(status)
-        else:
-            said = _forked(order)
-        print(said, flush=True)
+        print(_waited(order, ended) if "wait" in order else _forked(order), flush=True)
+
+
+def _waited(order: Mapping[str, object], ended: dict[int, int]) -> int:
+    """The exit code of a process, or whether it was stopped. ended: the codes of those that have ended instead."""
+    pid, stops = int(str(order["wait"])), "until" in order
+    if pid not in ended:
+        _, status = os.waitpid(pid, os.WUNTRACED * stops)
+        if os.WIFSTOPPED(status):
+            return 1
+        ended[pid] = os.waitstatus_to_exitcode(status)
+    return 0 if stops else ended.pop(pid)
 
 
 if __name__ == "__main__":

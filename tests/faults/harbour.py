@@ -10,11 +10,12 @@ import asyncio
 import json
 import os
 import shutil
-import sqlite3
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from catchment.runs import Result, Scope
 from catchment.settings import load_settings
 from catchment.standin import Answer, Control, Paged, Request
 from catchment.store.check import check
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Connection, Database, database_of
 from catchment.store.store import Store
 from catchment.store.tables import collections_of
+from catchment.testing import Cluster
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 CONCURRENCY = 2
@@ -127,7 +129,10 @@ State = dict[str, list[tuple[Any, ...]]]
 
 @dataclass
 class Berth:
-    """A data folder, the stand-in that is collected into it, and the commands run on it."""
+    """A data folder, the stand-in that is collected into it, and the commands run on it.
+
+    cluster: the server whose database holds what is stored; None: it is a file in the folder.
+    """
 
     folder: Path
     url: str
@@ -136,10 +141,28 @@ class Berth:
     values: dict[str, str] = field(default_factory=dict)
     app: App = app
     target: str = "harbour:app"
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         FileClock(self.folder / "clock").set(NOW)
+
+    @cached_property
+    def name(self) -> str:
+        """Of its database on the server, which is made when it is first asked for."""
+        assert self.cluster is not None
+        return self.cluster.database()
+
+    @property
+    def where(self) -> str:
+        """The URL of its database."""
+        if self.cluster:
+            return self.cluster.url(self.name)
+        return self.values.get("CATCHMENT_DATABASE") or f"sqlite:///{self.folder / 'data' / 'catchment.sqlite'}"
+
+    @property
+    def database(self) -> Database:
+        return database_of(self.where)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -147,6 +170,7 @@ class Berth:
         return {
             "PATH": os.environ["PATH"],
             "CATCHMENT_DATA": str(self.folder / "data"),
+            "CATCHMENT_DATABASE": self.where,
             "CATCHMENT_CLOCK": f"file:{self.folder / 'clock'}",
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
             "CATCHMENT_UPSTREAM_HARBOUR": self.url,
@@ -155,13 +179,13 @@ class Berth:
             **self.values,
         }
 
-    def start(self, *flags: str, points: str = "", hits: str = "", files: int = 0) -> Fork:
-        """A collection, running."""
-        return self.run("collect", self.target, *flags, points=points, hits=hits, files=files)
+    def start(self, *flags: str, points: str = "", hits: str = "", files: int = 0, output: str = "output") -> Fork:
+        """A collection, running. output: the name of the file for what it prints."""
+        return self.run("collect", self.target, *flags, points=points, hits=hits, files=files, output=output)
 
-    def run(self, *arguments: str, points: str = "", hits: str = "", files: int = 0) -> Fork:
+    def run(self, *arguments: str, output: str = "output", **options: Any) -> Fork:
         """A command, running."""
-        return self.forks.start(self.folder, arguments, self.environment, points=points, hits=hits, files=files)
+        return self.forks.start(self.folder, arguments, self.environment, output=self.folder / output, **options)
 
     def collect(self, *flags: str, points: str = "", hits: str = "") -> int:
         """The exit code of a collection."""
@@ -186,7 +210,10 @@ class Berth:
 
     def with_data_of(self, other: Berth) -> Berth:
         """This folder with the data of another one, at its time."""
-        shutil.copytree(other.folder / "data", self.folder / "data")
+        if self.cluster:
+            self.name = self.cluster.database(other.name)
+        else:
+            shutil.copytree(other.folder / "data", self.folder / "data")
         FileClock(self.folder / "clock").set(other.now)
         return self
 
@@ -220,30 +247,31 @@ class Berth:
         return self.sql(f"SELECT id, weight, _version FROM harbour_boxes WHERE ship = {ship} ORDER BY id")
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        database = sqlite3.connect(f"file:{self.folder / 'data' / 'catchment.sqlite'}?mode=ro", uri=True)
-        try:
+        with closing(self.database.read()) as database:
             return database.execute(statement).fetchall()
-        finally:
-            database.close()
 
     def state(self) -> State:
         """What is to be the same, whatever happened on the way."""
-        names = {feed.name: f"harbour_{feed.name}" for feed in app.feeds}
-        return {
-            f"{what} of {name}": self.sql(statement.format(table=table, feed=f"harbour/{name}"))
-            for name, table in names.items()
-            for what, statement in STATEMENTS.items()
-        }
+        with closing(self.database.read()) as database:
+            return {
+                f"{what} of {feed.name}": _rows(database, statement, feed.name)
+                for feed in app.feeds
+                for what, statement in STATEMENTS.items()
+            }
 
     def wrong(self) -> list[str]:
         """What contradicts an invariant of stored data."""
-        found = check(File(self.folder / "data" / "catchment.sqlite"), collections_of(self.app))
+        found = check(self.database, collections_of(self.app))
         return [f"{item.rule} {item.says}: {text}" for item in found for text in item.shown]
 
     def archived(self) -> set[str]:
         """The targets that were answered and kept since the first tide."""
         there = self.sql(f"SELECT url FROM _exchange WHERE at >= '{(NOW + timedelta(days=1)).date()}'")
         return {url.removeprefix(self.url) for (url,) in there}
+
+
+def _rows(database: Connection, statement: str, feed: str) -> list[tuple[Any, ...]]:
+    return database.execute(statement.format(table=f"harbour_{feed}", feed=f"harbour/{feed}")).fetchall()
 
 
 def asked(log: Sequence[Mapping[str, Any]]) -> Tally[str]:

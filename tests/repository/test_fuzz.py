@@ -25,8 +25,9 @@ SMALL = {
     "histories": ["--histories", "3", "--steps", "8", *SEED],
     "queries": ["--queries", "300", *SEED],
     "stats": ["--questions", "250", *SEED],
-    "kills": ["--kills", "8", "--real", "2", *SEED],
+    "kills": ["--kills", "6", "--real", "1", *SEED],
 }
+ON_POSTGRESQL = ["--engine", "postgresql", "--kills", "3", "--real", "1", "--restarts", "1", "--stops", "0", *SEED]
 
 
 NEEDS = {"api": "schemathesis"}
@@ -38,9 +39,19 @@ def test_a_small_hunt_finds_nothing(path):
     needed = NEEDS.get(path.stem)
     if needed and importlib.util.find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed; `./run fuzz {path.stem}` installs it")
-    done = subprocess.run(
-        [sys.executable, path, *SMALL[path.stem]], capture_output=True, text=True, timeout=120, check=False
-    )
-    print(done.stdout, done.stderr)  # a hunt that fails shows its seed
+    said = small_hunt(path, *SMALL[path.stem])
+    assert re.search(r"1 of 1 caught" if path.stem == "bugs" else r"seed \d+", said)
+
+
+def small_hunt(path: Path, *arguments: str) -> str:
+    """What a hunt said that found nothing. One that fails shows its seed."""
+    done = subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    print(done.stdout, done.stderr)
     assert done.returncode == 0
-    assert re.search(r"1 of 1 caught" if path.stem == "bugs" else r"seed \d+", done.stdout)
+    return done.stdout
+
+
+def test_a_server_that_falls_under_collectors_costs_nothing(cluster):
+    """F73. Killed, too, at points and from outside."""
+    said = small_hunt(ROOT / "fuzz" / "kills.py", *ON_POSTGRESQL)
+    assert re.search(r"^restart +\d+ +1 +1$", said, re.MULTILINE)

@@ -219,6 +219,7 @@ _ledger(
     text("upstream", primary_key=True),
     integer("number", primary_key=True),  # from 0
     text("owner", nullable=False),  # the worker that may have a request open
+    text("until", nullable=False),  # free from then on, where its owner does not say otherwise
 )
 
 _ledger(

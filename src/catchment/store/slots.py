@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from ..clock import render_moment
 from .engines import Connection, Workers, transaction
+from .ledger import LEASE
 
 __all__ = ["Slots"]
 
-_TAKE = "INSERT INTO _slot VALUES (?, ?, ?) ON CONFLICT (upstream, number) DO UPDATE SET owner = excluded.owner"
+_TAKE = (
+    "INSERT INTO _slot (upstream, number, owner, until) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (upstream, number) DO UPDATE SET owner = excluded.owner, until = excluded.until"
+)
 
 
 class Slots:
-    """The places of each upstream on one connection. Those of a process that ended, however it ended, are free."""
+    """The places of each upstream on one connection. Those of a process that ended, however it ended, are free, and so
+    are those of one that was stopped for longer than a lease.
+    """
 
     def __init__(self, connection: Connection, workers: Workers) -> None:
         self._connection = connection
         self._workers = workers
 
-    def take(self, upstream: str, most: int) -> int | None:
+    def take(self, upstream: str, most: int, now: datetime) -> int | None:
         """A free place from 0 to `most` - 1, ours from now on; None while others have them all."""
+        at, until = render_moment(now), render_moment(now + LEASE)
         with transaction(self._connection, durable=False) as sql:
-            taken = dict(sql.execute("SELECT number, owner FROM _slot WHERE upstream = ?", (upstream,)).fetchall())
-            alive = {owner: self._workers.alive(owner) for owner in set(taken.values())}
+            rows = sql.execute("SELECT number, owner, until FROM _slot WHERE upstream = ?", (upstream,)).fetchall()
+            asked = {owner for _, owner, until in rows if until > at} | {self._workers.me}
+            held = {owner for owner in asked if self._workers.alive(owner)}
+            taken = {number for number, owner, _ in rows if owner in held}
             for number in range(most):
-                if number not in taken or not alive[taken[number]]:
-                    sql.execute(_TAKE, (upstream, number, self._workers.me))
+                if number not in taken:
+                    sql.execute(_TAKE, (upstream, number, self._workers.me, until))
                     return number
         return None
+
+    def renew(self, upstream: str, number: int, now: datetime) -> None:
+        """Holds a place for another while; does nothing where somebody else has it by now."""
+        with transaction(self._connection, durable=False) as sql:
+            sql.execute(
+                "UPDATE _slot SET until = ? WHERE upstream = ? AND number = ? AND owner = ?",
+                (render_moment(now + LEASE), upstream, number, self._workers.me),
+            )
 
     def leave(self, upstream: str, number: int) -> None:
         """Gives a place back."""
