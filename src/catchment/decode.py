@@ -19,12 +19,12 @@ from .clock import render_moment
 from .drift import SAMPLED
 from .erased import MARK, NOTHING, Erased
 from .errors import DecodeError
-from .feed import CONTENT, Feed, Row, items
+from .feed import CONTENT, Feed, Row
 from .model import model_digest
 from .partitions import Partition
 from .record import Record, Stored, columns, content_hash, stored_values
-from .split import mended, raw_rows, rows_of, why
-from .spool import Content, whole
+from .split import mended, rows_of, why
+from .spool import Content
 from .strict import DEPTH, load_json, most_names, too_deep, twice
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "model_digest",
     "render_key",
     "row_digest",
-    "scrubbed",
 ]
 
 # PostgreSQL refuses an indexed text over about 8 kB; a key that long identifies nothing that a person can use.
@@ -171,29 +170,6 @@ def _key_fields(feed: Feed) -> list[tuple[str, Any]]:
     names = feed.key if isinstance(feed.key, tuple) else ()
     known = {field.name: (field.encode_name, field.type) for field in msgspec.structs.fields(feed.record)}
     return [known[name] for name in names]
-
-
-def scrubbed(feed: Feed, partition: Partition, body: Content, erased: Erased) -> Content | None:
-    """The body with a mark in the place of each row that was erased; as it is where there is none. None where it has
-    one that cannot be cut out: the feed's own function makes rows of the whole body. One with such rows is in memory
-    whole.
-
-    Raises:
-        DecodeError: the body is no answer of this feed.
-    """
-    key_of = key_reader(feed, partition)
-    gone = {raw for raw in raw_rows(feed, partition, body) if raw != MARK and erased.holds(key_of(raw))}
-    if not gone:
-        return body
-    if not isinstance(feed.rows, items) or any(not raw.startswith(b"{") for raw in gone):
-        return None
-    left = whole(body)
-    for raw in gone:
-        left = left.replace(raw, MARK)
-    # A row's text may also stand in another row: then more than the erased ones would be other rows by now.
-    others = [raw for raw in raw_rows(feed, partition, left) if raw != MARK]
-    kept = [raw for raw in raw_rows(feed, partition, body) if raw != MARK and raw not in gone]
-    return left if others == kept else None
 
 
 def row_digest(raw: bytes, model: str) -> bytes:

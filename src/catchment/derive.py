@@ -255,7 +255,7 @@ class _Answer:
     records: Records
 
     def bodies(self) -> Iterator[Any]:
-        return map(content_of, self.raw())
+        return (content_of(body, self.feed.max_whole_body) for body in self.raw())
 
     def __iter__(self) -> Iterator[Met]:
         read = from_document(self.feed.record)

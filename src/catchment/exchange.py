@@ -63,7 +63,7 @@ class Answer:
     """What came back, whole and decoded from its transfer and content encodings.
 
     content: the bytes of its body, or where they are when they are many. at: when it was complete (aware UTC).
-    headers: names in lower case. wire_bytes: as received, before inflating.
+    headers: names in lower case. wire_bytes: as received, before inflating. most: bytes of a body that is given whole.
     """
 
     status: int
@@ -71,11 +71,12 @@ class Answer:
     at: datetime
     headers: Mapping[str, str] = field(default_factory=dict)
     wire_bytes: int = 0
+    most: int | None = None
 
     @property
     def body(self) -> bytes:
-        """The body, in memory whole, however large it is."""
-        return whole(self.content)
+        """The body, in memory whole. DecodeError where it is larger than the feed says (`max_whole_body`)."""
+        return whole(self.content, self.most)
 
     def header(self, name: str) -> str:
         """The header's value, "" when absent; `name` in any case."""

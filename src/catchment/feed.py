@@ -15,8 +15,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
-from .errors import DeclarationError, UsageError
-from .exchange import Request
+from .errors import DeclarationError, DecodeError, UsageError
+from .exchange import Answer, Request
 from .grouping import Counter, check_counters
 from .paging import Pager, first_page, single
 from .partitions import Partition, Source, once
@@ -25,7 +25,7 @@ from .rows import Row, RowsOf, items
 from .rules import MASS_VANISH, Answered, Attribute, Confirm, Guard, Lookup
 from .schedule import Cron, Due, Every
 from .settings import Setting, Settings
-from .upstream import Reader, Upstream
+from .upstream import Meaning, Reader, Upstream
 
 __all__ = ["CONTENT", "FIRST", "KEEP", "LAST", "RETIRE", "Compared", "Derived", "Feed", "Get", "Row", "items"]
 
@@ -235,6 +235,9 @@ class Feed:
             own: for more than what is asked daily. Where the upstream refuses them, as `Meaning.instead()` says.
         max_partition_records, max_partition_bytes: a partition of more rows, or of larger bodies together, is not
             taken: it is split, or they are raised knowingly.
+        max_whole_body: bytes of one body that functions of one's own (`rows`, `read`, `guard`) are given, which have
+            it in memory whole, and read as values several times as large. A larger one fails the attempt;
+            `items()` and `table()` read a body of any size.
         aliases: other names under which readers may ask for a field: `{"removal": "removal_of_clothing"}`.
         sort: the order of lists. indexes: further orders that readers ask for often. search: the fields of text that
             `q=` looks for words in.
@@ -273,6 +276,7 @@ class Feed:
     pass_max_age: timedelta | None = field(default=None, kw_only=True)
     max_partition_records: int = field(default=200_000, kw_only=True)
     max_partition_bytes: int = field(default=2**30, kw_only=True)
+    max_whole_body: int = field(default=4 * 2**20, kw_only=True)
     aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     sort: Sequence[str] = field(default=(), kw_only=True)
     indexes: Sequence[Sequence[str]] = field(default=(), kw_only=True)
@@ -305,7 +309,7 @@ class Feed:
             raise DeclarationError(f"{where}: due", "says when, and so does settle", hint="leave one of them out")
         if self.due and self.due.changed and not self.partitions.feeds:
             raise DeclarationError(f"{where}: due", "its partitions come from no rows that could change")
-        for bound in ("max_partition_records", "max_partition_bytes"):
+        for bound in ("max_partition_records", "max_partition_bytes", "max_whole_body"):
             if getattr(self, bound) < 1:
                 raise DeclarationError(f"{where}: {bound}", "is at least 1")
         self._check_rules(where)
@@ -374,9 +378,12 @@ class Feed:
         """How old an answer may be that a pass goes on from."""
         return self.pass_max_age or (timedelta(days=3) if self.paged else timedelta(hours=6))
 
-    @property
-    def reader(self) -> Reader:
-        return self.read or self.upstream.read
+    def reader(self, answer: Answer, partition: Partition) -> Meaning:
+        """What an answer means, as the feed or its upstream reads it."""
+        try:
+            return (self.read or self.upstream.read)(replace(answer, most=self.max_whole_body), partition)
+        except DecodeError as error:
+            return Meaning.failed(f"{error.reason}: {error.message}")
 
     @property
     def order(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from .app import App, RawFiles
 from .errors import UsageError
 from .feed import Feed
 from .partitions import Partition
+from .spool import Content, blocks
 from .store.store import Store
 
 __all__ = ["export_raw"]
@@ -40,7 +41,8 @@ def export_raw(app: App, store: Store, folder: Path) -> int:
         with _replacing(folder / app.raw.whole) as whole:
             for name, body in _bodies(app, app.raw, store):
                 _write(folder / name, body)
-                whole.write((b",\n" if count else b"{\n") + msgspec.json.encode(name) + b": " + body.removeprefix(BOM))
+                whole.write((b",\n" if count else b"{\n") + msgspec.json.encode(name) + b": ")
+                _put(body, whole, mark=False)
                 count += 1
             whole.write(b"\n}\n")
             if not count:
@@ -50,7 +52,7 @@ def export_raw(app: App, store: Store, folder: Path) -> int:
     return count
 
 
-def _bodies(app: App, raw: RawFiles, store: Store) -> Iterator[tuple[str, bytes]]:
+def _bodies(app: App, raw: RawFiles, store: Store) -> Iterator[tuple[str, Content]]:
     """Names and bodies, in the order of feeds and partitions."""
     places = [
         (feed, state.partition, raw.name(feed.name, state.partition))
@@ -79,11 +81,12 @@ def _digest(feed: Feed, partition: Partition) -> str:
     return xxh3_64_hexdigest(f"{feed.name} {partition.key}".encode())
 
 
-def _newest(app: App, feed: Feed, partition: Partition, store: Store) -> bytes:
+def _newest(app: App, feed: Feed, partition: Partition, store: Store) -> Content:
     """The last answer that was data; an error in words is none, whatever its status."""
     for exchange in store.archive.newest(app.collection(feed), partition.key):
-        if exchange.answer.body and feed.reader(exchange.answer, partition).kind == "data":
-            return exchange.answer.body
+        content = exchange.answer.content
+        if content and feed.reader(exchange.answer, partition).kind == "data":
+            return content
     return b""
 
 
@@ -104,7 +107,13 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-def _write(path: Path, body: bytes) -> None:
+def _write(path: Path, body: Content) -> None:
     path.parent.mkdir(exist_ok=True)
     with _replacing(path) as file:
-        file.write(body)
+        _put(body, file)
+
+
+def _put(body: Content, file: IO[bytes], *, mark: bool = True) -> None:
+    """Writes a body. mark: with its mark of byte order, if it has one."""
+    for number, block in enumerate(blocks(body)):
+        file.write(block if mark or number else bytes(block).removeprefix(BOM))

@@ -35,7 +35,7 @@ def rows_of(feed: Feed, partition: Partition, body: Content) -> Iterator[tuple[b
     if isinstance(feed.rows, table):
         return _lines_of(feed.rows, body)
     if not isinstance(feed.rows, items):
-        return _made_rows(feed.rows, partition, body)
+        return _made_rows(feed.rows, partition, content_of(body, feed.max_whole_body))
     if isinstance(body, Spool):
         return zip(split_large(body.blocks(), feed.rows.member), repeat(None))
     return zip(map(bytes, _split_around(body.removeprefix(BOM), feed.rows.member)), repeat(None))
@@ -50,8 +50,10 @@ def outline(feed: Feed, body: Content) -> bytes:
     """What a pager reads of a body: all of it where it is in memory, else what is around its rows. DecodeError where
     that cannot be told.
     """
-    if not isinstance(body, Spool) or not isinstance(feed.rows, items | table):
-        return whole(body)
+    if isinstance(body, bytes):
+        return body
+    if not isinstance(feed.rows, items | table):
+        return whole(body, feed.max_whole_body)
     if isinstance(feed.rows, table) or not feed.rows.member:
         return b"[]"  # it has no members
     cut = Cut(body.blocks(), feed.rows.member)
@@ -63,9 +65,8 @@ def outline(feed: Feed, body: Content) -> bytes:
 
 
 def _made_rows(
-    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, body: Content
+    make: Callable[[Any, Partition], Iterable[Row]], partition: Partition, content: Any
 ) -> Iterator[tuple[bytes, Row]]:
-    content = content_of(body)
     try:
         for row in make(content, partition):
             yield msgspec.json.encode(row), row
@@ -73,9 +74,11 @@ def _made_rows(
         raise DecodeError(why(error)) from error
 
 
-def content_of(body: Content) -> Any:
-    """What a body says, in memory: JSON as values, anything else as text. DecodeError where it is neither."""
-    said = whole(body).removeprefix(BOM)
+def content_of(body: Content, most: int) -> Any:
+    """What a body says, in memory: JSON as values, anything else as text. DecodeError where it is neither, or has more
+    bytes than `most`.
+    """
+    said = whole(body, most).removeprefix(BOM)
     return load_json(said, doubles=True) if said.lstrip()[:1] in (b"{", b"[") else _text(said)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+from .errors import DecodeError
+
 __all__ = ["Content", "Gather", "Spool", "blocks", "whole"]
 
 BLOCK = 2**20
@@ -63,8 +65,14 @@ def blocks(content: Content) -> Iterator[bytes | memoryview]:
     return (view[at : at + BLOCK] for at in range(0, len(content), BLOCK))
 
 
-def whole(content: Content) -> bytes:
-    """All bytes of a body, in memory."""
+def whole(content: Content, most: int | None = None) -> bytes:
+    """All bytes of a body, in memory. DecodeError where they are more than `most`."""
+    if most is not None and len(content) > most:
+        raise DecodeError(
+            f"a body of {len(content):,} bytes; a function of the feed's own is given {most:,} (max_whole_body);"
+            " items() and table() read a body of any size",
+            reason="too-large",
+        )
     return content if isinstance(content, bytes) else content.whole()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from random import Random
 
 import pytest
 from shelf import reading
 
-from catchment import App, by_link
+from catchment import App, Meaning, by_link
 from catchment.replay import replay
 from catchment.runs import Scope
 from catchment.settings import load_settings
@@ -58,3 +59,35 @@ def test_it_is_derived_again_and_checked_from_the_archive(shelf):
         assert not any(found.wrong for found in check(store.database, collections_of(app)))
     assert (done.passes, done.left) == (1, ())
     assert (shelf.sql(HELD), len(shelf.asked)) == (before, requests)
+
+
+def not_empty(answer, _):
+    return Meaning.data() if answer.body.strip() else Meaning.failed("empty")
+
+
+def all_said(answer):
+    return "" if all(answer.bodies()) else "nothing is said"
+
+
+def test_a_function_of_the_feeds_own_is_not_given_more_than_is_declared(tmp_path):
+    """It would have it in memory whole. What to do is said: raised knowingly, the same is taken."""
+    own = {"rows": lambda body, _: body["items"]}
+    with reading(tmp_path, Paged("link"), by_link(), range(11), **own) as shelf:
+        shelf.shelf.twist = padded
+        result = shelf.collect()
+        assert (result.verdict, shelf.stored) == ("failed", [])
+        said = (
+            r"too-large: a body of [\d,]+ bytes; a function of the feed's own is given 4,194,304 \(max_whole_body\); "
+        )
+        assert re.fullmatch(said + r"items\(\) and table\(\) read a body of any size", result.reason)
+        assert shelf.collect(max_whole_body=16 * 2**20).verdict == "complete"
+        assert shelf.stored == list(range(11))
+
+
+@pytest.mark.parametrize("own", [{"read": not_empty}, {"guard": all_said}], ids=["read", "guard"])
+def test_what_reads_the_meaning_of_an_answer_or_guards_it_is_not_given_more_either(tmp_path, own):
+    """Also where the rows are named."""
+    with reading(tmp_path, Paged("link"), by_link(), range(3), **own) as shelf:
+        result = shelf.collect(max_whole_body=50)
+        assert (result.verdict, result.reason[:10]) == ("failed", "too-large:")
+        assert shelf.collect().verdict == "complete"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +13,13 @@ from shop import Shop, app, counted, things
 
 from catchment import App, Counter, Partition, Record
 from catchment.clock import FakeClock
-from catchment.decode import scrubbed
 from catchment.erased import MARK, Erased
 from catchment.errors import MergeOutdated, UsageError
 from catchment.feed import Feed, items
 from catchment.replay import replay
 from catchment.runs import Scope
+from catchment.scrub import scrubbed
+from catchment.spool import BLOCK, Spool
 from catchment.store.check import check
 from catchment.store.erase import Gone
 from catchment.store.erasing import Burn
@@ -246,6 +248,40 @@ ERASED = Erased(b"key", frozenset({Erased(b"key").hash("a")}))
 )
 def test_a_body_without_the_erased_rows(body, left):
     assert scrubbed(people, Partition(()), body, ERASED) == left
+
+
+@pytest.mark.parametrize("size", range(1, 40))
+def test_a_body_that_is_not_in_memory_is_relieved_of_erased_rows_wherever_it_is_cut(size):
+    rows = b'{"id":"b","name":"{\\"id\\":"},{"id":"a","name":"x"},{"id":"a","name":"xx"},{"id":"c","name":"x"}'
+    spool = Spool()
+    spool.blocks = lambda: (whole[at : at + size] for at in range(0, len(whole), size))
+    whole = b'{"rows":[%b]}' % rows
+    left = scrubbed(enveloped, Partition(()), spool, ERASED)
+    assert left == b'{"rows":[{"id":"b","name":"{\\"id\\":"},%b,%b,{"id":"c","name":"x"}]}' % (MARK, MARK)
+
+
+def test_erased_rows_are_cut_out_of_a_large_body_in_little_memory():
+    row, gone = b'{"id":"b","name":"%b"}' % (b"y" * 90_000), b'{"id":"a","name":"x"}'
+    body = Spool()
+    for piece in (b"[", *[row + b","] * 400, gone, b"]"):
+        body.write(piece)
+    tracemalloc.start()
+    try:
+        left = scrubbed(people, Partition(()), body, ERASED)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(left, Spool)
+    assert left.read(len(left) - len(MARK) - 1, 99) == MARK + b"]"
+    assert len(left) == len(body) - len(gone) + len(MARK)
+    assert most < 14 * BLOCK < len(body) / 2
+
+
+def test_of_a_body_that_is_too_large_for_the_feeds_own_function_nothing_is_left():
+    """Whether it has an erased row nobody can say."""
+    own = replace(people, rows=lambda body, _: body, max_whole_body=20)
+    assert scrubbed(own, Partition(()), b'[{"id":"b","name":"x"}]', ERASED) is None
+    assert scrubbed(own, Partition(()), b"[" + b" " * 18 + b"]", ERASED) is not None
 
 
 def test_a_body_with_rows_in_a_member_keeps_the_rest():

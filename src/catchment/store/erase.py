@@ -15,11 +15,12 @@ from functools import cache
 import msgspec
 
 from ..clock import render_moment
-from ..decode import key_reader, scrubbed
+from ..decode import key_reader
 from ..errors import DecodeError, UsageError
 from ..failpoints import failpoint
 from ..feed import Feed
 from ..principal import LOOPBACK
+from ..scrub import scrubbed
 from ..spool import Content
 from . import audit, counting
 from .archive import Archive, store_body

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..decode import scrubbed
 from ..erased import NOTHING, Erased
 from ..errors import MergeOutdated
 from ..feed import CONTENT, Feed
+from ..scrub import scrubbed
 from .archive import Archive
 from .engines import Connection, transaction
 from .lease import Lease

@@ -14,12 +14,12 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from ..app import App
-from ..decode import scrubbed
 from ..errors import DecodeError, FieldsDiffer
 from ..exchange import Answer
 from ..feed import Feed
 from ..partitions import Partition
 from ..resource import Resource
+from ..scrub import scrubbed
 from ..settings import Settings
 from ..spool import Content
 from . import audit, counting

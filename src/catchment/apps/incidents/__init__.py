@@ -44,6 +44,7 @@ __all__ = ["Identity", "Incident", "app", "identities", "incidents"]
 
 HISTORY = Setting("INCIDENTS_HISTORY_DAYS", "30")
 FILE = Setting("INCIDENTS_FILE", form=writable)
+MOST_BYTES = 16 * 2**20
 POLL = Cron("*/30 * * * *")
 STALE = timedelta(minutes=45)
 EMPTY = Confirm(after=timedelta(seconds=60), share=1.0)
@@ -84,7 +85,7 @@ api = Upstream(
     longest_wait=timedelta(seconds=600),
     deadline=timedelta(seconds=10),
     redirects=2,
-    max_body=16 * 2**20,
+    max_body=MOST_BYTES,
 )
 
 identities = Feed(
@@ -102,6 +103,7 @@ identities = Feed(
     stale=STALE,
     retention=HISTORY,
     max_partition_records=1_000_000,
+    max_whole_body=MOST_BYTES,
 )
 
 incidents = Feed(
@@ -126,6 +128,7 @@ incidents = Feed(
     stale=STALE,
     retention=HISTORY,
     indexes=[("employee_id", "timestamp", "type", "priority")],
+    max_whole_body=MOST_BYTES,
 )
 
 app = App(

@@ -13,7 +13,8 @@ from .records import LONDON, Stop
 __all__ = ["published", "read_stops", "stop", "wrong_month"]
 
 _ZONE = ZoneInfo(LONDON)
-
+SHORT = 1_000
+"""Bytes of an answer that may be empty: a list and blanks."""
 
 OURS = ("force", "month", "latitude", "longitude", "street_id", "street_name", "outcome_id")
 """The fields that no member of the upstream's record is called by."""
@@ -73,7 +74,7 @@ def read_stops(answer: Answer, partition: Partition) -> Meaning:
     before all that is listed never comes back; any other may come. Where there is no list, an empty one says nothing.
     Source: reports of users for the statuses, recorded answers for the rest.
     """
-    empty = answer.status == 200 and answer.body.strip() == b"[]"
+    empty = answer.status == 200 and len(answer.content) < SHORT and answer.body.strip() == b"[]"
     if empty or answer.status in (404, 500, 502):
         if partition.listing == "older":
             return Meaning.refused("before the months that are listed", forever=True)
