@@ -131,6 +131,8 @@ class Collector:
         await self._store.derived(self._store.ledger.expect, name, held)
         results = [Result(name, partition.key, "pending", reason) for partition, reason in held]
         results += [_not_due(name, todo.feed, state) for state in todo.waiting]
+        if todo.paused:
+            results.append(Result(name, "", None, "paused by an operator"))
         if todo.empty and todo.feed.partitions.feeds:
             results += await self._without_list(name, todo.feed)
         line, workers = Line(todo.due), todo.feed.upstream.budget_now(self._settings).concurrency

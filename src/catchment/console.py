@@ -259,7 +259,13 @@ def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
                 *(f"{number:,}" for number in (due, len(plan.held), plan.good, item.calls)),
                 "unlimited" if item.left is None else f"{item.left:,}",
                 f"{item.done:%Y-%m-%d %H:%M:%S}" if due else "",
-                "now" if due else f"{plan.next:%Y-%m-%d %H:%M}" if plan.next else "",
+                "paused"
+                if plan.paused is not None
+                else "now"
+                if due
+                else f"{plan.next:%Y-%m-%d %H:%M}"
+                if plan.next
+                else "",
             )
     return table
 

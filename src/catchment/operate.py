@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from .collect import Collector
 from .decode import model_digest
 from .errors import CatchmentError, StoreUnavailable
 from .feed import Feed
+from .orders import Orders
 from .partitions import Surroundings
 from .plan import GOOD
 from .planner import Planner
@@ -41,6 +42,9 @@ DRAIN_S = 8.0
 AGAIN_S = 5.0
 """How soon to try again when the store was locked, or another worker had all that was due."""
 
+ORDERS_S = 1.0
+"""How often a waiting collector looks for orders."""
+
 LOOK_S = 60.0
 """At least this often a waiting collector looks again: another process may have changed what is due."""
 
@@ -54,16 +58,23 @@ async def collect_once(
 ) -> dict[str, Summary]:
     """One run of each app, side by side; ends when nothing is due. Gives app -> summary.
 
-    The first signal drains; what was not reached is in the summary as `stopped`.
+    What operators asked for of these feeds is done before. The first signal drains; what was not reached is in the
+    summary as `stopped`.
     """
+    stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         collectors = [await _collector(stack, app, scope, store, settings, clock, tell) for app, scope in scopes]
         runs = [
             _Runs(app, collector, store, settings, clock)
             for (app, _), collector in zip(scopes, collectors, strict=True)
         ]
-        work = asyncio.gather(*(each.run(scope) for each, (_, scope) in zip(runs, scopes, strict=True)))
-        with on_stop(lambda: _drain(collectors)):
+        work = asyncio.gather(*(each.once(scope, stop) for each, (_, scope) in zip(runs, scopes, strict=True)))
+
+        def end() -> None:
+            stop.set()
+            _drain(collectors)
+
+        with on_stop(end):
             summaries = await work
     return {app.name: summary for (app, _), summary in zip(scopes, summaries, strict=True)}
 
@@ -95,6 +106,16 @@ class _Runs:
         if await self.store.derived(self.store.revisions, self.app) != before:
             return replace(summary, fault=await asyncio.to_thread(self._after))
         return summary
+
+    async def once(self, scope: Scope, stop: asyncio.Event) -> Summary:
+        """One run, after what operators asked for."""
+        if self.store.keeps and not scope.only:
+            await self.orders(stop).obey(scope.feeds)
+        return await self.run(scope)
+
+    def orders(self, stop: asyncio.Event) -> Orders:
+        """What operators ask of the app."""
+        return Orders(self.app, self.store, self.settings, self.clock, self.run, stop)
 
     def _after(self) -> str:
         """Why it could not be done; "" where it was."""
@@ -145,7 +166,8 @@ async def keep_collecting(
     async with AsyncExitStack() as stack:
         collectors = [await _collector(stack, app, Scope(), store, settings, clock, tell) for app in apps]
         runs = [_Runs(app, each, store, settings, clock) for app, each in zip(apps, collectors, strict=True)]
-        loops = asyncio.gather(*(_keep(each, stop) for each in runs), _watch(watch, stop))
+        each_app = [_keep(each, stop) for each in runs] + [_obey(each, stop) for each in runs]
+        loops = asyncio.gather(*each_app, _watch(watch, stop))
 
         def end() -> None:
             stop.set()
@@ -165,6 +187,24 @@ async def _keep(runs: _Runs, stop: asyncio.Event) -> None:
             log.warning("store unavailable", why=str(error))
             seconds = AGAIN_S
         await asyncio.wait([stopped], timeout=seconds)
+
+
+async def _obey(runs: _Runs, stop: asyncio.Event) -> None:
+    """Does what operators ask for, beside what is due, until the stop; others see that somebody does."""
+    orders, ledger, name = runs.orders(stop), runs.store.orders, runs.app.name
+    stopped = asyncio.ensure_future(stop.wait())
+    begun = False
+    while not stop.is_set():
+        try:
+            if not begun:
+                await runs.store.derived(ledger.begin, name, runs.clock.now())
+                begun = True
+            await orders.obey()
+        except StoreUnavailable as error:
+            log.warning("store unavailable", why=str(error))
+        await asyncio.wait([stopped], timeout=ORDERS_S)
+    with suppress(StoreUnavailable):
+        await runs.store.derived(ledger.end, name)
 
 
 async def _collect_due(runs: _Runs, scope: Scope) -> float:

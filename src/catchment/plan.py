@@ -89,6 +89,7 @@ class Plan:
 
     due: to be asked, in this order. held: expected, but not asked, with the reason. good: how many need nothing now.
     waiting: not due, though the last attempt did not end well. next: when the next one is due.
+    paused: how many were due, had an operator not paused the feed: nothing is then; None where nobody has.
     """
 
     feed: Feed
@@ -97,11 +98,17 @@ class Plan:
     good: int
     waiting: tuple[State, ...]
     next: datetime | None
+    paused: int | None = None
+
+    @property
+    def left_alone(self) -> Plan:
+        """The same where an operator has paused the feed."""
+        return replace(self, due=(), held=(), next=None, paused=len(self.due))
 
     @property
     def empty(self) -> bool:
         """Whether nothing at all is expected."""
-        return not (self.due or self.held or self.good or self.waiting)
+        return not (self.due or self.held or self.good or self.waiting or self.paused)
 
 
 def plan(

@@ -69,12 +69,13 @@ class Planner:
         if around.named:
             check_values(feed.partitions, around, self._app.collection(feed), before=False)
             expected = self._named(feed, expected, around.named, ask=named)
-        return plan(
+        found = plan(
             *(feed.as_set(self._settings), expected, states, around.now),
             retry=scope.retry,
             again=scope.again,
             named=named,
         )
+        return found.left_alone if self._store.orders.paused(self._app.collection(feed)) else found
 
     def _around(self, feed: Feed, scope: Scope, states: Mapping[str, State]) -> Surroundings:
         """What a source may look at; the values that a person named stand in the place of those that are set."""

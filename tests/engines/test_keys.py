@@ -13,18 +13,19 @@ NUMBERED = {"_run", "_attempt", "_exchange", "_drift", "_audit", "_taken"}
 
 SPREAD = {
     **dict.fromkeys(NUMBERED, "id"),
-    **dict.fromkeys(("_partition", "_filled", "_field", "_reject"), "feed"),
+    **dict.fromkeys(("_partition", "_filled", "_field", "_order", "_paused", "_reject"), "feed"),
     **dict.fromkeys(("_shared", "_erased", "_commit"), "collection"),
     **dict.fromkeys(("_budget", "_slot"), "upstream"),
-    **dict.fromkeys(("_kept", "_spelling"), "app"),
+    **dict.fromkeys(("_collecting", "_kept", "_spelling"), "app"),
     "_body": "digest",
     "_idempotency": "principal",
     "_api_key": "id",
     "_collection": "name",
     "_meta": "name",
     "_schema": "version_num",
+    "_session": "digest",
 }
-STANDING = {"_reject": [("id",)]}
+STANDING = {"_order": [("id",)], "_reject": [("id",)]}
 """Keys that would have to go."""
 
 

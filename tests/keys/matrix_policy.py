@@ -24,6 +24,7 @@ def row(status: int, **others: int) -> dict[str, int]:
 ANYONE = row(200)
 READER = row(404, outside=401, loopback=200, reader=200, owner_without_write=200)
 OPERATOR = row(403, outside=401, loopback=200, operator=200)
+ORDERING = row(403, outside=401, loopback=202, operator=202)
 MODERATOR = row(403, outside=401, loopback=401, moderator=200, moderator_who_writes=200)
 
 _MAY_NOT = {"outside": 401, "loopback": 401}
@@ -108,6 +109,7 @@ SHARED: dict[str, Mapping[str, Row]] = {
     "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/runs": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/budgets": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/orders": {"get": OPERATOR, "post": ORDERING, "options": OPERATOR_OPTIONS},
     "/metrics": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/rejects": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/drift": {"get": OPERATOR, "options": OPERATOR_OPTIONS},

@@ -15,12 +15,13 @@ from catchment.store.planned import apply, look
 from catchment.store.schema import LEDGER, SCHEMA
 from catchment.store.store import Store, prepare
 
-NEXT = '''"""Says of a run why it was begun."""
+LATER = f"{int(SCHEMA) + 1:04}"
+NEXT = f'''"""Says of a run why it was begun."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{LATER}", "{SCHEMA}"
 
 
 def upgrade():
@@ -35,7 +36,7 @@ def folders(tmp_path):
     """Where a later catchment has its steps."""
     later = tmp_path / "later"
     later.mkdir()
-    (later / "m0002_why.py").write_text(NEXT)
+    (later / "m9999_why.py").write_text(NEXT)
     return (*OURS, later)
 
 
@@ -72,32 +73,32 @@ def test_what_is_stored_is_what_is_declared(here, database):
 
 def test_a_step_is_shown_and_then_done_and_an_older_catchment_refuses_what_it_left(here, database, folders):
     here.store.ledger.begin_run("shop", here.now)
-    (planned,) = look(database, [app], until="0002", folders=folders)
+    (planned,) = look(database, [app], until=LATER, folders=folders)
     assert (planned.of, planned.way, planned.says) == (
         "ledger",
         "step",
-        "schema 0002: Says of a run why it was begun.",
+        f"schema {LATER}: Says of a run why it was begun.",
     )
     assert "why" in planned.statements[0]
     assert here.rows("SELECT version_num FROM _schema") == [(SCHEMA,)], "looking changes nothing"
-    with pytest.raises(SchemaTooNew, match=r"schema 0002.*knows 0001.*newer catchment"):
+    with pytest.raises(SchemaTooNew, match=rf"schema {LATER}.*knows {SCHEMA}.*newer catchment"):
         apply(database, [app], [planned])
     assert here.rows("SELECT why FROM _run") == [("it was due",)]
-    assert here.rows("SELECT version_num FROM _schema") == [("0002",)]
+    assert here.rows("SELECT version_num FROM _schema") == [(LATER,)]
 
 
 def test_a_step_that_fails_leaves_all_as_it_was(here, database, folders):
-    (folders[1] / "m0002_why.py").write_text(NEXT + '    op.execute("UPDATE nowhere SET x = 1")\n')
+    (folders[1] / "m9999_why.py").write_text(NEXT + '    op.execute("UPDATE nowhere SET x = 1")\n')
     before = ledger(database)
     with pytest.raises(StoreError, match="nowhere"):
-        apply(database, [app], look(database, [app], until="0002", folders=folders))
+        apply(database, [app], look(database, [app], until=LATER, folders=folders))
     assert ledger(database) == before
     assert here.collect(("a", 1)).verdict == "complete"
 
 
 def test_an_older_schema_is_refused_in_a_line(here, database):
     here.store._paid.execute("UPDATE _schema SET version_num = '0000'")
-    with pytest.raises(SchemaTooOld, match=r"has schema 0000.*needs 0001 \(run catchment migrate\)"):
+    with pytest.raises(SchemaTooOld, match=rf"has schema 0000.*needs {SCHEMA} \(run catchment migrate\)"):
         Store(here.place, [app])
     with pytest.raises(SchemaTooOld):
         check(database, [])

@@ -21,7 +21,7 @@ from ..store.reader import DEADLINE_S, Reader
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
-from . import changes, collections, desk, docs, export, metrics, problems, resources, stats, status
+from . import changes, collections, desk, docs, export, metrics, orders, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
 from .ending import Ending
 from .front import Front, Own
@@ -76,25 +76,38 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *changes.HANDLERS, *stats.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
-    handlers += metrics.HANDLERS
+    handlers += [*orders.HANDLERS, *metrics.HANDLERS]
     handlers += [*export.handlers(known), *docs.handlers(description)]
     handlers += pages() or [docs.to_docs]
     forms, traffic = errors_of(apps), Traffic()
-    state = State({resources.WRITER: writer, status.LATELY: status.Lately(), ERRORS: forms, metrics.TRAFFIC: traffic})
+    order_desk = orders.OrderDesk(database)
+    known_by = {resources.WRITER: writer, orders.DESK: order_desk, status.LATELY: status.Lately()}
+    state = State({**known_by, ERRORS: forms, metrics.TRAFFIC: traffic})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
     paths = [path for app in apps for item in app.handlers() for path in _paths(item)]
     own = Own(apps[0].home if len(apps) == 1 else "", paths, forms)
     return _Service(
-        service, reader, settings, clock, cache=Cache(cache_bytes), tick=tick, own=own, traffic=traffic, ending=ending
+        *(service, reader, settings, clock),
+        cache=Cache(cache_bytes),
+        tick=tick,
+        own=own,
+        traffic=traffic,
+        ending=ending,
+        order_desk=order_desk,
     )
 
 
 class _Service(Front):
-    """The front, with the writer behind it."""
+    """The front, with the writer and the orders behind it."""
+
+    def __init__(self, *parts: Any, order_desk: orders.OrderDesk, **others: Any) -> None:
+        super().__init__(*parts, **others)
+        self._order_desk = order_desk
 
     def close(self) -> None:
         self._app.writer.close()
+        self._order_desk.close()
         super().close()
 
 
@@ -111,7 +124,7 @@ def _framework(handlers: Sequence[ControllerRouterHandler], state: State) -> Lit
             exception_handlers={Exception: _problem},
             guards=[guard],
             state=state,
-            on_shutdown=[state[resources.WRITER].close],
+            on_shutdown=[state[resources.WRITER].close, state[orders.DESK].close],
             request_max_body_size=MAX_BODY,
             logging_config=None,
             debug=False,

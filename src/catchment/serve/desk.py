@@ -22,7 +22,20 @@ from .allowance import Allowance, allowances
 from .data import Data
 from .front import DATA
 
-__all__ = ["HANDLERS", "PARAMETERS", "Budgets", "Drifts", "Rejects", "Runs", "Tries"]
+__all__ = [
+    "HANDLERS",
+    "PARAMETERS",
+    "Budgets",
+    "Drifts",
+    "Rejects",
+    "Runs",
+    "Tries",
+    "data_of",
+    "given_of",
+    "json_answer",
+    "look",
+    "number_of",
+]
 
 
 class Why(TypedDict):
@@ -93,6 +106,11 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",
         "before": "Those with a lower id; `meta.next` of the page before.",
     },
+    "/v1/_/orders": {
+        "collection": "`app/name`; all without it.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "before": "Those with a lower id; `meta.next` of the page before.",
+    },
     "/v1/_/audit": {
         "who": "A user's UUID, or a key's id.",
         "what": "An object, or what stands before a slash of it: `providers/reviews`, or the path of what was denied.",
@@ -110,75 +128,76 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
 @get("/v1/_/runs")
 async def runs(request: Ask) -> Response[bytes]:
     """Passes over what was due that asked for something, and what came of them; newest first."""
-    given, data = _pairs(request, "/v1/_/runs"), _data(request)
+    given, data = _pairs(request, "/v1/_/runs"), data_of(request)
     apps = sorted({item.app for item in data.visible()})
     if (app := given.get("app")) is not None and app not in apps:
         raise QueryError("app: there is no such app", kind="not-found", status=404)
-    limit, before = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), _number(given, "before", 0) or None
+    limit, before = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), number_of(given, "before", 0) or None
     asked = apps if app is None else [app]
-    found = await _look(request, lambda seen: seen.attempts.runs(asked, limit + 1, before=before))
+    found = await look(request, lambda seen: seen.attempts.runs(asked, limit + 1, before=before))
     following = found[limit - 1].id if len(found) > limit else None
-    return _json({"data": found[:limit], "meta": {"next": following}})
+    return json_answer({"data": found[:limit], "meta": {"next": following}})
 
 
 @get("/v1/_/budgets")
 async def budgets(request: Ask) -> Response[bytes]:
     """What each upstream allows, how much of it is left, and until when it is left alone."""
     _pairs(request, "/v1/_/budgets")
-    data = _data(request)
-    return _json({"data": await _look(request, lambda seen: allowances(seen, data.visible(), data))})
+    data = data_of(request)
+    return json_answer({"data": await look(request, lambda seen: allowances(seen, data.visible(), data))})
 
 
 @get("/v1/_/rejects")
 async def rejects(request: Ask) -> Response[bytes]:
     """Rows of the last answers that became no records, by their ids; and how many there are for which reason."""
-    given, names = _given(request, "/v1/_/rejects")
-    limit, after = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), _number(given, "after", 0)
+    given, names = given_of(request, "/v1/_/rejects")
+    limit, after = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), number_of(given, "after", 0)
 
     def page(desk: Desk) -> Any:
         found = desk.rejects(names, after=after, limit=limit + 1)
         return found[:limit], desk.reasons(names), found[limit - 1].id if len(found) > limit else None
 
     if "id" in given:
-        number = _number(given, "id", 0)
+        number = number_of(given, "id", 0)
         one = await _ask(request, lambda desk: desk.reject(names, number))
-        return _json({"data": [one] if one else [], "meta": {"reasons": [], "next": None}})
+        return json_answer({"data": [one] if one else [], "meta": {"reasons": [], "next": None}})
     data, reasons, following = await _ask(request, page)
-    return _json({"data": data, "meta": {"reasons": reasons, "next": following}})
+    return json_answer({"data": data, "meta": {"reasons": reasons, "next": following}})
 
 
 @get("/v1/_/drift")
 async def drift(request: Ask) -> Response[bytes]:
     """What upstreams changed: fields, their types, how many rows; newest first."""
-    given, names = _given(request, "/v1/_/drift")
-    limit = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-    before = _number(given, "before", 0) or None
+    given, names = given_of(request, "/v1/_/drift")
+    limit = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    before = number_of(given, "before", 0) or None
     found = await _ask(request, lambda desk: desk.drift(names, before=before, limit=limit + 1))
     following = found[limit - 1].id if len(found) > limit else None
-    return _json({"data": found[:limit], "meta": {"next": following}})
+    return json_answer({"data": found[:limit], "meta": {"next": following}})
 
 
 @get("/v1/_/audit")
 async def audit(request: Ask) -> Response[bytes]:
     """Who tried what, whether it was allowed, and which versions were there around it; newest first."""
     given = _pairs(request, "/v1/_/audit")
-    limit = _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-    before = _number(given, "before", 0) or None
+    limit = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    before = number_of(given, "before", 0) or None
     if given.get("result", "allowed") not in ("allowed", "denied"):
         raise QueryError("result: is allowed or denied", parameter="result")
     texts = {name: given[name] for name in ("who", "what", "action", "result") if name in given}
     asked = Asked(**texts, since=_moment(given, "since"), until=_moment(given, "until"))
     found = await _ask(request, lambda desk: desk.audit(asked, before=before, limit=limit + 1))
     following = found[limit - 1].id if len(found) > limit else None
-    return _json({"data": found[:limit], "meta": {"next": following}})
+    return json_answer({"data": found[:limit], "meta": {"next": following}})
 
 
 async def _ask(request: Ask, question: Callable[[Desk], T]) -> T:
-    return await _look(request, lambda snapshot: question(snapshot.desk))
+    return await look(request, lambda snapshot: question(snapshot.desk))
 
 
-async def _look(request: Ask, question: Callable[[Snapshot], T]) -> T:
-    reader = _data(request).reader
+async def look(request: Ask, question: Callable[[Snapshot], T]) -> T:
+    """The answer to a question about one moment, asked in a thread."""
+    reader = data_of(request).reader
 
     def asked() -> T:
         with reader.snapshot() as snapshot:
@@ -187,7 +206,8 @@ async def _look(request: Ask, question: Callable[[Snapshot], T]) -> T:
     return await asyncio.to_thread(asked)
 
 
-def _data(request: Ask) -> Data:
+def data_of(request: Ask) -> Data:
+    """What a request may read."""
     data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
     return data
 
@@ -204,13 +224,13 @@ def _pairs(request: Ask, route: str) -> dict[str, str]:
     return dict(pairs)
 
 
-def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
-    """The parameters, and the names of the collections that are meant.
+def given_of(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
+    """The parameters of a list (`PARAMETERS`), and the names of the collections that are meant.
 
     Raises:
         QueryError: as `_pairs`; 404 for a collection that there is not.
     """
-    data = _data(request)
+    data = data_of(request)
     given = _pairs(request, route)
     if "collection" not in given:
         return given, [item.name for item in data.visible()]
@@ -218,7 +238,8 @@ def _given(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
     return given, [data.collection(name if "/" in name else f"/{name}").name]
 
 
-def _number(given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 2**53) -> int:
+def number_of(given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 2**53) -> int:
+    """A parameter's whole number. QueryError: 400 for any other text."""
     if name not in given:
         return default
     text = given[name]
@@ -234,7 +255,8 @@ def _moment(given: Mapping[str, str], name: str) -> datetime | None:
         raise QueryError(f"{name}: is no moment, e.g. 2026-01-31T04:00:00Z", parameter=name) from error
 
 
-def _json(content: Any) -> Response[bytes]:
+def json_answer(content: Any) -> Response[bytes]:
+    """The content as JSON."""
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 

@@ -101,10 +101,10 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     It waits for nothing, and is a coroutine all the same: a plain function would be run in a thread, for each request.
     """
     scope: Scope = connection.scope
-    if any(path.startswith(_OPERATING) for path in handler.paths):
-        demand(scope[PRINCIPAL], "operate")
     if scope["method"] not in SAFE:
         judge_write(scope, reads=bool(handler.opt.get("reads")))
+    if any(path.startswith(_OPERATING) for path in handler.paths):
+        demand(scope[PRINCIPAL], "operate")
 
 
 def judge_write(scope: Scope, *, reads: bool = False) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
-from . import desk, metrics, status
+from . import desk, metrics, orders, status
 from .schemas import schema_of
 from .words import ANYWHERE, TEXT, WITH_KEY, Json, errors, query
 
@@ -37,6 +37,18 @@ class _Told:
     media_type: str = "application/json"
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """What a route takes by POST, of operators: its name and words, the types of its body and its answer."""
+
+    name: str
+    words: str
+    body: Any
+    kind: Any
+    refuses: tuple[int, ...]
+    example: Json
+
+
 def _asked(path: str) -> list[Json]:
     """The parameters of an operators' list, as its parser knows them."""
     return [query(name, words, dict(_SCHEMAS.get(name, TEXT))) for name, words in desk.PARAMETERS[path].items()]
@@ -60,10 +72,29 @@ _ROUTES = {
     ),
     "/v1/_/drift": _Told("drift", "What upstreams changed", desk.Drifts, (404,), _asked("/v1/_/drift")),
     "/v1/_/audit": _Told("audit", "Who tried to write what", desk.Tries, (), _asked("/v1/_/audit")),
+    "/v1/_/orders": _Told(
+        "orders",
+        "What operators asked the collector for, and what came of it",
+        orders.Orders,
+        (404,),
+        _asked("/v1/_/orders"),
+    ),
     "/metrics": _Told("metrics", "Vital signs, as Prometheus reads them", str, media_type=metrics.MEDIA_TYPE),
     "/health/live": _Told("live", "Whether the process answers", status.Live, reads=False),
     "/health/ready": _Told("ready", "Whether the data can be read", status.Ready),
     "/health/data": _Told("data_health", "How old each collection is", status.Ages),
+}
+
+
+_TAKEN = {
+    "/v1/_/orders": _Taken(
+        "order",
+        "Has the collector do something: start, collect, retry, pause, resume, replay, readmit",
+        orders.Ordering,
+        orders.Ordered,
+        (404, 409),
+        {"collection": "", "verb": "retry"},
+    )
 }
 
 
@@ -73,10 +104,35 @@ def service_paths(*, operates: bool, example: str) -> tuple[Json, Json]:
     example: a collection that the reader may see, "" where there is none.
     """
     shown = {path: told for path, told in _ROUTES.items() if operates or not path.startswith(_OPERATING)}
+    taken = {path: told for path, told in _TAKEN.items() if operates}
     parts: Json = {}
     for told in shown.values():
         parts |= schema_of(told.kind).parts
-    return {path: {"get": _operation(path, told, example)} for path, told in shown.items()}, parts
+    for order in taken.values():
+        parts |= schema_of(order.kind).parts | schema_of(order.body).parts
+    paths = {path: {"get": _operation(path, told, example)} for path, told in shown.items()}
+    for path, order in taken.items():
+        paths[path] |= {"post": _taking(order, example)}
+    return paths, parts
+
+
+def _taking(order: _Taken, example: str) -> Json:
+    said = {
+        "schema": schema_of(order.body).told,
+        "example": order.example | ({"collection": example} if example else {}),
+    }
+    answered = {"application/json": {"schema": schema_of(order.kind).told}}
+    return {
+        "operationId": order.name,
+        "tags": ["service"],
+        "summary": order.words,
+        "security": WITH_KEY,
+        "requestBody": {"required": True, "content": {"application/json": said}},
+        "responses": {
+            "202": {"description": order.words, "content": answered},
+            **errors(*ANYWHERE, *order.refuses, 408, 413, 415),
+        },
+    }
 
 
 def _operation(path: str, told: _Told, example: str) -> Json:

@@ -1,16 +1,18 @@
-"""What lies beside the records for a person to look at: rejects, drift, and the audit."""
+"""What lies beside the records for a person to look at: rejects, drift, orders, and the audit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ..clock import render_moment
 from ..drift import Drift, DriftKind, Seen, drifted, jumped, seen_in
+from . import orders
 from .audit import Asked, Tried, find
 from .engines import Connection, mapped
+from .orders import Order, Paused
 
 __all__ = ["Desk", "Noted", "Reason", "Rejected", "known_fields", "note_drift"]
 
@@ -65,7 +67,7 @@ class Noted:
 
 
 class Desk:
-    """Questions about rejects, drift and the audit, on one connection. names: of collections, as `stocks/bars`."""
+    """Questions about all that, on one connection. names: of collections, as `stocks/bars`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -110,6 +112,18 @@ class Desk:
     def audit(self, asked: Asked, *, before: int | None = None, limit: int = 50) -> list[Tried]:
         """Who tried what, newest first, from before the one of that id."""
         return find(self._connection, asked, before=before, limit=limit)
+
+    def orders(self, names: Sequence[str], *, before: int | None = None, limit: int = 50) -> list[Order]:
+        """What operators asked for, newest first, from before the one of that id."""
+        return orders.listed(self._connection, names, before=before, limit=limit)
+
+    def paused(self, names: Sequence[str]) -> list[Paused]:
+        """Those of these collections that an operator has left alone."""
+        return orders.paused(self._connection, names)
+
+    def collecting(self, alive: Callable[[str], bool]) -> list[str]:
+        """The apps of which somebody who is alive collects what becomes due."""
+        return orders.collecting(self._connection, alive)
 
     def drift_since(self, name: str, since: datetime) -> list[Noted]:
         """The drift of one collection that was noted from then on, newest first."""

@@ -20,6 +20,7 @@ from .erasing import NO_BURN, Burn
 from .lease import Counts, Lease, Outcome
 from .ledger import Ledger
 from .marks import Mark
+from .orders import Orders
 from .records import Origin, Records
 from .schema import LEDGER
 from .stage import Stage
@@ -46,6 +47,7 @@ class DryStore(Store):
         _begin(self._dry, self._derived)
         self.archive = Archive(self._dry_paid)
         self.ledger = Ledger(self._dry, self.workers)
+        self.orders = Orders(self._derived, self.workers)
         self._last: dict[tuple[str, str], str] = {}
         self._sources = {f"{app.name}/{name}" for app in apps for feed in app.feeds for name in feed.partitions.feeds}
         self._rows: dict[str, Rows] = {}

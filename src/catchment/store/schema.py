@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 __all__ = ["INTEGER", "LEDGER", "SCHEMA", "TEXT", "integer", "text"]
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The last revision in `migrations`: a change below comes with one that brings stored ledgers there."""
 
 LEDGER = sa.MetaData()
@@ -294,4 +294,46 @@ _ledger(
     text("name", primary_key=True),
     text("key", primary_key=True),  # equal for all ways to write it
     text("text", nullable=False),
+)
+
+_ledger(
+    "_order",  # what operators asked the collector for
+    integer("id", primary_key=True),
+    text("feed", nullable=False),  # app/feed
+    text("verb", nullable=False),
+    text("partition", nullable=False, server_default=""),  # its key; "" for the whole feed
+    integer("reject", nullable=False, server_default="0"),  # its id, where it is about one
+    text("principal", nullable=False),
+    text("key_id", nullable=False),
+    text("at", nullable=False),
+    integer("taken", nullable=False, server_default="0"),  # 0 while it waits, then its id: of equal ones only one waits
+    text("taken_by"),  # the worker that does it
+    text("taken_at"),
+    integer("tries", nullable=False, server_default="0"),  # how often it was taken
+    text("done_at"),
+    integer("good"),  # 1: it was done as asked; 0: not
+    text("result", nullable=False, server_default=""),
+    sa.UniqueConstraint("feed", "verb", "partition", "reject", "taken"),
+)
+
+_ledger(
+    "_paused",  # feeds that nobody collects until an operator resumes them
+    text("feed", primary_key=True),
+    text("at", nullable=False),
+    text("principal", nullable=False),
+)
+
+_ledger(
+    "_collecting",  # workers that collect what becomes due, and take orders
+    text("app", primary_key=True),
+    text("owner", primary_key=True),
+    text("at", nullable=False),
+)
+
+_ledger(
+    "_session",  # who is signed in to the pages
+    sa.Column("digest", sa.LargeBinary, primary_key=True),  # sha256 of what the browser has, which is stored nowhere
+    text("key_id", nullable=False),
+    text("at", nullable=False),
+    text("until", nullable=False),
 )

@@ -33,6 +33,7 @@ from .generations import Next
 from .lease import Lease
 from .ledger import Ledger
 from .migrate import adopt, check_schema
+from .orders import Orders
 from .records import Records
 from .slots import Slots
 from .sweep import sweep
@@ -78,6 +79,7 @@ class Store:
         self.slots = Slots(self._paid, self.workers)
         self.ledger = Ledger(self._derived, self.workers)
         self.desk = Desk(self._derived)
+        self.orders = Orders(self._derived, self.workers)
 
     def records(self, collection: Collection) -> Records:
         return Records(self._derived, collection)
