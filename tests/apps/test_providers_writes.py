@@ -326,7 +326,7 @@ def test_a_gateway_on_this_machine_is_no_operator(tmp_path):
 
 
 def test_a_public_answer_says_by_what_it_varies(market, tmp_path):
-    told = "Accept, Authorization, X-API-Key, user-id, user_id, Accept-Encoding"
+    told = "Accept, Authorization, Cookie, X-API-Key, user-id, user_id, Accept-Encoding"
     for path in ("/service-providers", "/v1/providers/reviews"):
         first = market.ask("GET", path, who=0)
         assert (first.headers["cache-control"], first.headers["vary"]) == ("public, no-cache", told)
@@ -334,7 +334,7 @@ def test_a_public_answer_says_by_what_it_varies(market, tmp_path):
         assert (known.status_code, known.headers["vary"]) == (304, told)
     with marketplace(tmp_path, CATCHMENT_TRUSTED_GATEWAYS="") as alone:
         listed = alone.ask("GET", "/service-providers", who=0)
-        assert listed.headers["vary"] == "Accept, Authorization, X-API-Key, Accept-Encoding"
+        assert listed.headers["vary"] == "Accept, Authorization, Cookie, X-API-Key, Accept-Encoding"
 
 
 def test_who_judged_a_comment_is_not_public(market):

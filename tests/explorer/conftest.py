@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +22,7 @@ from shop import START, Shop, app, settings
 from catchment import explorer
 from catchment.clock import FakeClock
 from catchment.serve.app import build
+from catchment.store.keys import create
 from catchment.store.store import Store
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -65,11 +68,76 @@ def here(tmp_path: Path) -> Iterator[Shop]:
     store.close()
 
 
+@dataclass
+class Person:
+    """Somebody with a browser without scripts: it keeps cookies, and sends the forms of the page that it shows."""
+
+    front: Any
+    peer: str
+    cookies: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    page: Page | None = None
+
+    def get(self, url: str) -> Page:
+        return self._ask("GET", url)
+
+    def send(self, url: str, *, token: str | None = None, **fields: str | list[str]) -> Page:
+        """A form of the present page, and where it leads. token: another one than it has."""
+        told = self.token if token is None else token
+        return self._ask("POST", url, data={"_token": told, **fields})
+
+    @property
+    def token(self) -> str:
+        assert self.page is not None
+        return next(attrs["value"] for attrs in self.page.all("input") if attrs.get("name") == "_token")
+
+    def sign_in(self, key: str) -> Page:
+        self.get("/explore/_/sign-in")
+        return self.send("/explore/_/sign-in", key=key)
+
+    def _ask(self, method: str, url: str, **body: Any) -> Page:
+        kept = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {**BROWSER, **self.headers} | ({"cookie": kept} if kept else {})
+        answer = Client(self.front, self.peer).request(method, url, headers=headers, **body)
+        for given in answer.headers.get_list("set-cookie"):
+            name, _, value = given.partition(";")[0].partition("=")
+            self.cookies = {**self.cookies, name: value} if value else {}
+        if answer.has_redirect_location:
+            return self.get(answer.headers["location"])
+        self.page = Page(answer)
+        return self.page
+
+
 @pytest.fixture
-def visit(here: Shop) -> Iterator[Callable[..., Page]]:
-    """A function from an address to its page. peer: from where it is visited; this machine's own operates."""
+def front(here: Shop) -> Iterator[Any]:
+    """The pages of the tiny app."""
     clock = FakeClock(START)
-    front = build([app], settings(here.store.database.path.parent), clock, pages=explorer.handlers)
+    found = build([app], settings(here.store.database.path.parent), clock, pages=explorer.handlers)
+    found.clock = clock
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def person(front: Any) -> Callable[..., Person]:
+    """A function that gives somebody at a browser of his own, from outside this machine where nothing else is said."""
+    return lambda peer="192.0.2.7", **headers: Person(front, peer, headers=headers)
+
+
+@pytest.fixture
+def key(here: Shop) -> Callable[..., str]:
+    """A function from rights to a new key that has them."""
+
+    def key(*scopes: str, **options: Any) -> str:
+        return create(here.store.database, "Ada's key", str(uuid.UUID(int=7)), set(scopes), here.now, **options)[0]
+
+    return key
+
+
+@pytest.fixture
+def visit(here: Shop, front: Any) -> Callable[..., Page]:
+    """A function from an address to its page. peer: from where it is visited; this machine's own operates."""
+    clock = front.clock
 
     def visit(url: str, peer: str = "127.0.0.1", *, follow: bool = True) -> Page:
         clock.advance(here.now - clock.now())
@@ -78,5 +146,4 @@ def visit(here: Shop) -> Iterator[Callable[..., Page]]:
             answer = Client(front, peer).get(answer.headers["location"], headers=BROWSER)
         return Page(answer)
 
-    yield visit
-    front.close()
+    return visit

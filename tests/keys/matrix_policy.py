@@ -229,5 +229,7 @@ PAGES: dict[str, tuple[Row, ...]] = {
     "/explore/_/operations": (OPERATOR,),
     "/explore/_/operations/{app:str}/{name:str}": (OPERATOR, OPERATOR | {"operator": 404}),
     "/explore/_/assets/{name:str}": (ANYONE,),
+    "/explore/_/sign-in": (ANYONE,),
+    "/explore/_/sign-out": (ABSENT,),
 }
 """What the description does not have, read with GET: of a public collection, and of one that takes a right to read."""

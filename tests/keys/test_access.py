@@ -202,10 +202,12 @@ def test_what_depends_on_who_asks_says_so(service, people):
         for _ in range(2):  # made, then kept
             first = ask(service, people[who], "GET", url)
             assert first.headers["cache-control"] == "private, no-cache", (who, url)
-            assert first.headers["vary"] == "Accept, Authorization, X-API-Key, user-id, user_id, Accept-Encoding"
+            assert (
+                first.headers["vary"] == "Accept, Authorization, Cookie, X-API-Key, user-id, user_id, Accept-Encoding"
+            )
         known = ask(service, people[who] | {"if-none-match": first.headers["etag"]}, "GET", url)
         assert (known.status_code, known.headers["cache-control"]) == (304, "private, no-cache")
-        assert known.headers["vary"] == "Accept, Authorization, X-API-Key, user-id, user_id, Accept-Encoding"
+        assert known.headers["vary"] == "Accept, Authorization, Cookie, X-API-Key, user-id, user_id, Accept-Encoding"
     assert ask(service, people["nobody"], "GET", PUBLIC).headers["cache-control"] == "public, no-cache"
     assert ask(service, people["nobody"], "GET", "/own/shared").headers["cache-control"] == "public, max-age=60"
     for who in ("nobody", "revoked", "write"):

@@ -11,6 +11,7 @@ from .filters import narrowing
 __all__ = [
     "HOME",
     "OPERATIONS",
+    "SIGN_IN",
     "Tabs",
     "api_of",
     "changes_of",
@@ -23,7 +24,7 @@ __all__ = [
     "with_query",
 ]
 
-HOME, OPERATIONS = "/", "/explore/_/operations"
+HOME, OPERATIONS, SIGN_IN = "/", "/explore/_/operations", "/explore/_/sign-in"
 
 Pairs = Iterable[tuple[str, str]]
 

@@ -3,79 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from litestar import Request, Response, Router, get
+from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ..errors import QueryError
-from ..principal import may
-from ..serve import gate, problems
+from ..serve import gate
 from ..serve.collections import version_number
 from ..serve.data import Data
-from ..serve.front import DATA
 from ..serve.reading import canonical_key
 from ..serve.rights import demand
 from ..store.reader import TOO_SLOW
-from ..store.tables import Collection
-from . import arriving, charts, choices, counts, filters, grid, home, operations, records, tables
+from . import arriving, charts, choices, counts, filters, grid, home, operations, records, signing, tables
 from .charting import charting as charting_page
 from .figures import amount
 from .links import charts_of, page_of
-from .look import ASSETS, asset, piece, render
+from .look import ASSETS, asset, piece
+from .visiting import Ask, asked, named, only, page, problem_page
 
 __all__ = ["HANDLERS"]
 
-Ask = Request[Any, Any, Any]
-
 _counts = home.Counts()
-
-
-def _asked(request: Ask) -> Data:
-    data: Data = request.scope[DATA]  # type: ignore[literal-required]  # a key of our own beside ASGI's
-    return data
-
-
-def _named(request: Ask) -> tuple[Data, Collection]:
-    """What the request may read, and the collection that its path names."""
-    data = _asked(request)
-    return data, data.collection(f"{request.path_params['app']}/{request.path_params['name']}")
-
-
-def _page(template: str, request: Ask, **values: Any) -> Response[bytes]:
-    data = _asked(request)
-    return render(template, now=data.now, operates=may(data.principal, "operate"), **values)
-
-
-def _problem(request: Ask, error: Exception) -> Response[bytes]:
-    """Why there is no page, as one."""
-    problem = problems.of_error(error)
-    hint = getattr(error, "hint", "")
-    data = _asked(request)
-    return render(
-        "problem.html",
-        problem.status,
-        headers=dict(problem.headers),
-        now=data.now,
-        operates=may(data.principal, "operate"),
-        problem=problem,
-        hint=hint,
-    )
 
 
 @get("/")
 async def first(request: Ask) -> Response[bytes]:
     """Every collection, its age, and what needs attention."""
-    found = await asyncio.to_thread(home.home, _asked(request), _counts)
-    return _page("home.html", request, home=found)
+    found = await asyncio.to_thread(home.home, asked(request), _counts)
+    return page("home.html", request, home=found)
 
 
 @get("/explore/_/pieces/count/{app:str}/{name:str}")
 async def records_of(request: Ask) -> Response[bytes]:
     """How many records one collection has; nothing where that takes too long."""
-    data, found = _named(request)
+    data, found = named(request)
     try:
         count = await asyncio.to_thread(_counts.all_of, data, found)
     except QueryError as error:
@@ -88,28 +51,28 @@ async def records_of(request: Ask) -> Response[bytes]:
 @get("/explore/{app:str}/{name:str}")
 async def collection(request: Ask) -> Response[bytes] | Redirect:
     """One collection as a table."""
-    data, found = _named(request)
+    data, found = named(request)
     pairs = gate.pairs(request.scope["query_string"])
     asked = filters.asked(pairs, data.columns(found))
     if asked != pairs:
         return Redirect(page_of(found.name, asked), status_code=303)
     table = await asyncio.to_thread(tables.table, data, found, asked)
-    return _page("table.html", request, table=table, host=gate.header(request.scope, b"host"))
+    return page("table.html", request, table=table, host=gate.header(request.scope, b"host"))
 
 
 @get("/explore/{app:str}/{name:str}/{key:str}")
 async def record(request: Ask) -> Response[bytes]:
     """One record: its fields, its versions, the bytes that it came from."""
-    data, found = _named(request)
-    key, number = canonical_key(request.path_params["key"]), version_number(_only(request, "version") or "")
+    data, found = named(request)
+    key, number = canonical_key(request.path_params["key"]), version_number(only(request, "version") or "")
     shown = await asyncio.to_thread(records.sheet, data, found, key, number)
-    return _page("record.html", request, sheet=shown)
+    return page("record.html", request, sheet=shown)
 
 
 @get("/explore/_/charts/{app:str}/{name:str}")
 async def charting(request: Ask) -> Response[bytes] | Redirect:
     """A chart of one collection. It is drawn when the page is there, or at once where `_whole` says so."""
-    data, found = _named(request)
+    data, found = named(request)
     pairs = gate.pairs(request.scope["query_string"])
     asked = choices.asked(pairs)
     if asked != pairs:
@@ -117,13 +80,13 @@ async def charting(request: Ask) -> Response[bytes] | Redirect:
     whole = ("_whole", "yes") in pairs
     shown = charting_page(data, found, [pair for pair in pairs if pair[0] != "_whole"])
     chart = await asyncio.to_thread(charts.chart, data, found, shown.choice) if whole else None
-    return _page("charts.html", request, shown=shown, chart=chart)
+    return page("charts.html", request, shown=shown, chart=chart)
 
 
 @get("/explore/_/pieces/charts/{app:str}/{name:str}")
 async def drawn(request: Ask) -> Response[bytes]:
     """The chart alone. What is drawn depends on revisions alone, so it is kept as answers of the API are."""
-    data, found = _named(request)
+    data, found = named(request)
     choice = choices.read(gate.pairs(request.scope["query_string"]), data.columns(found))
     try:
         chart = await asyncio.to_thread(charts.chart, data, found, choice)
@@ -135,15 +98,15 @@ async def drawn(request: Ask) -> Response[bytes]:
 @get("/explore/_/counts/{app:str}/{name:str}")
 async def counting(request: Ask) -> Response[bytes]:
     """How many records have which value, field by field."""
-    data, found = _named(request)
+    data, found = named(request)
     shown = await asyncio.to_thread(counts.counts, data, found, gate.pairs(request.scope["query_string"]))
-    return _page("counts.html", request, shown=shown)
+    return page("counts.html", request, shown=shown)
 
 
 @get("/explore/_/pieces/counts/{app:str}/{name:str}")
 async def counted(request: Ask) -> Response[bytes]:
     """The counts alone, loaded behind a table; kept as answers of the API are."""
-    data, found = _named(request)
+    data, found = named(request)
     shown = await asyncio.to_thread(counts.counts, data, found, gate.pairs(request.scope["query_string"]))
     return piece("counted.html", shown=shown)
 
@@ -151,10 +114,10 @@ async def counted(request: Ask) -> Response[bytes]:
 @get("/explore/_/changes/{app:str}/{name:str}")
 async def changes(request: Ask) -> Response[bytes]:
     """What arrived last in one collection, and what arrives."""
-    data, found = _named(request)
-    _only(request)
+    data, found = named(request)
+    only(request)
     shown = await asyncio.to_thread(arriving.arriving, data, found)
-    return _page("changes.html", request, shown=shown)
+    return page("changes.html", request, shown=shown)
 
 
 @get("/explore/_/operations")
@@ -162,34 +125,23 @@ async def desk(request: Ask) -> Response[bytes]:
     """How complete everything is, budgets, runs, rejects, drift."""
     data = _operator(request)
     shown = await asyncio.to_thread(operations.desk, data)
-    return _page("operations.html", request, desk=shown)
+    return page("operations.html", request, desk=shown)
 
 
 @get("/explore/_/operations/{app:str}/{name:str}")
 async def completeness(request: Ask) -> Response[bytes]:
     """The partitions of one collection by time, coloured by verdict; with `partition`, more of that one."""
     _operator(request)
-    data, found = _named(request)
-    chosen = _only(request, "partition")
+    data, found = named(request)
+    chosen = only(request, "partition")
     shown = await asyncio.to_thread(operations.completeness, data, found, chosen)
-    return _page("completeness.html", request, shown=shown, meanings=grid.MEANINGS)
+    return page("completeness.html", request, shown=shown, meanings=grid.MEANINGS)
 
 
 def _operator(request: Ask) -> Data:
-    data = _asked(request)
+    data = asked(request)
     demand(data.principal, "operate")
     return data
-
-
-def _only(request: Ask, wanted: str = "") -> str | None:
-    """The one parameter that there may be, if any; None without it."""
-    given = None
-    for name, value in gate.pairs(request.scope["query_string"]):
-        if name != wanted or given is not None:
-            others = f"there is one {wanted}" if wanted else "there is none"
-            raise QueryError(f"unknown parameter {name[:60]}; {others}", parameter=name)
-        given = value
-    return given
 
 
 @get("/explore/_/assets/{name:str}")
@@ -206,6 +158,7 @@ HANDLERS = (
     Router(
         "/",
         route_handlers=[
+            *signing.HANDLERS,
             first,
             records_of,
             collection,
@@ -219,6 +172,6 @@ HANDLERS = (
             completeness,
             assets,
         ],
-        exception_handlers={Exception: _problem},
+        exception_handlers={Exception: problem_page},
     ),
 )

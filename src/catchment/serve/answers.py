@@ -15,7 +15,7 @@ __all__ = ["Answers"]
 
 _PUBLIC = [(b"cache-control", b"public, no-cache")]
 _PRIVATE = [(b"cache-control", b"private, no-cache")]
-_VARY, _VARY_TOLD = b"Accept, Authorization, X-API-Key", b", user-id, user_id"
+_VARY, _VARY_TOLD = b"Accept, Authorization, Cookie, X-API-Key", b", user-id, user_id"
 """By what an answer may differ: whether its type is taken, and who asks."""
 
 

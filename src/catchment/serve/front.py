@@ -28,7 +28,7 @@ from .ending import Ending
 from .express import COUNTED, HEALTH, Express, key_of
 from .freshness import Ages
 from .limits import Limits
-from .rights import COUNT_WRITE, PRINCIPAL, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
+from .rights import COUNT_WRITE, PRINCIPAL, PROVES, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
 from .streams import STANDING, Standing
 from .traffic import OTHER, ROUTE, Traffic
 from .wire import (
@@ -211,7 +211,8 @@ class Front:
         counted = partial(self._limits.count_write, principal)
         holds, bodiless = partial(self._still, scope, principal), scope["method"] == "HEAD"
         stands = Standing(self._clock.now, holds, lambda: self._ending.asked, bodiless=bodiless)
-        asked = {**scope, PRINCIPAL: principal, COUNT_WRITE: counted, STANDING: stands}
+        proves = partial(self._prove, scope, path, peer)
+        asked = {**scope, PRINCIPAL: principal, COUNT_WRITE: counted, STANDING: stands, PROVES: proves}
         await self._answer(asked, path, receive, send)
         return None
 
@@ -221,6 +222,14 @@ class Front:
             return self._rights.principal(scope, self._clock.now()) == principal
         except QueryError:
             return False
+
+    async def _prove(self, scope: Message, path: str, peer: str, key: str) -> Principal:
+        """Whom a key proves that came in a form. QueryError where it proves nobody, counted and audited as any."""
+        try:
+            return self._rights.proved(key, self._clock.now())
+        except FailedKey as error:
+            refused = await self._turn_away(scope, path, peer, error)
+            raise QueryError(refused.detail, kind=refused.kind, status=refused.status) from error
 
     async def _turn_away(self, scope: Message, path: str, peer: str, error: QueryError) -> problems.Problem:
         """What to answer somebody whose identity does not hold; tries are counted, and audited until too many."""

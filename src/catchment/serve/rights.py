@@ -21,15 +21,16 @@ from litestar.handlers import BaseRouteHandler
 from ..errors import QueryError, StoreError, UsageError
 from ..principal import ANONYMOUS, LOOPBACK, Action, Principal, is_user, may
 from ..settings import Network, Setting, Settings
-from ..store import keys
+from ..store import keys, sessions
 from ..store.audit import Entry, deny
 from ..store.engines import Database
-from . import gate
+from . import gate, session
 
 __all__ = [
     "COUNT_WRITE",
     "IDENTITY",
     "PRINCIPAL",
+    "PROVES",
     "REQUEST_ID",
     "REQUEST_ID_FORM",
     "SAFE",
@@ -51,6 +52,8 @@ REQUEST_ID = "catchment.request"
 
 COUNT_WRITE = "catchment.count-write"
 """Where in the request's scope stands what counts a write of its principal, and raises when it is one too many."""
+PROVES = "catchment.proves"
+"""Where in the request's scope stands what gives the principal that a key proves, for whoever signs in by a form."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 """The methods that write nothing."""
 
@@ -58,9 +61,11 @@ Scope = Mapping[str, Any]
 
 _TOUCH_AFTER = timedelta(minutes=1)
 REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
-IDENTITY = gate.SPEAKS_FOR | {b"authorization", b"x-api-key", b"user-id", b"user_id"}
+IDENTITY = gate.SPEAKS_FOR | {b"authorization", b"x-api-key", b"user-id", b"user_id", b"cookie"}
 """The headers by which somebody may be anybody else than the address that they ask from."""
 _OPERATING, _WRITTEN = ("/v1/_/", "/metrics"), "application/json"
+_PAGES = "/explore/"
+"""Below this a session writes too: there each form brings along what another site cannot know."""
 _NEEDED = "This needs a valid key."  # the same words whatever is wrong with the key that was given, if one was
 _log = structlog.get_logger("catchment.serve")
 
@@ -174,18 +179,33 @@ class KeyRing:
         self._seen: object = None
         self._max_keys = max_keys
         self._known: OrderedDict[str, keys.Key | None] = OrderedDict()
+        self._sessions: OrderedDict[str, sessions.Session | None] = OrderedDict()
         self._noted: OrderedDict[str, datetime] = OrderedDict()
 
     def find(self, identity: str) -> keys.Key | None:
         """The key of that id, None when there is none; both are remembered, so that both take the same way."""
-        state = self._state()
-        if state is not self._seen:
-            self._known.clear()
-            self._seen = state
+        self._look()
         if identity not in self._known:
             self._known[identity] = keys.find(self._database, identity)
             _forget(self._known, self._max_keys)
         return self._known[identity]
+
+    def of_session(self, token: str, now: datetime) -> keys.Key | None:
+        """The key that a session stands for; None where there is no such session, or it is over."""
+        self._look()
+        if token not in self._sessions:
+            self._sessions[token] = sessions.find(self._database, token)
+            _forget(self._sessions, self._max_keys)
+        found = self._sessions[token]
+        return self.find(found.key_id) if found and now < found.until else None
+
+    def _look(self) -> None:
+        """What is remembered is forgotten when something was committed."""
+        state = self._state()
+        if state is not self._seen:
+            self._known.clear()
+            self._sessions.clear()
+            self._seen = state
 
     def is_to_be_noted(self, identity: str, now: datetime) -> bool:
         """Whether a minute has passed since it was last noted that the key is used; from then on it counts as noted."""
@@ -259,12 +279,14 @@ class Rights:
             raise QueryError("a key belongs into a header: Authorization: Bearer …, or X-API-Key", kind="key-in-query")
         user, key = self._told(scope), _given_key(scope)
         if key is not None:
-            proved = self._proved(key, now)
+            proved = self.proved(key, now)
             if user and user != proved.id:
                 raise QueryError("key and user-id name different users", kind="forbidden", status=403)
             return proved
         if user:
             return Principal(user, scopes=frozenset({"write"}), via="gateway")
+        if signed_in := self._signed_in(scope, now):
+            return signed_in
         return ANONYMOUS if gate.speaks_for_others(scope) else self.nobody(scope)
 
     def nobody(self, scope: Scope) -> Principal:
@@ -272,7 +294,19 @@ class Rights:
         # Behind a gateway on this machine anybody may be.
         return LOOPBACK if gate.is_loopback(scope) and not self._by_gateway(scope) else ANONYMOUS
 
-    def _proved(self, text: str, now: datetime) -> Principal:
+    def _signed_in(self, scope: Scope, now: datetime) -> Principal | None:
+        """Whom a session stands for. It reads everywhere, and writes by forms alone: any site may send the cookie's
+        owner to any address of ours.
+        """
+        if not (token := session.token_of(scope)):
+            return None
+        if scope["method"] not in SAFE and not scope["path"].startswith(_PAGES):
+            return None
+        found = self.ring.of_session(token, now)
+        return found.identity() if found and found.usable(now) else None
+
+    def proved(self, text: str, now: datetime) -> Principal:
+        """Whom a key proves. FailedKey for one that proves nobody."""
         identity, secret = keys.split(text)
         stored = self.ring.find(identity)
         principal = keys.proved(stored, secret, now)
