@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ from reporting import NOW, TYPES, Reporting, incidents_in, reporting
 
 from catchment.app import App
 from catchment.apps.incidents import api, app, identities, incidents
-from catchment.clock import FileClock
+from catchment.clock import FakeClock, FileClock
 from catchment.collect import Collector
 from catchment.operate import collect_once
 from catchment.runs import Scope
@@ -186,31 +185,6 @@ async def _polls(collected: Collecting, count: int) -> None:
                 collected.clock.advance(timedelta(minutes=30))
 
 
-CANARY = "canary-of-a-password"
-TOKEN = b64encode(f"catchment:{CANARY}".encode()).decode()
-
-
-def test_neither_password_nor_header_is_left_anywhere(tmp_path):
-    """Acceptance 11: not in logs, files, archive or pages, though the upstream says it back."""
-    with reporting(tmp_path / "data", switches={"password": CANARY}, INCIDENTS_PASSWORD=CANARY) as reported:
-        echo = {"fault": "status", "status": 401, "body": f"no: Basic {TOKEN} {CANARY}"}
-        reported.collected.control.faults({"path": PROBING, **echo, "call": 2})
-        outputs = [done(reported.collected, "collect", "incidents", "--again").text for _ in range(2)]
-        assert reported.collected.number("SELECT count(*) FROM _exchange WHERE status = 401") == 1
-        pages = ("/incidents", "/incidents/status", "/v1/_/partitions?collection=incidents/incidents", "/openapi.json")
-        outputs += [reported.get(page).text for page in (*pages, "/metrics", "/v1/_/feeds", "/health/data")]
-        files = [path for path in tmp_path.rglob("*") if path.is_file()]
-        assert any(path.suffix == ".sqlite" for path in files)
-        with reported.server._reader.snapshot() as snapshot:
-            bodies = [
-                snapshot.body(digest) or b"" for (digest,) in reported.collected.sql("SELECT digest FROM _exchange")
-            ]
-        kept = [*(path.read_bytes() for path in files), *bodies, *(text.encode() for text in outputs)]
-        assert [place for place in kept if CANARY.encode() in place or TOKEN.encode() in place] == []
-        sent = [entry["headers"]["authorization"] for entry in reported.collected.control.log()]
-        assert set(sent) == {f"Basic {TOKEN}"}
-
-
 # -- history --------------------------------------------------------------------------------------------------------
 
 
@@ -309,12 +283,13 @@ def test_of_two_instances_one_polls_and_the_other_takes_over_when_it_is_killed(t
         held = ["/incidents/misuse/", "/incidents/other/"]  # of two places, the last that is asked for is one
         control.post(hold=[{"path": path} for path in held])
         first = command(reported.collected, "collect", "incidents")
-        second = None
+        second, clock = None, FileClock(tmp_path / "clock")
         try:
             control.wait_for(8)  # all but these two is committed: else the last would not be asked for yet
             second = command(reported.collected, "collect", "incidents")
             first.kill()
             first.communicate(timeout=60)
+            killed_at = clock.now()
             control.release()
             code, out, err = finished(second)
         finally:
@@ -323,6 +298,7 @@ def test_of_two_instances_one_polls_and_the_other_takes_over_when_it_is_killed(t
                     process.kill()
                     process.communicate(timeout=60)
         assert code == 0, out + err
+        assert clock.now() - killed_at <= timedelta(seconds=120)
         asked = [entry["path"] for entry in control.log()]
         assert sorted(asked) == sorted(["/identities/", *(f"/incidents/{kind}/" for kind in TYPES), *held])
         assert reported.get().headers["x-incidents-total"] == "70"
@@ -336,6 +312,36 @@ def test_two_instances_at_once_are_one_poll(tmp_path):
         assert [code for code, _, _ in ended] == [0, 0], ended
         assert len(reported.collected.control.log()) == 8
         assert reported.collected.control.max_open() <= 2
+
+
+class Standing(FakeClock):
+    """Time that passes only where a test says so: who waits for another takes none of the other's time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+def test_two_instances_that_live_on_poll_once_an_interval(tmp_path):
+    """Acceptance 17: two `up`, each looks for what is due as soon as it is."""
+    with reporting(tmp_path) as reported:
+        asyncio.run(_both(reported.collected, Standing(NOW), intervals=4))
+
+
+async def _both(collected: Collecting, clock: Standing, intervals: int) -> None:
+    settings = load_settings(collected.environment, folder=collected.folder, environ={})
+    with Store(settings, [app]) as ours, Store(settings, [app]) as theirs:
+        async with Collector(app, ours, settings, clock) as one, Collector(app, theirs, settings, clock) as other:
+            for number in range(1, intervals + 1):
+                summaries = await asyncio.gather(*(each.run(Scope(retry=False)) for each in (one, other)))
+                assert {result.verdict for summary in summaries for result in summary.results} <= {
+                    "complete",
+                    "unchanged",
+                }
+                assert len(collected.control.log()) == 8 * number
+                assert collected.control.max_open() <= 2
+                due = [await each.next_due(Scope(retry=False)) for each in (one, other)]
+                assert due == [clock.now() + timedelta(minutes=30)] * 2
+                clock.advance(timedelta(minutes=30))
 
 
 # -- the file -------------------------------------------------------------------------------------------------------

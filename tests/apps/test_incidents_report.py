@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -11,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from forkserver import server
 from recorded import REPORT, of
 from reporting import NOW, PRIORITIES, TYPES, Reporting, incidents_in, reporting, results
 
 from catchment.apps.incidents import app
+from catchment.clock import FileClock
 from catchment.settings import load_settings
 from catchment.store.engines import database_of
 from catchment.store.store import prepare
@@ -354,6 +357,29 @@ def test_a_cursor_is_good_for_its_own_walk_alone(small, change):
     assert small.get(f"/incidents/unattributed?cursor={cursor}").status_code == 400
     assert len(small.get(f"/incidents?cursor={cursor}").json()) == 5  # without a limit, that of the page before
     assert len(small.get(f"/incidents?limit=7&cursor={cursor}").json()) == 7
+
+
+def test_a_poll_that_is_committing_holds_up_no_reader(tmp_path):
+    """Acceptance 9: the report is whole while the next one is half written; how fast, `./run bench incidents` says."""
+    with reporting(tmp_path / "data", size="small") as reported:
+        assert reported.poll(0).complete
+        gate, clock, fired = tmp_path / "gate", tmp_path / "clock", tmp_path / "fired"
+        os.mkfifo(gate)
+        FileClock(clock).set(NOW + timedelta(minutes=30))
+        values = reported.collected.environment | {"CATCHMENT_CLOCK": f"file:{clock}"}
+        values |= {"CATCHMENT_FAILPOINTS_GATE": str(gate), "CATCHMENT_FAILPOINTS_LOG": str(fired)}
+        poll = server().start(tmp_path, ("collect", "incidents"), values, points="versions.written:2:hold")
+        with gate.open("wb"):  # it reads from here on: one type is committed, another one half
+            assert fired.read_text() == "versions.written:2:hold\n"
+            assert reported.collected.sql("SELECT count(*), count(DISTINCT type) FROM incidents_incidents_version") == [
+                (300, 1)
+            ]
+            whole, page = reported.get(), reported.get("/incidents?limit=100")
+            assert (whole.headers["x-incidents-total"], len(incidents_in(whole.json()))) == ("2100", 2_100)
+            assert list(page.json()) == list(whole.json())[:100]
+            assert reported.get("/incidents/status").json()["poll"]["running"]
+        assert poll.end() == 0, poll.text
+        assert reported.get().content != whole.content
 
 
 # -- who belongs to nobody ------------------------------------------------------------------------------------------

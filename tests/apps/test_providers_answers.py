@@ -119,7 +119,7 @@ def test_a_range_is_met_when_every_day_of_it_is_free(market, case):
 
 
 def test_a_day_that_is_not_in_the_calendar_is_refused(market):
-    """Acceptance 3, 29 February of another year."""
+    """Acceptance 3: the 29th of February of another year."""
     answer = market.ask("POST", "/service-provider", BODY | {"availability": [span("2023-02-29")]})
     assert status(answer) == 422
     assert answer.json()["errors"][0]["field"] == "availability.0.from_date"

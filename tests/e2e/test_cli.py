@@ -294,7 +294,7 @@ def test_one_feed_and_one_force_may_be_asked_for(place, upstream):
 
 @pytest.mark.parametrize("only", ["force=atlantis", "month=2023-13"])
 def test_what_cannot_be_is_refused_and_an_empty_store_asks_nothing_for_it(place, upstream, only):
-    """Acceptance 2."""
+    """Acceptance 2 of police."""
     done = place.run("collect", "police", "--only", only)
     assert done.code == 2
     assert only in one_line(done)

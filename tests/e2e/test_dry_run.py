@@ -48,7 +48,7 @@ def asked(control: Control) -> int:
 
 
 def test_on_an_empty_folder_it_prints_counts_and_the_last_record_and_stores_nothing(place, control):
-    """Acceptance 3."""
+    """Acceptance 3 of police."""
     done = place.run("collect", "police/stops", *ONE, "--dry-run")
     assert done.code == 0, done.text
     said, record = done.out.splitlines()
@@ -65,7 +65,7 @@ def test_on_an_empty_folder_it_prints_counts_and_the_last_record_and_stores_noth
 
 
 def test_beside_what_is_stored_it_compares_and_changes_nothing(place, control):
-    """Acceptance 3."""
+    """Acceptance 3 of police."""
     assert place.run("collect", "police").code == 0
     before, spent = dump(place), place.sql("SELECT * FROM _budget")
     control.set(changed_since=1)
@@ -78,7 +78,7 @@ def test_beside_what_is_stored_it_compares_and_changes_nothing(place, control):
 
 
 def test_the_last_record_is_that_of_the_answer(place, control):
-    """Acceptance 3: also where every record is stored already."""
+    """Acceptance 3 of police: also where every record is stored already."""
     assert place.run("collect", "police").code == 0
     control.set(added_since=1)
     last = place.run("collect", "police", *ONE, "--dry-run").out.splitlines()[-1]
@@ -90,7 +90,7 @@ def test_the_last_record_is_that_of_the_answer(place, control):
 
 
 def test_without_records_it_says_so(place, control):
-    """Acceptance 3."""
+    """Acceptance 3 of police."""
     control.faults({"path": STOPS, "fault": "status", "status": 200, "body": "[]"})
     done = place.run("collect", "police", *ONE, "--dry-run")
     assert done.code == 0, done.text
@@ -107,7 +107,7 @@ def test_a_whole_app_is_looked_at_though_its_list_is_not_kept(place, control):
 
 
 def test_a_month_with_data_that_answers_empty_says_so(place, control):
-    """Acceptance 3: the ordinary run would doubt such an answer; a look says what was in it."""
+    """Acceptance 3 of police: the ordinary run would doubt such an answer; a look says what was in it."""
     assert place.run("collect", "police").code == 0
     before = dump(place)
     control.faults({"path": STOPS, "fault": "status", "status": 200, "body": "[]"})

@@ -1,19 +1,17 @@
 """A key is where it has to be (in the request) and nowhere else: not said, not stored, not seen by neighbours."""
 
-import sqlite3
-from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
-import zstandard
 from commands import NOW, Ended, Place, killed
+from searching import command_lines, kept, shown, spellings
 
 from catchment.apps.stocks.standin import service as stocks_service
 from catchment.clock import FakeClock
 from catchment.standin import Options, serve_in_thread
 
 CANARY = "canary+7f3a/9c=1e%5d"
-FORMS = {CANARY, quote(CANARY), quote(CANARY, safe=""), quote_plus(CANARY), CANARY.replace("/", "\\/")}
+FORMS = spellings(CANARY)
 
 
 @pytest.fixture(scope="module")
@@ -37,43 +35,11 @@ def keyed(upstream, place) -> Place:
     return place
 
 
-def shown(text: str) -> set[str]:
-    """The forms of the canary that the text holds."""
-    return {form for form in FORMS if form in text}
-
-
-def kept(folder: Path) -> dict[str, set[str]]:
-    """File or table -> the forms of the canary that its bytes hold; the archive also unpacked."""
-    found = {
-        str(path.relative_to(folder)): {form for form in FORMS if form.encode() in path.read_bytes()}
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    database = sqlite3.connect(f"file:{folder / 'catchment.sqlite'}?mode=ro", uri=True)
-    try:
-        bodies = [zstandard.decompress(data) for (data,) in database.execute("SELECT data FROM _body")]
-    finally:
-        database.close()
-    found["bodies"] = {form for form in FORMS for body in bodies if form.encode() in body}
-    return {name: forms for name, forms in found.items() if forms}
-
-
-def command_lines() -> list[str]:
-    """What anybody on the machine sees of every process."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(path.read_text(errors="replace"))
-        except OSError:  # it ended meanwhile
-            continue
-    return lines
-
-
 def clean(place: Place, *commands: Ended) -> None:
     """Nothing holds the canary."""
     for command in commands:
-        assert shown(command.text) == set()
-    assert kept(place.data) == {}
+        assert shown(command.text, FORMS) == set()
+    assert kept(place.data, FORMS) == {}
 
 
 SAID = {"path": "/query", "fault": "status"}
@@ -133,12 +99,12 @@ def test_while_it_works_the_key_is_in_no_file_and_in_no_command_line(keyed, upst
     upstream.control.wait_for(2)
     try:
         lines = command_lines()
-        during = kept(keyed.data)  # with the write-ahead log
+        during = kept(keyed.data, FORMS)  # with the write-ahead log
         assert any("collect" in line and "stocks" in line for line in lines)
         assert (keyed.data / "catchment.sqlite-wal").stat().st_size > 0
     finally:
         done = killed(process)
-    assert [line for line in lines if shown(line)] == []
+    assert [line for line in lines if shown(line, FORMS)] == []
     assert during == {}
     clean(keyed, done)
 
@@ -160,13 +126,13 @@ def test_a_key_may_be_referred_to(keyed, upstream, reference):
 def test_no_command_says_the_key(keyed, command):
     done = keyed.run(*command)
     assert done.text
-    assert shown(done.text) == set()
+    assert shown(done.text, FORMS) == set()
 
 
 def test_a_key_in_a_dotenv_file_is_no_setting(keyed):
     del keyed.values["ALPHAVANTAGE_API_KEY"]
     (keyed.folder / ".env").write_text(f"ALPHAVANTAGE_API_KEY='{CANARY}'\n")
-    assert shown(keyed.run("settings").text) == set()
+    assert shown(keyed.run("settings").text, FORMS) == set()
     done = keyed.run("collect", "stocks")
     assert done.code == 0, done.text
     clean(keyed, done)

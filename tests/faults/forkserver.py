@@ -139,13 +139,13 @@ def run(folder: Path, arguments: Sequence[str], values: Mapping[str, str]) -> En
     """A command in a folder, to its end. values: all of its environment."""
     with tempfile.TemporaryDirectory(prefix="catchment-said-") as said:
         out, err = Path(said, "out"), Path(said, "err")
-        code = _server().start(folder, arguments, values, output=out, errors=err).end()
+        code = server().start(folder, arguments, values, output=out, errors=err).end()
         return Ended(code, out.read_text(), err.read_text())
 
 
 @cache
-def _server() -> Forks:
-    """What `run` forks from. It ends with this process."""
+def server() -> Forks:
+    """What `run` forks from, with all that a server and the apps that ship import. It ends with this process."""
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(forks("catchment.serve.server", *(f"catchment.apps.{name}" for name in SHIPPED)))

@@ -403,7 +403,7 @@ def test_what_the_list_says_is_no_part_of_what_a_partition_is():
 )
 @pytest.mark.parametrize("source", [YEAR, BY_LIST, grid(each(force=["kent"]), YEAR)], ids=["months", "list", "grid"])
 def test_a_month_may_be_named_by_its_distance(now, two_before, source):
-    """Acceptance 1."""
+    """Acceptance 1 of police."""
     moment = datetime.fromisoformat(now)
     assert read_value(source, "month", "-2", moment) == two_before
     assert read_value(source, "force", "-2", moment) == "-2"
