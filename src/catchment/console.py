@@ -25,6 +25,7 @@ from .store.audit import Tried
 from .store.check import Checked
 from .store.desk import Noted, Reason, Rejected
 from .store.erase import Gone
+from .store.person import Removed
 from .upstream import NEVER
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "gone_lines",
     "left_lines",
     "paused_lines",
+    "person_lines",
     "plan_table",
     "rejects_tables",
     "replay_table",
@@ -315,6 +317,22 @@ def gone_lines(gone: Gone, verb: str) -> list[str]:
         lines.append(
             "left: the file may still hold the text: somebody reads it, or it was answered again; erase once more later"
         )
+    return lines
+
+
+def person_lines(left: Removed, verb: str) -> list[str]:
+    """What an erasure of a person removed, or would, and what it leaves."""
+    stay = "stay" if verb == "are gone" else "would stay"
+    lines = [
+        f"{item.collection}: {item.records:,} records {stay}, as nobody's; {item.versions:,} older versions {verb}"
+        if item.nameless
+        else f"{item.collection}: {item.records:,} records and {item.versions:,} older versions {verb}"
+        for item in left.wrote
+    ]
+    lines.append(f"{left.keys:,} API keys {verb}; {left.entries:,} entries of the audit {stay}, without the name")
+    lines += [f"left: {line}" for line in left.left]
+    if verb == "are gone" and not left.done:
+        lines.append("left: the file may still hold the name: somebody reads it; erase once more later")
     return lines
 
 

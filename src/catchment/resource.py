@@ -188,6 +188,8 @@ class Resource:
         conceal: who may not gets 404, as if there were no such record, instead of 403.
         retracts: what is deleted is taken back: in what held before it is shown to moderators alone, and the changes
             tell of it as gone from the first.
+        outlives: its records outlive who wrote them: where that person is erased they stay, without the owner's id,
+            which may be null, under keys of their own and without what they were before. Else they go with him.
         if_match: a change or deletion must name the version that it is meant for.
         limits: how often one person may write.
         spellings: field -> how its text, or each text of its list, is shown.
@@ -212,6 +214,7 @@ class Resource:
     moderates: Sequence[Action] = field(default=(), kw_only=True)
     conceal: bool = field(default=False, kw_only=True)
     retracts: bool = field(default=False, kw_only=True)
+    outlives: bool = field(default=False, kw_only=True)
     if_match: bool = field(default=False, kw_only=True)
     limits: Sequence[WriteLimit] = field(default=(), kw_only=True)
     spellings: Mapping[str, Spelling] = field(default_factory=dict, kw_only=True)
@@ -273,6 +276,8 @@ class Resource:
         check_counters(where, self.counters, self.columns)
         if self.one_per_owner is not None and not self.owner:
             raise DeclarationError(f"{where}: one_per_owner", "needs owner=")
+        if self.outlives and self.owner not in self._nullable:
+            raise DeclarationError(f"{where}: outlives", "needs an owner that may be null", hint="owner: str | None")
         if not self.writable:
             raise DeclarationError(where, "has no field that people write")
 

@@ -10,9 +10,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 from asgi_client import transport
-from marketplace import BODY, GATEWAY, LIMITLESS, marketplace, user
+from marketplace import BODY, GATEWAY, LIMITLESS, NOW, marketplace, user
 
+from catchment.app import load_app
 from catchment.errors import UsageError
+from catchment.settings import Settings
+from catchment.store.store import Store
 
 REVIEW = {"rating": 4, "skill": None, "comment": "x"}
 
@@ -418,3 +421,24 @@ def test_the_log_has_a_line_of_every_write_and_no_value_of_a_query(market, capsy
     )
     assert len([line for line in lines if "refused" in line and "400" in line]) == 1
     assert not [line for line in lines if "canary" in line or "served" in line]
+
+
+def test_reviews_of_a_person_who_is_erased_stay_without_the_name(tmp_path):
+    """Section 3 of providers: the mean stays, and whoever wrote it is nobody."""
+    with marketplace(tmp_path) as market:
+        provider, own = market.offer(1), market.offer(2)
+        market.rate(provider, 5, 2, comment="Came on time.")
+        market.rate(provider, 2, 3)
+        before = market.provider(provider)
+        values = {"CATCHMENT_DATA": str(tmp_path)}
+        app = load_app("providers")
+        with Store(Settings().with_values("test", values), [app]) as store:
+            assert store.person(user(2), [app]).run(NOW).done
+        assert {**market.provider(provider), "updated_at": ""} == {**before, "updated_at": ""}
+        assert market.ask("GET", f"/service-provider/{own}").status_code == 404
+        for root in ("/v1_0", "/v1_1"):
+            listed = market.ask("GET", f"{root}/service-provider/{provider}/reviews").json()
+            shown = listed.get("items", listed.get("reviews"))
+            assert {item["user_id"]: item["rating"] for item in shown} == {None: 5, user(3): 2}
+        assert user(2) not in market.ask("GET", "/v1/providers/reviews").text
+        assert market.rate(provider, 1, 2).status_code == 201

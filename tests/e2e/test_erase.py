@@ -171,3 +171,36 @@ def test_wrong_use_is_told(mine, target, said):
     assert ended.code == 2
     assert said in ended.err
     assert numbers_of_a(mine) == [(1, 2), (2, 2)]
+
+
+USER = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
+
+
+def test_a_person_is_erased_by_the_id_of_the_user(place):
+    assert place.run("keys", "create", "--name", "theirs", "--principal", USER, "--scope", "write").code == 0
+    look = place.run("erase", "--user", USER, "--dry-run")
+    assert look.code == 0, look.text
+    assert look.out == "1 API keys would go; 1 entries of the audit would stay, without the name\n"
+    with place.start("erase", "--user", USER) as process:  # nobody is there to answer
+        process.communicate(timeout=30)
+    assert process.returncode == 3
+    done = place.run("erase", "--user", USER.upper(), "--yes")
+    assert done.code == 0, done.text
+    assert [path.name for path in place.data.rglob("*") if path.is_file() and USER.encode() in path.read_bytes()] == []
+    assert place.sql("SELECT name FROM sqlite_master WHERE name = 'providers_reviews'") == []  # no app was begun
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "it is not said what"),
+        (("providers/reviews",), "it is not said what"),
+        (("--user", "me"), "--user is no UUID"),
+        (("--user", USER), f"nothing is stored of user {USER}"),
+    ],
+    ids=["nothing", "no key", "no user", "an unknown user"],
+)
+def test_what_is_not_said_is_asked_for(place, arguments, said):
+    ended = place.run("erase", *arguments, "--yes")
+    assert ended.code == 2
+    assert said in ended.err

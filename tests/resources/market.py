@@ -46,7 +46,7 @@ class Review(Record):
     """What somebody thinks of a place."""
 
     id: str
-    owner: str
+    owner: str | None
     place: str
     skill: str | None
     rating: Decimal
@@ -117,6 +117,7 @@ reviews = Resource(
     owner="owner",
     one_per_owner=("place", "skill"),
     again=REPLACE,
+    outlives=True,
     read_only=("comment_state",),
     normal=normal_review,
     check=check_review,

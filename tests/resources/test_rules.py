@@ -201,6 +201,10 @@ WRONG = {
     "unknown owner": (lambda: Resource("things", Thing, owner="user"), "resource things: owner: user is no field"),
     "owner is no text": (lambda: Resource("things", Thing, owner="amount"), "resource things: field amount"),
     "one without owner": (lambda: Resource("things", Thing, one_per_owner=()), "one_per_owner: needs owner="),
+    "outlives a name": (
+        lambda: Resource("things", Thing, owner="owner", outlives=True),
+        "needs an owner that may be null",
+    ),
     "one of unknown": (lambda: Resource("things", Thing, owner="owner", one_per_owner=("x",)), "x is no field"),
     "read-only without default": (lambda: Resource("things", Thing, read_only=("text",)), "text needs a default"),
     "sum of text": (lambda: Resource("things", Thing, rollups=[Rollup(of="text")]), "text is no exact number"),

@@ -15,6 +15,7 @@ from ..processes import end_with_parent, stop_when_asked
 from .backup import backups
 from .commands import INCOMPLETE, commands
 from .desk import desk
+from .erase import erasures
 from .export import exports
 from .keys import keys
 from .standin import standins
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(commands)
 app.add_typer(desk)
+app.add_typer(erasures)
 app.add_typer(exports)
 app.add_typer(backups)
 app.add_typer(keys, name="keys")

@@ -22,7 +22,6 @@ from .arguments import (
     read_moment,
     read_scopes,
     read_settings,
-    split_target,
 )
 from .commands import INCOMPLETE
 from .output import console, print_json
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from ..runs import Scope
     from ..settings import Settings
     from ..store.planned import Planned
-    from ..store.tables import Collection
 
 __all__ = ["desk"]
 
@@ -210,64 +208,6 @@ def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
             raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=f"it has {', '.join(known)}")
         names += [f"{item.name}/{name}" for name in wanted]
     return names
-
-
-@desk.command(epilog="[bold]Example[/bold]  catchment erase incidents/identities 1024 --dry-run")
-def erase(
-    target: Annotated[str, typer.Argument(metavar="APP/COLLECTION", help="Of what.", show_default=False)],
-    keys: Annotated[list[str], typer.Argument(metavar="KEY", help="As `_key` says it.", show_default=False)],
-    *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go. Nothing changes.")] = False,
-    json: JsonFlag = False,
-    data: DataFlag = "",
-) -> None:
-    """Remove all that is stored under these keys: records, versions, rejects, archived bytes. For good.
-
-    Nothing brings them back, neither a collection nor a replay. Exit 3: something is left, and it says what.
-    """
-    from ..console import gone_lines
-    from ..store.store import Store
-
-    (found,), settings = find_apps([target]), read_settings(data)
-    collection, clock = _collection(found, target), open_clock(settings.get("CATCHMENT_CLOCK"))
-    with Store(settings, [found]) as store:
-        erasure = store.erasure(collection, found, list(dict.fromkeys(keys)))
-        gone = erasure.look()
-        if not dry_run and not yes:
-            typer.echo("\n".join(gone_lines(gone, "would go")), err=True)
-            if not _agreed("Erase that for good?"):
-                typer.echo("nothing is erased", err=True)
-                raise typer.Exit(INCOMPLETE)
-        if not dry_run:
-            gone = erasure.run(clock.now())
-    if json:
-        print_json(gone)
-    else:
-        typer.echo("\n".join(gone_lines(gone, "would go" if dry_run else "are gone")))
-    raise typer.Exit(0 if dry_run or (gone.done and not gone.left) else INCOMPLETE)
-
-
-def _agreed(question: str) -> bool:
-    """Whether a person says yes; who is not there does not."""
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:
-        return False
-
-
-def _collection(found: App, target: str) -> Collection:
-    """The collection that APP/COLLECTION names. UsageError where it names none."""
-    from ..store.tables import collections_of
-
-    _, name = split_target(target)
-    known = {item.feed.name: item for item in collections_of(found)}
-    if name not in known:
-        said = f"has no collection {name}" if name else "is an app"
-        raise UsageError(
-            f"{found.name} {said}", hint=f"name one: {', '.join(f'{found.name}/{each}' for each in known)}"
-        )
-    return known[name]
 
 
 @desk.command(epilog="[bold]Example[/bold]  catchment check police")

@@ -14,7 +14,7 @@ from ..bodies import Fault, InvalidRecord
 from ..clock import parse_moment, render_moment
 from ..decode import render_key
 from ..errors import Concealed, QueryError
-from ..principal import Principal
+from ..principal import LOOPBACK, Principal
 from ..resource import REPLACE, Resource, View
 from . import allowances, counting, rollups, rows, spellings
 from .allowances import Rates
@@ -26,7 +26,7 @@ from .statements import Statements
 from .tables import Collection
 from .write import Done, Write
 
-__all__ = ["apply", "check_links", "check_refusal"]
+__all__ = ["apply", "check_links", "check_refusal", "remove", "stay_nameless"]
 
 REMEMBERED = timedelta(hours=24)
 
@@ -50,6 +50,20 @@ def apply(present: Present, write: Write, group: Group, rates: Rates) -> Done:
     group.note(_entry(write, row, done))
     _remember(present.sql, write, done, now)
     return done
+
+
+def remove(present: Present, collection: Collection, row: Row, group: Group) -> None:
+    """Deletes a record on the operator's word, whoever's it is and whether or not what it is about is still there."""
+    write = Write(collection=collection, action="delete", principal=LOOPBACK, key=row.key, as_owner=False)
+    group.note(_entry(write, row, _Change(present, write, group, row).delete()))
+
+
+def stay_nameless(present: Present, collection: Collection, row: Row, group: Group) -> None:
+    """Stores what was deleted as nobody's: a new record, which has no owner and nothing before it."""
+    assert isinstance(collection.feed, Resource)
+    write = Write(collection=collection, action="create", principal=LOOPBACK, as_owner=False)
+    nobodys = {"id": next(group.keys), collection.feed.owner: None}
+    _Change(present, write, group, None).put(msgspec.structs.replace(row.record, **nobodys))
 
 
 def _meant(present: Present, write: Write, group: Group) -> Row:

@@ -7,7 +7,7 @@ keep the text. Whatever ends it in the middle, the same call again goes on; `che
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -19,12 +19,11 @@ from ..decode import key_reader
 from ..errors import DecodeError, UsageError
 from ..failpoints import failpoint
 from ..feed import Feed
-from ..principal import LOOPBACK
 from ..scrub import scrubbed
 from ..spool import Content
 from . import audit, counting
 from .archive import Archive, store_body
-from .change import apply
+from .change import remove, stay_nameless
 from .changes import withdrawn
 from .engines import Connection, Workers, mapped, transaction
 from .erasing import drop_body, erased_of, forget_answers
@@ -33,9 +32,9 @@ from .group import Group
 from .ledger import Ledger
 from .present import Present
 from .tables import Collection
-from .write import Done, Write
+from .write import Done
 
-__all__ = ["Erasure", "Gone"]
+__all__ = ["Erasure", "Gone", "mark", "tag"]
 
 
 ROUNDS = 3
@@ -73,7 +72,8 @@ class _Body:
 
 
 class Erasure:
-    """The erasure of some keys of one collection. collections: all of its app.
+    """The erasure of some keys of one collection. collections: all of its app. nameless: what holds now of those stays,
+    as nobody's.
 
     Raises:
         UsageError: nothing is known of one of the keys, and it was not erased before.
@@ -86,11 +86,14 @@ class Erasure:
         collections: Mapping[str, Collection],
         keys: Sequence[str],
         workers: Workers,
+        *,
+        nameless: bool = False,
     ) -> None:
         self._connection = connection
         self._collection = collection
         self._collections = collections
         self._workers = workers
+        self._nameless = nameless
         with mapped():
             before = erased_of(connection, collection)
             self._erased = replace(before, hashes=frozenset(map(before.hash, keys)))
@@ -197,7 +200,8 @@ class Erasure:
             UsageError: a living process derives the collection again.
         """
         gone = self.look()
-        self._take_away(now)
+        with transaction(self._connection, durable=True) as sql:
+            self.take_away(sql, now)
         failpoint("erase.marked")
         looked = 0
         for _ in range(ROUNDS):  # what was asked for before may be answered meanwhile
@@ -218,28 +222,19 @@ class Erasure:
     def _name(self) -> str:
         return self._collection.name
 
-    def _take_away(self, now: datetime) -> None:
-        """From this commit on nobody reads the records, and no answer brings them back."""
-        with transaction(self._connection, durable=True) as sql:
-            sql.overwrites()
-            if not self._collection.written:
-                forget_next(sql, self._collection, self._workers)
-            at = render_moment(now)
-            marks = [(self._name, digest, at) for digest in sorted(self._erased.hashes)]
-            sql.executemany(
-                "INSERT INTO _erased (collection, hash, at) VALUES (?, ?, ?)"
-                " ON CONFLICT (collection, hash) DO UPDATE SET done_at = NULL",
-                marks,
-            )
-            for _, digest, _ in marks:
-                audit.note(sql, audit.Entry("erase", f"{self._name}/#{digest.hex()[:16]}"), now)
-            (self._remove_written if self._collection.written else self._remove_collected)(sql, now)
-            for key in self._keys:
-                for table in (self._collection.table, self._collection.versions):
-                    sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608 (declared names)
-            if self._keys:
-                counting.follow(sql, self._collection)
-                self._withdraw(sql)
+    def take_away(self, sql: Connection, now: datetime) -> None:
+        """Inside a transaction. From its commit on nobody reads the records, and no answer brings them back."""
+        sql.overwrites()
+        if not self._collection.written:
+            forget_next(sql, self._collection, self._workers)
+        mark(sql, self._name, sorted(self._erased.hashes), now)
+        (self._remove_written if self._collection.written else self._remove_collected)(sql, now)
+        for key in self._keys:
+            for table in (self._collection.table, self._collection.versions):
+                sql.execute(f'DELETE FROM "{table}" WHERE _key = ?', (key,))  # noqa: S608 (declared names)
+        if self._keys:
+            counting.follow(sql, self._collection)
+            self._withdraw(sql)
 
     def _withdraw(self, sql: Connection) -> None:
         """No version tells those who follow the changes what went: they take the whole collection anew."""
@@ -253,18 +248,17 @@ class Erasure:
         """Deletes the records as a person would, so that lists and roll-ups follow; then what else holds them."""
         group = Group(sql, now)
         present = Present(sql, self._collections, self._collection.app)
-        there = [key for key in self._keys if present.row(self._collection, key)]
-        for key in there:
-            apply(present, self._deletion(key), group, {})
+        there = [row for key in self._keys if (row := present.row(self._collection, key))]
+        for row in there:
+            remove(present, self._collection, row, group)
+            if self._nameless:
+                stay_nameless(present, self._collection, row, group)
         if not there and self._keys:
             group.raise_revision(self._collection, render_moment(now))
         group.put()
         answers = sql.execute("SELECT principal, key, answer FROM _idempotency").fetchall()
         remembered = [(who, once) for who, once, answer in answers if _done(answer).key in self._keys]
         sql.executemany("DELETE FROM _idempotency WHERE principal = ? AND key = ?", remembered)
-
-    def _deletion(self, key: str) -> Write:
-        return Write(collection=self._collection, action="delete", principal=LOOPBACK, key=key, as_owner=False)
 
     def _remove_collected(self, sql: Connection, now: datetime) -> None:
         """Removes what beside the rows says a key, and has readers see that something changed."""
@@ -308,6 +302,23 @@ class Erasure:
     def _write_file_anew(self) -> bool:
         """Whether nothing that was removed is anywhere in the database's files any more."""
         return self._connection.write_anew()
+
+
+def mark(sql: Connection, collection: str, hashes: Iterable[bytes], now: datetime) -> None:
+    """Notes what is erased, by the hashes of keys, until that is done to the end."""
+    at = render_moment(now)
+    for digest in hashes:
+        sql.execute(
+            "INSERT INTO _erased (collection, hash, at) VALUES (?, ?, ?)"
+            " ON CONFLICT (collection, hash) DO UPDATE SET at = excluded.at, done_at = NULL",
+            (collection, digest, at),
+        )
+        audit.note(sql, audit.Entry("erase", f"{collection}/{tag(digest)}"), now)
+
+
+def tag(digest: bytes) -> str:
+    """What stands for something that was erased, where it may not be named."""
+    return f"#{digest.hex()[:16]}"
 
 
 _OPEN = "(SELECT p.pass FROM _partition p WHERE p.feed = _exchange.feed AND p.key = _exchange.partition)"

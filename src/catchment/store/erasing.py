@@ -15,14 +15,19 @@ from .engines import Connection, transaction
 from .lease import Lease
 from .tables import Collection
 
-__all__ = ["NO_BURN", "Burn", "burn_pass", "drop_body", "erased_of", "forget_answers"]
+__all__ = ["NO_BURN", "Burn", "burn_pass", "drop_body", "erased_of", "erased_under", "forget_answers"]
 
 
 def erased_of(sql: Connection, collection: Collection) -> Erased:
     """The erased keys of a collection, whichever of its generations it is."""
     numbered = isinstance(collection.feed, Feed) and collection.feed.key is CONTENT
+    return erased_under(sql, _name(collection), numbered=numbered)
+
+
+def erased_under(sql: Connection, name: str, *, numbered: bool = False) -> Erased:
+    """What is noted as erased under a name."""
     row = sql.execute("SELECT value FROM _meta WHERE name = 'erased-key'").fetchone()
-    hashes = frozenset(found for (found,) in sql.execute(_HASHES, (_name(collection),)))
+    hashes = frozenset(found for (found,) in sql.execute(_HASHES, (name,)))
     return Erased(bytes.fromhex(row[0]) if row else b"", hashes, numbered)
 
 

@@ -146,7 +146,7 @@ _partitions = by_sql(
     "SELECT _key || ': is of partition ' || _partition || ', which there is not' FROM @rows WHERE _partition NOT IN"
     " (SELECT key FROM _partition WHERE feed = :name)"
 )
-_authors = by_sql("SELECT _key || ': has no author' FROM @rows WHERE coalesce(_author, '') = ''")
+_WITHOUT_AUTHOR = "SELECT _key || ': has no author' FROM @rows WHERE coalesce(_author, '') = ''"
 
 
 def came_from(sql: Connection, collection: Collection) -> Iterable[str]:
@@ -155,8 +155,11 @@ def came_from(sql: Connection, collection: Collection) -> Iterable[str]:
 
 
 def owners(sql: Connection, collection: Collection) -> Iterable[str]:
-    """Records without an author, or of a partition that there is not."""
-    return (_authors if collection.written else _partitions)(sql, collection)
+    """Records without an author that have an owner, or of a partition that there is not."""
+    if not isinstance(collection.feed, Resource):
+        return _partitions(sql, collection)
+    somebodys = f' AND "{collection.feed.owner}" IS NOT NULL' if collection.feed.owner else ""
+    return by_sql(_WITHOUT_AUTHOR + somebodys)(sql, collection)
 
 
 def rejects(sql: Connection, _: Collection | None) -> Iterator[str]:

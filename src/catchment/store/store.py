@@ -34,6 +34,7 @@ from .lease import Lease
 from .ledger import Ledger
 from .migrate import adopt, check_schema
 from .orders import Orders
+from .person import Person
 from .records import Records
 from .slots import Slots
 from .sweep import sweep
@@ -102,6 +103,10 @@ class Store:
         """The erasure of these keys of a collection of this app. UsageError where nothing is known of one."""
         every = {item.name: item for item in collections_of(app)}
         return Erasure(self._derived, every[collection.name], every, keys, self.workers)
+
+    def person(self, user: str, apps: Sequence[App]) -> Person:
+        """What these apps have of a person. UsageError where nothing is known of him."""
+        return Person(self._derived, [item for app in apps for item in collections_of(app)], user, self.workers)
 
     def without_erased(self, collection: Collection, partition: Partition, answer: Answer) -> Answer:
         """The answer as it may be archived: without the rows of erased records, where they can be cut out. Not to be

@@ -75,6 +75,7 @@ reviews = Resource(
     owner="user_id",
     one_per_owner=("provider", "skill_key"),
     again=REPLACE,
+    outlives=True,
     read_only=("comment_state", "skill_key", "hundredths", "rated_day"),
     normal=normal_review,
     check=check_review,

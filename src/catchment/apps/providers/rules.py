@@ -53,10 +53,10 @@ class Provider(Record):
 
 
 class Review(Record):
-    """What somebody thinks of a provider, in general or of one skill."""
+    """What somebody thinks of a provider, in general or of one skill. user_id: null where that person was erased."""
 
     id: str
-    user_id: str
+    user_id: str | None
     created_at: datetime
     updated_at: datetime
     provider: str

@@ -76,10 +76,12 @@ class Recommended(ShownProvider):
 
 
 class ShownReview(TypedDict):
-    """A review. A comment that is not published is its author's and the moderators'."""
+    """A review; user_id is null where its author was erased. A comment that is not published is its author's and the
+    moderators'.
+    """
 
     rating: _Mean
-    user_id: Id
+    user_id: Id | None
     id: Id
     skill: str | None
     comment: str | None

@@ -157,6 +157,10 @@ class Connection(Protocol):
         """Has the table refuse, from now on, that a row is changed, replaced or removed."""
         ...
 
+    def may_change(self, table: str) -> None:
+        """Takes that back, until `only_grows` is said again."""
+        ...
+
     def bulk(self) -> None:
         """Has this connection use as much memory as loading very many rows is worth."""
         ...

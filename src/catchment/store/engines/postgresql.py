@@ -286,6 +286,9 @@ class Connection:
             f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} EXECUTE FUNCTION {name}()",
         )
 
+    def may_change(self, table: str) -> None:
+        self.execute(f"DROP TRIGGER IF EXISTS {table}_only_grows ON {table}")
+
     def bulk(self) -> None:
         """The server's memory is the server's."""
 

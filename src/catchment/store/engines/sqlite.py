@@ -169,6 +169,10 @@ class Connection(sqlite3.Connection):
             said = f"RAISE(ABORT, 'the {table.strip('_')} is append-only')"
             self.execute(f"CREATE TRIGGER IF NOT EXISTS {table}_no_{what} {on} BEGIN SELECT {said}; END")
 
+    def may_change(self, table: str) -> None:
+        for what in ("update", "delete", "replace"):
+            self.execute(f"DROP TRIGGER IF EXISTS {table}_no_{what}")
+
     def bulk(self) -> None:
         self.execute(f"PRAGMA cache_size = -{BULK_KIB}")
 
