@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import CatchmentError, DeclarationError, UsageError
+from .errors import CatchmentError, DeclarationError, UsageError, choices
 from .feed import Feed
 from .partitions import Partition
 from .resource import Resource
@@ -166,7 +166,7 @@ def load_app(target: str) -> App:
     if ":" not in target:
         if target not in SHIPPED:
             raise UsageError(
-                f"no app is called {target}", hint=f"there are {', '.join(SHIPPED)}; your own file is named FILE:app"
+                f"no app is called {target}", hint=f"{choices(target, SHIPPED)}; your own file is named FILE:app"
             )
         return _attribute(importlib.import_module(f"catchment.apps.{target}"), "app", target)
     module, _, attribute = target.partition(":")

@@ -1,7 +1,4 @@
-"""What a person sees of collecting: progress while it runs, tables of what came and what is missing.
-
-A terminal gets bars; anything else gets plain lines.
-"""
+"""What a person sees of what was done: tables of what came, and lines that say what is missing and why."""
 
 from __future__ import annotations
 
@@ -9,18 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from .operate import Standing
-from .plan import GOOD
+from .plan import GOOD, Plan
 from .replay import Left, Replayed
-from .runs import Event, Forecast, Result, Summary
+from .runs import Forecast, Result, Summary
 from .store.audit import Tried
 from .store.check import Checked
 from .store.desk import Noted, Reason, Rejected
@@ -29,7 +23,6 @@ from .store.person import Removed
 from .upstream import NEVER
 
 __all__ = [
-    "Reporter",
     "check_table",
     "drift_lines",
     "dry_lines",
@@ -38,6 +31,7 @@ __all__ = [
     "paused_lines",
     "person_lines",
     "plan_table",
+    "planned_row",
     "rejects_tables",
     "replay_table",
     "result_lines",
@@ -46,73 +40,11 @@ __all__ = [
 ]
 
 _STYLES = {"complete": "green", "unchanged": "green", "pending": "yellow", "partial": "yellow", "": "yellow"}
+WIDE = 100
+"""Columns of a screen on which every table has all of its columns."""
+
 _LISTED = 8
 """Incomplete partitions named one by one; the rest is counted."""
-
-
-class Reporter:
-    """Shows the events of a run as progress. A context manager; `tell` takes the events.
-
-    quiet: shows nothing. verb: what is done to partitions.
-    """
-
-    def __init__(self, console: Console, *, quiet: bool = False, verb: str = "collect") -> None:
-        self._console = console
-        self._quiet = quiet
-        self._verb = verb
-        self._live = console.is_terminal and not quiet
-        self._bars: dict[str, TaskID] = {}
-        self._counts: dict[str, Counter[str]] = {}
-        self._progress = Progress(
-            TextColumn("{task.description:<22}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
-            console=console,
-            disable=not self._live,
-        )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def tell(self, event: Event) -> None:
-        """Takes one event."""
-        if self._quiet:
-            return
-        if event.kind == "planned":
-            self._planned(event)
-        elif event.kind == "waiting" and event.until:
-            self._note(event, f"waiting for {event.reason} until {event.until:%H:%M:%S} UTC")
-        elif event.kind == "ended" and event.outcome:
-            self._ended(event, event.outcome.verdict, event.outcome.counts.new + event.outcome.counts.changed)
-
-    def _planned(self, event: Event) -> None:
-        if not event.total:
-            return
-        self._counts[event.feed] = Counter()
-        if self._live:
-            self._bars[event.feed] = self._progress.add_task(event.feed, total=event.total, note="")
-        else:
-            self._console.print(f"{event.feed}: {event.total} to {self._verb}", highlight=False)
-
-    def _note(self, event: Event, note: str) -> None:
-        if self._live and event.feed in self._bars:
-            self._progress.update(self._bars[event.feed], note=note)
-
-    def _ended(self, event: Event, verdict: str, written: int) -> None:
-        counts = self._counts.setdefault(event.feed, Counter())
-        counts.update({verdict: 1, "records": written})
-        if self._live and event.feed in self._bars:
-            bad = sum(number for name, number in counts.items() if name not in GOOD and name != "records")
-            note = f"{counts['records']:,} records" + (f", {bad} incomplete" if bad else "")
-            self._progress.update(self._bars[event.feed], advance=1, note=note)
 
 
 @dataclass
@@ -128,13 +60,17 @@ class _Line:
 
 
 def summary_table(
-    summaries: Mapping[str, Summary], stored: Mapping[str, int], written: Mapping[str, int] = MappingProxyType({})
+    summaries: Mapping[str, Summary],
+    stored: Mapping[str, int],
+    written: Mapping[str, int] = MappingProxyType({}),
+    *,
+    width: int = WIDE,
 ) -> Table:
     """What came: a row a feed.
 
     Args:
         summaries: app -> what its run brought. stored: collection -> records it holds now. written: the same of what
-            people wrote.
+            people wrote. width: of the screen; on a narrow one a column that would hold nothing but zeros is left out.
     """
     lines: dict[str, _Line] = {name: _Line() for name in stored}
     for app, summary in summaries.items():
@@ -142,21 +78,22 @@ def summary_table(
             lines[f"{app}/{name}"].verdicts["not due"] += number
         for result in summary.results:
             _add(lines[result.feed], result)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("collection", no_wrap=True)
-    for name in ("stored", "received", "new", "changed", "gone", "rejects"):
-        table.add_column(name, justify="right")
-    table.add_column("partitions")
-    for name, line in lines.items():
-        numbers = (stored[name], line.received, line.new, line.changed, line.gone, line.rejected)
-        table.add_row(name, *(f"{number:,}" for number in numbers), _verdicts(line.verdicts))
-    for name, number in written.items():
-        table.add_row(name, f"{number:,}", *[""] * 5, "written by people")
-    return table
+    rows = [
+        (
+            name,
+            *(f"{number:,}" for number in (stored[name], line.received, line.new, line.changed, line.gone)),
+            f"{line.rejected:,}",
+            _verdicts(line.verdicts),
+        )
+        for name, line in lines.items()
+    ]
+    rows += [(name, f"{number:,}", *[""] * 5, "written by people") for name, number in written.items()]
+    titles = ("collection", "stored>", "received>", "new>", "changed>", "gone>", "rejects>", "partitions")
+    return _table(titles, rows, width)
 
 
 def _add(line: _Line, result: Result) -> None:
-    line.verdicts[result.verdict or result.reason] += 1
+    line.verdicts[result.verdict or f"not asked ({result.reason})"] += 1
     line.received += result.counts.received
     line.new += result.counts.new + result.counts.back
     line.changed += result.counts.changed
@@ -182,7 +119,14 @@ def result_lines(results: Iterable[Result]) -> list[str]:
         if result.verdict not in GOOD:
             said = f"{result.verdict or 'not asked'}: {result.reason}" if result.reason else f"{result.verdict}"
             groups.setdefault((result.feed, said, result.until), []).append(result)
-    return [_group(feed, said, until, members) for (feed, said, until), members in groups.items()]
+    return [_group(feed, said, _again(until), members) for (feed, said, until), members in groups.items()]
+
+
+def _again(until: datetime | None) -> str:
+    """When what is incomplete is tried again."""
+    if until == NEVER:
+        return ", not asked again"
+    return f", not before {until:%Y-%m-%d %H:%M} UTC" if until else ", again when it is collected next"
 
 
 def dry_lines(results: Iterable[Result], last: Mapping[tuple[str, str], str | None]) -> list[str]:
@@ -210,29 +154,42 @@ def dry_lines(results: Iterable[Result], last: Mapping[tuple[str, str], str | No
     return [*lines, *result_lines(rest)] or ["Nothing is due: nothing was asked"]
 
 
-def _group(feed: str, said: str, until: datetime | None, members: Sequence[Result]) -> str:
+def _group(feed: str, said: str, when: str, members: Sequence[Result]) -> str:
     names = " ".join(result.partition for result in members[:_LISTED] if result.partition)
     more = f" and {len(members) - _LISTED} more" if len(members) > _LISTED else ""
-    when = f", not before {until:%Y-%m-%d %H:%M} UTC" if until and until != NEVER else ""
     return f"{feed}: {len(members)} {said}{when}{f': {names}{more}' if names else ''}"
 
 
-def status_table(standings: Sequence[Standing], now: datetime) -> Table:
+def status_table(standings: Sequence[Standing], now: datetime, *, width: int = WIDE) -> Table:
     """How every collection stands: a row a collection."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("collection", no_wrap=True)
-    for name in ("records", "revision"):
-        table.add_column(name, justify="right")
-    for name in ("partitions", "oldest", "left today", "paused until (UTC)"):
-        table.add_column(name)
-    for item in standings:
-        table.add_row(
+    rows = [
+        (
             *(item.collection, f"{item.records:,}", f"{item.revision:,}"),
             "written by people" if item.written else _verdicts(Counter(item.verdicts)),
             _age(now - item.oldest) if item.oldest else "" if item.off or item.written else "never collected",
             "" if item.written else "unlimited" if item.left_today is None else f"{item.left_today:,}",
             f"{item.paused_until:%Y-%m-%d %H:%M} {item.paused_for}" if item.paused_until else "",
         )
+        for item in standings
+    ]
+    titles = ("collection", "records>", "revision>", "partitions", "oldest", "left today", "paused until (UTC)")
+    return _table(titles, rows, width)
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """The rows below their titles; a title that ends in `>` is of numbers, at the right.
+
+    A column that says nothing in any row is left out of a narrow screen.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    shown = [place for place in range(len(titles)) if width >= WIDE or any(row[place] not in ("", "0") for row in rows)]
+    for place in shown:
+        title = titles[place].removesuffix(">")
+        table.add_column(
+            title, justify="right" if title != titles[place] else "left", no_wrap=title not in ("partitions", "name")
+        )
+    for row in rows:
+        table.add_row(*(row[place] for place in shown))
     return table
 
 
@@ -245,31 +202,41 @@ def _age(span: timedelta) -> str:
     return f"{seconds} s ago"
 
 
-def plan_table(forecasts: Mapping[str, Sequence[Forecast]]) -> Table:
+def plan_table(forecasts: Mapping[str, Sequence[Forecast]], *, width: int = WIDE) -> Table:
     """What is due, what it costs and when it will be done: a row a feed. forecasts: app -> its feeds."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("collection", no_wrap=True)
-    for name in ("due", "held", "not due", "calls", "left today"):
-        table.add_column(name, justify="right")
-    table.add_column("done by (UTC)")
-    table.add_column("next due (UTC)")
+    rows = []
     for app, feeds in forecasts.items():
         for item in feeds:
             due, plan = len(item.plan.due), item.plan
-            table.add_row(
-                f"{app}/{plan.feed.name}",
-                *(f"{number:,}" for number in (due, len(plan.held), plan.good, item.calls)),
-                "unlimited" if item.left is None else f"{item.left:,}",
-                f"{item.done:%Y-%m-%d %H:%M:%S}" if due else "",
-                "paused"
-                if plan.paused is not None
-                else "now"
-                if due
-                else f"{plan.next:%Y-%m-%d %H:%M}"
-                if plan.next
-                else "",
-            )
-    return table
+            numbers = [f"{number:,}" for number in (due, len(plan.held), plan.good, item.calls)]
+            left = "unlimited" if item.left is None else f"{item.left:,}"
+            done = f"{item.done:%Y-%m-%d %H:%M:%S}" if due else ""
+            rows.append((f"{app}/{plan.feed.name}", *numbers, left, done, _next_due(plan)))
+    titles = ("collection", "due>", "held>", "not due>", "calls>", "left today>", "done by (UTC)", "next due (UTC)")
+    return _table(titles, rows, width)
+
+
+def _next_due(plan: Plan) -> str:
+    if plan.paused is not None:
+        return "paused"
+    return "now" if plan.due else f"{plan.next:%Y-%m-%d %H:%M}" if plan.next else ""
+
+
+def planned_row(app: str, item: Forecast) -> dict[str, object]:
+    """The row of `plan_table` for a script. left_today: None where no day is counted."""
+    plan = item.plan
+    return {
+        "collection": f"{app}/{plan.feed.name}",
+        "due": len(plan.due),
+        "held": len(plan.held),
+        "not_due": plan.good,
+        "calls": item.calls,
+        "left_today": item.left,
+        "done": item.done if plan.due else None,
+        "next_due": None if plan.due else plan.next,
+        "paused_until": item.paused.until if item.paused else None,
+        "paused_for": item.paused.reason if item.paused else "",
+    }
 
 
 def paused_lines(forecasts: Mapping[str, Sequence[Forecast]]) -> list[str]:
@@ -303,7 +270,7 @@ def left_lines(done: Iterable[Replayed]) -> list[str]:
             said = f"{item.reason}; {'kept as it was' if item.kept else 'an earlier state, which is gone'}"
             groups.setdefault((collection.collection, said), []).append(item)
     return [
-        _group(name, said, None, [Result(name, item.partition, None) for item in members])
+        _group(name, said, "", [Result(name, item.partition, None) for item in members])
         for (name, said), members in groups.items()
     ]
 

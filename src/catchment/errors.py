@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from difflib import get_close_matches
 
 __all__ = [
     "BudgetSpent",
@@ -54,7 +55,14 @@ __all__ = [
     "TooManyWrites",
     "Unreachable",
     "UsageError",
+    "choices",
 ]
+
+
+def choices(text: str, known: Sequence[str]) -> str:
+    """What there is in place of what was written, the nearest first: a hint."""
+    near = "".join(f"did you mean {name}? " for name in get_close_matches(text[:80], known, n=1, cutoff=0.5))
+    return f"{near}there are {', '.join(known) or 'none'}"
 
 
 class CatchmentError(Exception):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,12 +27,23 @@ from .processes import on_stop
 from .resource import Resource
 from .runs import Forecast, OnEvent, Scope, Summary
 from .settings import Settings
+from .store.budgets import Budgets
 from .store.desk import Noted
+from .store.engines import database_of
 from .store.reader import Reader
 from .store.store import Store
 from .store.tables import collections_of
 
-__all__ = ["Standing", "check_all", "collect_once", "forecasts", "keep_collecting", "outdated", "standings"]
+__all__ = [
+    "Standing",
+    "allowance",
+    "check_all",
+    "collect_once",
+    "forecasts",
+    "keep_collecting",
+    "outdated",
+    "standings",
+]
 
 log = structlog.get_logger("catchment.operate")
 
@@ -233,6 +244,23 @@ async def forecasts(
             app.name: await (await stack.enter_async_context(Collector(app, store, settings, clock))).forecast(scope)
             for app, scope in scopes
         }
+
+
+@contextmanager
+def allowance(apps: Sequence[App], settings: Settings, clock: Clock) -> Iterator[Callable[[str], int | None]]:
+    """What tells of a collection how many requests its upstream allows today; None where no day is counted.
+
+    It reads by a connection of its own: whoever watches a run holds up nothing of it.
+    """
+    upstreams = {app.collection(feed): feed.upstream for app in apps for feed in app.feeds}
+    with closing(database_of(settings.database).read()) as sql:
+        budgets = Budgets(sql)
+
+        def left(collection: str) -> int | None:
+            upstream = upstreams[collection]
+            return left_today(upstream.budget_now(settings), budgets.counts(upstream.name), clock.now())
+
+        yield left
 
 
 @dataclass(frozen=True)

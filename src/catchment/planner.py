@@ -8,7 +8,7 @@ from datetime import timedelta
 from .app import App, in_order
 from .chained import check_values, read_value
 from .clock import Clock
-from .errors import UsageError
+from .errors import UsageError, choices
 from .feed import Feed
 from .partitions import Expected, Partition, Surroundings
 from .plan import GOOD, Plan, State, only, plan
@@ -54,10 +54,10 @@ class Planner:
         """The feeds of a scope, each after those that it needs. UsageError for a name that there is not."""
         names = [feed.name for feed in self._app.feeds]
         if stray := sorted(set(scope.feeds) - set(names)):
-            raise UsageError(f"app {self._app.name} has no feed {stray[0]}", hint=f"it has {', '.join(names)}")
+            raise UsageError(f"app {self._app.name} has no feed {stray[0]}", hint=choices(stray[0], names))
         known = sorted({name for feed in self._app.feeds for name in feed.partitions.names})
         if stray := sorted(set(scope.only) - set(known)):
-            raise UsageError(f"no partition of {self._app.name} has {stray[0]}", hint=f"there are {', '.join(known)}")
+            raise UsageError(f"no partition of {self._app.name} has {stray[0]}", hint=choices(stray[0], known))
         return [feed for feed in in_order(self._app.feeds) if not scope.feeds or feed.name in scope.feeds]
 
     def plan(self, feed: Feed, scope: Scope) -> Plan:

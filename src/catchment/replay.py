@@ -16,7 +16,7 @@ from .app import App, in_order
 from .clock import Clock
 from .decode import model_digest
 from .derive import derive
-from .errors import CatchmentError, DecodeError, PagingError, StoreError, UsageError
+from .errors import CatchmentError, DecodeError, PagingError, StoreError, UsageError, choices
 from .exchange import Request
 from .feed import Feed
 from .fill import refill
@@ -81,8 +81,8 @@ def replay(app: App, scope: Scope, store: Store, settings: Settings, clock: Cloc
     """
     chosen = [feed for feed in in_order(app.feeds) if not scope.feeds or feed.name in scope.feeds]
     if stray := sorted(set(scope.feeds) - {feed.name for feed in app.feeds}):
-        names = ", ".join(feed.name for feed in app.feeds)
-        raise UsageError(f"app {app.name} has no feed {stray[0]}", hint=f"it has {names}")
+        names = [feed.name for feed in app.feeds]
+        raise UsageError(f"app {app.name} has no feed {stray[0]}", hint=choices(stray[0], names))
     if stray := sorted(set(scope.only) - {name for feed in chosen for name in feed.partitions.names}):
         raise UsageError(f"no partition of {app.name} has {stray[0]}")
     wanted = [feed for feed in chosen if set(scope.only) <= set(feed.partitions.names)]

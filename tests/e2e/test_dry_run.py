@@ -152,5 +152,5 @@ def test_what_could_not_be_had_is_said_with_its_reason(place, control):
 
 def test_for_a_script_it_prints_json(place):
     done = place.run("collect", "police/stops", *ONE, "--dry-run", "--json")
-    (result,) = json.loads(done.out)["police"]["results"]
+    (result,) = json.loads(done.out)["data"]
     assert (result["verdict"], result["counts"]["new"]) == ("complete", 20)

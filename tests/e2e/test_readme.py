@@ -88,7 +88,7 @@ def test_a_provider_is_written_and_found_by_the_readmes_lines(place: Place):
     assert written["name"] == "SEO Incorporated"
     assert [[item["id"] for item in found["items"]] for found in lists] == [[written["id"]]] * 2
     standing = place.run("status", "providers", "--json")
-    assert [(item["collection"], item["records"]) for item in json.loads(standing.out)] == [
+    assert [(item["collection"], item["records"]) for item in json.loads(standing.out)["data"]] == [
         ("providers/providers", 1),
         ("providers/reviews", 0),
     ]

@@ -106,7 +106,7 @@ def test_a_migration_is_shown_and_then_done_without_a_request(mine, numbers):
     assert done.code == 0, done.text
     assert mine.sql("SELECT count(*) FROM count_numbers WHERE length > 0") == [(48,)]
     again = mine.run("migrate", "feeds:app", "--json")
-    assert (again.code, json.loads(again.out)["planned"]) == (0, [])
+    assert (again.code, json.loads(again.out)["data"]) == (0, [])
     assert len(numbers.control.log()) == asked
 
 
@@ -115,19 +115,21 @@ def test_a_changed_declaration_is_said_until_it_is_replayed(mine):
     declare(mine, EVEN)
     for command in ("collect", "status", "plan"):
         assert line in mine.run(command, "feeds:app").out
-    said = json.loads(mine.run("status", "feeds:app", "--json").out)
+    said = json.loads(mine.run("status", "feeds:app", "--json").out)["data"]
     assert {item["collection"]: item["outdated"] for item in said} == {"count/letters": 0, "count/numbers": 48}
     done = mine.run("replay", "feeds:app", "--json")
     assert done.code == 0, done.text
-    letters, numbers = json.loads(done.out)
+    letters, numbers = json.loads(done.out)["data"]
     assert (letters["after"], letters["passes"]) == ({"records": 6, "rejects": 0}, 1)
     assert numbers["after"] == {"records": 42, "rejects": 6}
     shown = mine.run("rejects", "feeds:app").out
     assert "count/numbers" in shown
     assert '{"id": 5, "text": "f of generation 2"}' in shown  # byte for byte as it came
     listed = json.loads(mine.run("rejects", "--json", "--limit", "2").out)
-    assert [(item["reason"], item["count"], item["partitions"]) for item in listed["reasons"]] == [("odd", 6, 6)]
-    assert len(listed["rejects"]) == 2
+    assert [(item["reason"], item["count"], item["partitions"]) for item in listed["meta"]["reasons"]] == [
+        ("odd", 6, 6)
+    ]
+    assert len(listed["data"]) == 2
     assert mine.run("rejects", "feeds:app/letters").out == "no rejects\n"
     assert "outdated" not in mine.run("status", "feeds:app").out
 
@@ -161,7 +163,9 @@ def test_a_check_counts_what_it_looked_at_and_ends_with_one_where_something_is_w
     done = mine.run("check", "feeds:app")
     assert done.code == 1
     assert "I17 count/numbers c,0: its columns are not what its document says" in done.out
-    found = {item["says"]: item for item in json.loads(mine.run("check", "feeds:app", "--json").out)}
+    said = json.loads(mine.run("check", "feeds:app", "--json").out)
+    found = {item["says"]: item for item in said["data"]}
+    assert said["meta"] == {"holds": False}
     assert (found["columns are what documents say"]["looked"], found["columns are what documents say"]["wrong"]) == (
         54,
         8,

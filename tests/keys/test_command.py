@@ -36,14 +36,14 @@ def test_a_key_is_printed_once_and_then_only_named(keys):
     assert identity in made.stderr
     assert secret not in made.stderr
     assert keys("create", "--name", "later", "--scope", "operate", "--expires", "90d").returncode == 0
-    first, second = json.loads(keys("list", "--json").stdout)
+    first, second = json.loads(keys("list", "--json").stdout)["data"]
     assert (first["id"], first["name"], first["principal"]) == (identity, "re[b]ports", user)
     assert (first["scopes"], first["state"], first["expires"], first["last_used"]) == ("read write", "usable", "", "")
     assert second["expires"] > second["created"]
     shown = keys("list").stdout
     assert "re[b]ports" in shown
     assert keys("revoke", identity).returncode == 0
-    assert [item["state"] for item in json.loads(keys("list", "--json").stdout)] == ["revoked", "usable"]
+    assert [item["state"] for item in json.loads(keys("list", "--json").stdout)["data"]] == ["revoked", "usable"]
     assert secret not in shown + keys("list", "--json").stdout
 
 
@@ -52,14 +52,16 @@ def test_the_audit_is_printed_for_people_and_for_scripts(keys):
     user = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
     identity = keys("create", "--name", "reports", "--scope", "read", "--principal", user).stdout.split("_")[1]
     keys("revoke", identity)
-    told = json.loads(keys("--json", "--who", user, command="audit").stdout)
+    told = json.loads(keys("--json", "--who", user, command="audit").stdout)["data"]
     assert [(item["action"], item["object"], item["principal"]) for item in told] == [
         ("key-revoke", identity, user),
         ("key-create", identity, user),
     ]
     assert "key-revoke" in keys(command="audit").stdout
     assert keys("--denied", command="audit").stdout == "nothing in the audit\n"
-    assert json.loads(keys("--json", "--since", told[0]["at"], "--limit", "1", command="audit").stdout) == told[:1]
+    assert (
+        json.loads(keys("--json", "--since", told[0]["at"], "--limit", "1", command="audit").stdout)["data"] == told[:1]
+    )
     refused = keys("--since", "yesterday", command="audit")
     assert (refused.returncode, "--since yesterday is no moment" in refused.stderr) == (2, True)
 
@@ -85,4 +87,4 @@ def test_wrong_use_is_said_and_changes_nothing(keys):
         assert (answer.returncode, answer.stdout) == (2, ""), case
         assert answer.stderr, case
         assert "Traceback" not in answer.stderr, case
-    assert keys("list", "--json").stdout == "[]\n"
+    assert keys("list", "--json").stdout == '{"data":[],"meta":{}}\n'

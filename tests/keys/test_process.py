@@ -148,7 +148,7 @@ def test_it_listens_to_others_only_when_there_is_a_key(commands, tmp_path):
 def test_what_it_makes_is_for_its_owner_only(commands, tmp_path):
     data = tmp_path / "new"
     commands.environment["CATCHMENT_DATA"] = str(data)
-    assert commands.run("keys", "list", "--json").stdout == "[]\n"  # no key comes with it
+    assert commands.run("keys", "list", "--json").stdout == '{"data":[],"meta":{}}\n'  # no key comes with it
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (data, data / "catchment.sqlite")}
     assert modes == {"new": 0o700, "catchment.sqlite": 0o600}
 

@@ -158,5 +158,5 @@ def test_readme_lists_the_commands_that_there_are() -> None:
     # A wide page without colours, whatever the terminal or the build machine asks for.
     plain = {"PATH": os.environ["PATH"], "COLUMNS": "200", "TERM": "dumb"}
     shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True, env=plain).stdout
-    offered = set(re.findall(r"^\W*([a-z][a-z-]*)\s{2,}\S", shown.partition("Commands")[2], re.MULTILINE))
+    offered = set(re.findall(r"^  ([a-z][a-z-]*)\s{2,}\S", shown.partition("Options:")[0], re.MULTILINE))
     assert said == offered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
@@ -13,37 +14,47 @@ from ..app import SHIPPED
 from ..errors import CatchmentError, DeclarationError, StoreError, StoreUnavailable, UsageError
 from ..processes import end_with_parent, stop_when_asked
 from .backup import backups
-from .commands import INCOMPLETE, commands
+from .chosen import chosen
+from .commands import commands
+from .completion import COMPLETES, completions, know_shells
 from .desk import desk
 from .erase import erasures
 from .export import exports
 from .keys import keys
+from .manual import EXIT_CODES, INCOMPLETE, WRONG_USE, Group, example_of
+from .running import running
 from .standin import standins
 
 __all__ = ["INCOMPLETE", "main"]
 
 FAILED = 1
-WRONG_USE = 2
 STOPPED = 130
 """Asked to end before there was anything to end in order."""
 
 app = typer.Typer(
     name="catchment",
-    help="Other people's APIs, as your own: collect them on schedule, keep every version, serve them.",
-    no_args_is_help=True,
-    add_completion=True,
+    cls=Group,
+    add_completion=False,  # `catchment completion` prints the script; nobody's start-up files are written to
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    epilog=f"A target is an app that ships ({', '.join(SHIPPED)}), one of its feeds (stocks/bars), or yours:"
-    " feeds:app.",
+    rich_markup_mode=None,
+    epilog=f"""\
+A TARGET is
+  an app that ships          {", ".join(SHIPPED)}
+  one of its feeds           stocks/bars
+  an app in a file of yours  feeds:app, of feeds.py in this folder
+
+Begin with: catchment demo
+More: catchment COMMAND --help has examples, defaults and exit codes.
+
+{EXIT_CODES}:
+  0  all that was asked for is done and complete
+  1  it could not be done: the line says why
+  2  wrong use: the line says what to write instead
+  3  something is incomplete: it says what, why, and when it is tried again""",
 )
-app.add_typer(commands)
-app.add_typer(desk)
-app.add_typer(erasures)
-app.add_typer(exports)
-app.add_typer(backups)
-app.add_typer(keys, name="keys")
-app.add_typer(standins)
+for part in (commands, running, desk, erasures, exports, backups, standins, chosen, completions):
+    app.add_typer(part)
+app.add_typer(keys, name="keys", rich_help_panel="Operate")
 
 
 def _say(error: CatchmentError) -> None:
@@ -84,9 +95,7 @@ def _guarded(command: Callable[[], Any]) -> int:
         _say(error)
         return FAILED
     except typer.TyperException as error:  # a command or flag that there is not
-        told: Any = error  # its public type lacks what the one behind it has
-        context = getattr(told, "ctx", None)
-        _say(UsageError(told.format_message(), hint=f"see {context.command_path if context else 'catchment'} --help"))
+        _say(_mistyped(error))
         return WRONG_USE
     except KeyboardInterrupt:
         code = STOPPED
@@ -95,11 +104,22 @@ def _guarded(command: Callable[[], Any]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _mistyped(error: Any) -> UsageError:
+    """What is wrong with the words of a command, and what to type instead."""
+    context = getattr(error, "ctx", None)
+    help_of = f"{context.command_path if context else 'catchment'} --help"
+    example = example_of(context.command) if context else ""
+    said = " ".join(str(error.format_message()).split())
+    return UsageError(said, hint=f"e.g. {example}; see {help_of}" if example else f"see {help_of}")
+
+
 def main() -> NoReturn:
     """The command `catchment`."""
     stop_when_asked()
     end_with_parent()
     _configure_log()
+    if COMPLETES in os.environ:
+        know_shells()
     sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="catchment")))
 
 
@@ -113,7 +133,10 @@ def _version(*, wanted: bool) -> None:
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=lambda value: _version(wanted=value), is_eager=True, help="Say which.")
+        bool,
+        typer.Option(
+            "--version", callback=lambda value: _version(wanted=value), is_eager=True, help="Say which this is."
+        ),
     ] = False,
 ) -> None:
     """Other people's APIs, as your own: collect them on schedule, keep every version, serve them."""

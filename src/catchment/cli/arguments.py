@@ -11,34 +11,49 @@ import typer
 
 from ..app import App, load_app
 from ..clock import parse_moment
-from ..errors import UsageError
+from ..errors import UsageError, choices
 from ..settings import Settings, load_settings
+from .completion import partitions, targets
 
 if TYPE_CHECKING:  # it loads the database: only for commands that use it
     from ..runs import Scope
 
-Targets = Annotated[list[str], typer.Argument(metavar="TARGET", help="APP, APP/FEED or FILE:app.", show_default=False)]
+Targets = Annotated[
+    list[str],
+    typer.Argument(metavar="TARGET", help="APP, APP/FEED or FILE:app.", show_default=False, autocompletion=targets),
+]
 OptionalTargets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TARGET", help="APP, APP/FEED or FILE:app. Default: all that is stored.", show_default=False
+        metavar="TARGET", help="APP, APP/FEED or FILE:app.", show_default="all that is stored", autocompletion=targets
     ),
 ]
 CheckedTargets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TARGET", help="APP or FILE:app. Default: the apps that ship.", show_default=False),
+    typer.Argument(
+        metavar="TARGET", help="APP or FILE:app.", show_default="the apps that ship", autocompletion=targets
+    ),
 ]
-DataFlag = Annotated[str, typer.Option("--data", help="The data folder.", show_default="./catchment-data")]
-HostFlag = Annotated[str, typer.Option("--host", help="The address to serve on.", show_default="127.0.0.1")]
-PortFlag = Annotated[str, typer.Option("--port", help="The port to serve on.", show_default="8000")]
+SIZES = ("tiny", "small", "medium", "large")
+SizeFlag = Annotated[
+    str, typer.Option("--size", metavar="|".join(SIZES), help="How much there is.", autocompletion=lambda: list(SIZES))
+]
+DataFlag = Annotated[
+    str, typer.Option("--data", metavar="FOLDER", help="The data folder.", show_default="./catchment-data")
+]
+HostFlag = Annotated[
+    str, typer.Option("--host", metavar="ADDRESS", help="The address to serve on.", show_default="127.0.0.1")
+]
+PortFlag = Annotated[
+    str, typer.Option("--port", metavar="PORT", help="The port to serve on; 0 for any free one.", show_default="8000")
+]
 OnlyFlag = Annotated[
-    list[str] | None, typer.Option("--only", metavar="NAME=VALUE", help="Only these partitions. Repeatable.")
+    list[str] | None,
+    typer.Option("--only", metavar="NAME=VALUE", help="Only these partitions. Repeatable.", autocompletion=partitions),
 ]
 AgainFlag = Annotated[bool, typer.Option("--again", help="Also what is not due yet.")]
 DryFlag = Annotated[bool, typer.Option("--dry-run", help="Ask and compare, but keep nothing. It spends the budget.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-
-SIZES = ("tiny", "small", "medium", "large")
 
 
 def read_settings(data: str, host: str = "", port: str = "") -> Settings:
@@ -86,7 +101,7 @@ def read_scopes(targets: Sequence[str], only: Sequence[str] | None, *, again: bo
 def one_of(flag: str, value: str, known: Sequence[str]) -> str:
     """The value. UsageError, naming the flag, if it is none of the known ones."""
     if value not in known:
-        raise UsageError(f"{flag} {value} is unknown", hint=f"choose {', '.join(known)}")
+        raise UsageError(f"{flag} {value} is unknown", hint=choices(value, known))
     return value
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import UsageError
 from .arguments import DataFlag, JsonFlag, read_settings
+from .manual import manual
 from .output import console, print_json, say
 
 __all__ = ["backups"]
@@ -17,20 +18,29 @@ backups = typer.Typer()
 BackupFile = Annotated[str, typer.Argument(metavar="FILE", help="The backup.", show_default=False)]
 
 
-@backups.command(epilog="[bold]Example[/bold]  catchment backup monday.sqlite")
+@backups.command(**manual("Keep", ("one file, with its checksum beside it", "catchment backup monday.sqlite")))
 def backup(file: BackupFile, *, json: JsonFlag = False, data: DataFlag = "") -> None:
-    """Copy all that is stored, as it stands at one moment, while others collect and write. It overwrites nothing."""
+    """Copy all that is stored into a file, at one moment.
+
+    While others collect and write. It overwrites nothing.
+    """
     from ..store.backup import backup as copy
     from ..store.engines import database_of
 
     done = copy(database_of(read_settings(data).database), Path(file))
     if json:
-        print_json(done)
+        print_json([done])
     else:
         say(console(), f"{done.file}: {done.size} bytes, checksum in {done.file}.sha256")
 
 
-@backups.command(epilog="[bold]Example[/bold]  catchment copy --to postgresql://catchment@localhost/catchment")
+@backups.command(
+    **manual(
+        "Keep",
+        ("move to PostgreSQL", "catchment copy --to postgresql://catchment@localhost/catchment"),
+        ("and back into a file", "catchment copy --to sqlite:///new/catchment.sqlite"),
+    )
+)
 def copy(
     *,
     to: Annotated[
@@ -40,9 +50,10 @@ def copy(
     json: JsonFlag = False,
     data: DataFlag = "",
 ) -> None:
-    """Copy the whole store into a new database, of whatever engine, as it stands at one moment.
+    """Copy the whole store into a new database, of either engine.
 
-    What breaks off leaves nothing there. Whoever is to use it is pointed at it by CATCHMENT_DATABASE.
+    As it stands at one moment. What breaks off leaves nothing there. Whoever is to use it is pointed at it by
+    CATCHMENT_DATABASE.
     """
     from ..store.engines import database_of, move
 
@@ -52,14 +63,17 @@ def copy(
     with screen.status("copying ...") as shown:
         done = move(source, into, tell=lambda table, rows: shown.update(f"copying {table}: {rows:,} rows"))
     if json:
-        print_json(done)
+        print_json([done])
     else:
         say(screen, f"{into.label}: {done.rows:,} rows in {done.tables} tables; now point CATCHMENT_DATABASE at it")
 
 
-@backups.command(epilog="[bold]Example[/bold]  catchment restore monday.sqlite --data restored")
+@backups.command(**manual("Keep", ("into a new data folder", "catchment restore monday.sqlite --data restored")))
 def restore(file: BackupFile, *, json: JsonFlag = False, data: DataFlag = "") -> None:
-    """Put a backup where no data is yet. Then `catchment check` holds it against its invariants."""
+    """Bring a backup back, where no data is yet.
+
+    Then `catchment check` holds it against its invariants.
+    """
     from ..clock import open_clock
     from ..store.backup import restore as bring_back
     from ..store.engines import database_of
@@ -68,6 +82,6 @@ def restore(file: BackupFile, *, json: JsonFlag = False, data: DataFlag = "") ->
     now = open_clock(settings.get("CATCHMENT_CLOCK")).now()
     done = bring_back(Path(file), database_of(settings.database), now)
     if json:
-        print_json(done)
+        print_json([done])
     else:
         say(console(), f"{done.file}: {done.size} bytes, as the checksum says; now: catchment check")

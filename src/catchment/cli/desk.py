@@ -10,7 +10,7 @@ import typer
 
 from ..app import SHIPPED, App
 from ..clock import open_clock
-from ..errors import UsageError
+from ..errors import UsageError, choices
 from .arguments import (
     CheckedTargets,
     DataFlag,
@@ -23,7 +23,7 @@ from .arguments import (
     read_scopes,
     read_settings,
 )
-from .commands import INCOMPLETE
+from .manual import INCOMPLETE, manual
 from .output import console, print_json
 
 if TYPE_CHECKING:
@@ -37,15 +37,23 @@ __all__ = ["desk"]
 desk = typer.Typer()
 
 
-@desk.command(epilog="[bold]Example[/bold]  catchment replay stocks/bars")
+@desk.command(
+    **manual(
+        "Collect",
+        ("after a change of what the feed makes of an answer", "catchment replay stocks/bars"),
+        ("one partition alone", "catchment replay police/stops --only month=2026-01"),
+        exits={0: "all derived", INCOMPLETE: "something was left as it was: it says what and why"},
+    )
+)
 def replay(targets: Targets, *, only: OnlyFlag = None, json: JsonFlag = False, data: DataFlag = "") -> None:
-    """Derive collections again from the archive, after a change of their declaration. No upstream is asked.
+    """Derive collections again from the archived answers.
 
-    Until all is derived, readers have the present generation. Exit 3: something was left as it was, and it says what.
+    After a change of their declaration. No upstream is asked. Until all is derived, readers have the present
+    generation.
     """
     done = _derive(find_apps(targets), read_scopes(targets, only, again=False), read_settings(data), quiet=json)
     if json:
-        print_json(done)
+        print_json(done, complete=all(item.complete for item in done))
     else:
         _show_derived(done)
     raise typer.Exit(0 if all(item.complete for item in done) else INCOMPLETE)
@@ -53,7 +61,7 @@ def replay(targets: Targets, *, only: OnlyFlag = None, json: JsonFlag = False, d
 
 def _derive(apps: Sequence[App], scopes: Mapping[str, Scope], settings: Settings, *, quiet: bool) -> list[Replayed]:
     """What came of deriving again what the scopes say of each app."""
-    from ..console import Reporter
+    from ..progress import Reporter
     from ..replay import replay as derive_again
     from ..store.store import Store
 
@@ -74,7 +82,17 @@ def _show_derived(done: Sequence[Replayed]) -> None:
         screen.print(f"[yellow]left[/yellow] {line}", highlight=False)
 
 
-@desk.command(epilog="[bold]Example[/bold]  catchment migrate police --yes")
+@desk.command(
+    **manual(
+        "Keep",
+        ("what would have to change?", "catchment migrate police"),
+        ("change it", "catchment migrate police --yes"),
+        exits={
+            0: "nothing has to change, or all is done",
+            INCOMPLETE: "something has to change, or was left: it says what",
+        },
+    )
+)
 def migrate(
     targets: CheckedTargets = None,
     *,
@@ -82,9 +100,9 @@ def migrate(
     json: JsonFlag = False,
     data: DataFlag = "",
 ) -> None:
-    """Say what has to change in the database for what is declared now; with --yes, do it. No upstream is asked.
+    """Say what has to change in the database; with --yes, do it.
 
-    Exit 3: there is something to do, or something was left as it was, and it says what.
+    For this version and for what is declared now. No upstream is asked.
     """
     from ..store.engines import database_of
     from ..store.planned import apply, look
@@ -100,7 +118,7 @@ def migrate(
         feeds = {app.name: [feed.name for feed in app.feeds if app.collection(feed) in again] for app in apps}
         done = _derive_feeds(apps, feeds, settings, quiet=json)
     if json:
-        print_json({"planned": planned, "applied": yes, "derived": done})
+        print_json(planned, applied=yes, derived=done)
     elif done:
         _show_derived(done)
     left = (bool(planned) and not yes) or not all(item.complete for item in done)
@@ -135,7 +153,13 @@ def _show_planned(planned: Sequence[Planned]) -> None:
         console().print("nothing has to change", highlight=False)
 
 
-@desk.command(epilog="[bold]Example[/bold]  catchment rejects police/stops --json")
+@desk.command(
+    **manual(
+        "Look",
+        ("of everything that is stored", "catchment rejects"),
+        ("of one feed, with the rows, for a script", "catchment rejects police/stops --limit 100 --json"),
+    )
+)
 def rejects(
     targets: OptionalTargets = None,
     *,
@@ -143,7 +167,10 @@ def rejects(
     json: JsonFlag = False,
     data: DataFlag = "",
 ) -> None:
-    """Say which rows of the last answers became no records, and why. Mend the declaration, then replay."""
+    """Say which rows became no records, and why.
+
+    Of the last answers. Mend the declaration, then `catchment replay` takes them in, without asking an upstream.
+    """
     from ..console import rejects_tables
     from ..store.store import Store
 
@@ -152,7 +179,7 @@ def rejects(
         names = _names(apps, targets) if targets else store.collections()
         reasons, rows = store.desk.reasons(names), store.desk.rejects(names, limit=limit)
     if json:
-        print_json({"reasons": reasons, "rejects": rows})
+        print_json(rows, reasons=reasons)
     elif reasons:
         for table in rejects_tables(reasons, rows):
             console().print(table, highlight=False)
@@ -160,7 +187,16 @@ def rejects(
         console().print("no rejects", highlight=False)
 
 
-@desk.command(epilog="[bold]Example[/bold]  catchment audit --what providers/reviews --denied --json")
+@desk.command(
+    **manual(
+        "Look",
+        ("the newest", "catchment audit"),
+        (
+            "what was refused of reviews this year",
+            "catchment audit --what providers/reviews --denied --since 2026-01-01",
+        ),
+    )
+)
 def audit(
     *,
     who: Annotated[str, typer.Option(help="A user's UUID, or a key's id.")] = "",
@@ -172,7 +208,10 @@ def audit(
     json: JsonFlag = False,
     data: DataFlag = "",
 ) -> None:
-    """Say who tried to write what, newest first, and whether it was allowed. Nothing of what was written is in it."""
+    """Say who tried to write what, and whether it was allowed.
+
+    The newest first. Nothing of what was written is in it.
+    """
     from ..console import audit_table
     from ..store.audit import Asked, find
     from ..store.engines import database_of
@@ -205,14 +244,24 @@ def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
         known = [feed.name for feed in item.feeds]
         wanted = list(scopes[item.name].feeds) or known
         if stray := sorted(set(wanted) - set(known)):
-            raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=f"it has {', '.join(known)}")
+            raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=choices(stray[0], known))
         names += [f"{item.name}/{name}" for name in wanted]
     return names
 
 
-@desk.command(epilog="[bold]Example[/bold]  catchment check police")
+@desk.command(
+    **manual(
+        "Keep",
+        ("all that is stored of the apps that ship", "catchment check"),
+        ("of one app, for a script", "catchment check police --json"),
+        exits={0: "all invariants hold", 1: "some do not: it says which"},
+    )
+)
 def check(targets: CheckedTargets = None, *, json: JsonFlag = False, data: DataFlag = "") -> None:
-    """Hold what is stored against its invariants. Exit 0: all hold; 1: some do not, and it says which."""
+    """Hold what is stored against its invariants.
+
+    It reads, changes nothing, and may run beside a collector and a server.
+    """
     from rich.markup import escape
 
     from ..console import check_table
@@ -223,7 +272,7 @@ def check(targets: CheckedTargets = None, *, json: JsonFlag = False, data: DataF
     apps, settings = find_apps(targets or SHIPPED), read_settings(data)
     found = examine(database_of(settings.database), [item for app in apps for item in collections_of(app)])
     if json:
-        print_json(found)
+        print_json(found, holds=not any(item.wrong for item in found))
     else:
         screen = console()
         screen.print(check_table(found))

@@ -9,10 +9,11 @@ import typer
 
 from ..app import SHIPPED, App
 from ..clock import open_clock
-from ..errors import UsageError
+from ..errors import UsageError, choices
 from ..principal import is_user
 from .arguments import DataFlag, JsonFlag, find_apps, read_settings, split_target
-from .commands import INCOMPLETE
+from .completion import collections
+from .manual import INCOMPLETE, manual
 from .output import print_json
 
 if TYPE_CHECKING:
@@ -27,35 +28,49 @@ erasures = typer.Typer()
 
 
 @erasures.command(
-    epilog="[bold]Examples[/bold]  catchment erase incidents/identities 1024 --dry-run,"
-    "  catchment erase --user 0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
+    **manual(
+        "Keep",
+        ("what would go?", "catchment erase incidents/identities 1024 --dry-run"),
+        ("remove it without being asked", "catchment erase incidents/identities 1024 --yes"),
+        (
+            "a person: what was written, the keys, the name",
+            "catchment erase --user 0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11",
+        ),
+        exits={0: "all of it is gone", INCOMPLETE: "nothing was agreed to, or something is left: it says what"},
+    )
 )
 def erase(
-    target: Annotated[str, typer.Argument(metavar="[APP/COLLECTION]", help="Of what.", show_default=False)] = "",
+    target: Annotated[
+        str, typer.Argument(metavar="APP/COLLECTION", help="Of what.", show_default=False, autocompletion=collections)
+    ] = "",
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY]...", help="As `_key` says it.", show_default=False)
+        list[str] | None, typer.Argument(metavar="KEY", help="As `_key` says it.", show_default=False)
     ] = None,
     *,
     user: Annotated[
         str,
-        typer.Option("--user", metavar="UUID", help="A person, in the apps named instead (default: all that ship)."),
+        typer.Option(
+            "--user",
+            metavar="UUID",
+            help="A person, in the apps that are named in place of a collection, or in all that ship.",
+        ),
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go. Nothing changes.")] = False,
     json: JsonFlag = False,
     data: DataFlag = "",
 ) -> None:
-    """Remove all that is stored under these keys: records, versions, rejects, archived bytes. For good.
+    """Remove all that is stored under keys, or of a person, for good.
 
-    Nothing brings them back, neither a collection nor a replay. With --user: what a person wrote, the API keys and the
-    name; reviews stay as nobody's, and the audit without the name. Exit 3: something is left, and it says what.
+    Records, versions, rejects, archived bytes. Nothing brings them back, neither a collection nor a replay. With
+    --user: what a person wrote, the API keys and the name; reviews stay as nobody's, and the audit without the name.
     """
     from ..console import gone_lines, person_lines
     from ..store.store import Store
 
     named, settings = [item for item in (target, *(keys or ())) if item], read_settings(data)
     if not user and len(named) < 2:
-        raise UsageError("it is not said what", hint="APP/COLLECTION and its keys, or --user UUID")
+        raise UsageError("it is not said what", hint="name APP/COLLECTION and its keys, or --user UUID")
     apps = _stored(named, settings) if user else find_apps([target])
     with Store(settings, apps) as store:
         if user:
@@ -86,7 +101,7 @@ def _go(
     if not dry_run:
         gone = erasure.run(clock.now())
     if json:
-        print_json(gone)
+        print_json([gone])
     else:
         typer.echo("\n".join(lines(gone, "would go" if dry_run else "are gone")))
     raise typer.Exit(0 if dry_run or (gone.done and not gone.left) else INCOMPLETE)
@@ -125,7 +140,5 @@ def _collection(found: App, target: str) -> Collection:
     known = {item.feed.name: item for item in collections_of(found)}
     if name not in known:
         said = f"has no collection {name}" if name else "is an app"
-        raise UsageError(
-            f"{found.name} {said}", hint=f"name one: {', '.join(f'{found.name}/{each}' for each in known)}"
-        )
+        raise UsageError(f"{found.name} {said}", hint=choices(target, [f"{found.name}/{each}" for each in known]))
     return known[name]

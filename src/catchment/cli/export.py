@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..app import load_app
-from ..errors import UsageError
+from ..errors import UsageError, choices
 from .arguments import DataFlag, find_apps, one_of, read_settings, split_target
+from .completion import collections
+from .manual import manual
 
 if TYPE_CHECKING:
     from ..store.export import Export
@@ -24,13 +26,24 @@ exports = typer.Typer()
 
 
 @exports.command(
-    epilog="[bold]Example[/bold]  catchment export stocks/bars --where symbol=IBM --as-of 2026-03-31 -o bars.csv"
+    **manual(
+        "Look",
+        (
+            "one symbol, as it was known then",
+            "catchment export stocks/bars --where symbol=IBM --as-of 2026-03-31 -o bars.csv",
+        ),
+        ("lines of JSON into a pipe", "catchment export police/stops --format ndjson --where sort=-datetime"),
+        ("the bytes that the upstream answered", "catchment export episodes --raw answers"),
+    )
 )
 def export(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", help="APP/FEED: a list. APP: the raw bodies of its feeds.", show_default=False
+            metavar="TARGET",
+            help="APP/FEED: a list. APP: the raw bodies of its feeds.",
+            show_default=False,
+            autocompletion=collections,
         ),
     ],
     *,
@@ -48,9 +61,10 @@ def export(
     ] = "",
     data: DataFlag = "",
 ) -> None:
-    """Write all records of a list into a file, as they stood at one revision. A file is there when it is whole.
+    """Write all records of a list into a file, of one revision.
 
-    Of an app: what its upstream answered last, byte for byte, under the file names of the app. Nothing is asked.
+    The file is there when it is whole. Of an app: what its upstream answered last, byte for byte, under the file names
+    of the app. Nothing is asked.
     """
     if raw or not split_target(target)[1]:
         _write_raw(target, raw, data)
@@ -96,7 +110,7 @@ def _name(target: str, reader: Reader) -> str:
     known = {name.partition("/")[2]: name for name in reader.collections}
     feed = split_target(target)[1]
     if feed not in known:
-        raise UsageError(f"{target} names no collection", hint=f"write APP/FEED; there are {', '.join(known)}")
+        raise UsageError(f"{target} names no collection", hint=f"write APP/FEED; {choices(feed, list(known))}")
     return known[feed]
 
 

@@ -15,6 +15,7 @@ from ..clock import open_clock, parse_moment
 from ..errors import UsageError
 from ..principal import SCOPES, Action, is_user
 from .arguments import DataFlag, JsonFlag, one_of, read_settings
+from .manual import Group, manual
 from .output import console, print_json
 
 if TYPE_CHECKING:  # they load the database and the terminal's tables: only for commands that use them
@@ -25,10 +26,24 @@ if TYPE_CHECKING:  # they load the database and the terminal's tables: only for 
 
 __all__ = ["keys"]
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys with which others read and write.")
+keys = typer.Typer(
+    cls=Group,
+    help="Make, list and revoke the keys with which others read and write.",
+    epilog="More: catchment keys COMMAND --help has examples, defaults and exit codes.",
+)
 
 
-@keys.command("create", epilog="[bold]Example[/bold]  catchment keys create --name reports --scope read --expires 90d")
+@keys.command(
+    "create",
+    **manual(
+        "Operate",
+        (
+            "for a report that reads, for three months",
+            "catchment keys create --name reports --scope read --expires 90d",
+        ),
+        ("for a person who writes, into a file", "catchment keys create --name me --scope write > key"),
+    ),
+)
 def keys_create(
     *,
     name: Annotated[str, typer.Option("--name", help="What the key is for.", show_default=False)],
@@ -41,7 +56,10 @@ def keys_create(
     expires: Annotated[str, typer.Option("--expires", metavar="90d|DATE", help="When it ends; never without it.")] = "",
     data: DataFlag = "",
 ) -> None:
-    """Make a key and print it, this once: only a digest of it is kept."""
+    """Make a key and print it, this once.
+
+    Only a digest of it is kept.
+    """
     from ..store.keys import create
 
     database, now = _key_store(data)
@@ -51,9 +69,12 @@ def keys_create(
     typer.echo(text)
 
 
-@keys.command("list", epilog="[bold]Example[/bold]  catchment keys list")
+@keys.command("list", **manual("Operate", ("all of them", "catchment keys list")))
 def keys_list(*, json: JsonFlag = False, data: DataFlag = "") -> None:
-    """List every key by its id, also the revoked ones. What a key is made of is not stored, so not shown."""
+    """List every key by its id, also the revoked ones.
+
+    What a key is made of is not stored, so not shown.
+    """
     from ..store.keys import listed
 
     database, now = _key_store(data)
@@ -64,7 +85,7 @@ def keys_list(*, json: JsonFlag = False, data: DataFlag = "") -> None:
         console().print(_table_of(found, KEY_COLUMNS))
 
 
-@keys.command("revoke", epilog="[bold]Example[/bold]  catchment keys revoke 5yd3ktqc")
+@keys.command("revoke", **manual("Operate", ("by its id", "catchment keys revoke 5yd3ktqc")))
 def keys_revoke(
     identity: Annotated[str, typer.Argument(metavar="ID", help="As in the list.", show_default=False)],
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,11 +20,14 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def print_json(value: Any) -> None:
-    """One line of JSON on standard output."""
+def print_json(rows: Sequence[Any], **meta: Any) -> None:
+    """One line of JSON on standard output, of every command in the shape that lists of the API have.
+
+    rows: `data`, what the table would show, a member a row. meta: what there is to say of all of them.
+    """
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(msgspec.json.encode({"data": rows, "meta": meta}).decode() + "\n")
 
 
 def say(screen: Console, line: str) -> None:

@@ -15,7 +15,9 @@ from ..app import App, load_app
 from ..clock import open_clock
 from ..errors import UsageError
 from ..settings import Secret, Settings
-from .arguments import SIZES, one_of, read_moment, read_settings
+from .arguments import SIZES, SizeFlag, one_of, read_moment, read_settings
+from .completion import targets
+from .manual import SERVED, manual
 
 if TYPE_CHECKING:  # it loads the server of stand-ins
     from ..standin import Options
@@ -27,27 +29,53 @@ standins = typer.Typer()
 
 _PEOPLE = "Of apps that people write in: "
 
-_EXAMPLES = """[bold]Example[/bold]  catchment standin stocks --port 9001 --size small
 
-         curl 127.0.0.1:9001/_control -d '{"faults": {"fault": "truncate", "call": 3}}'"""
-
-
-@standins.command(epilog=_EXAMPLES)
+@standins.command(
+    **manual(
+        "Operate",
+        (
+            "an upstream on a port of yours; it prints how to collect from it",
+            "catchment standin stocks --port 9001 --size small",
+        ),
+        ("one that is late from the start", "catchment standin police --switch late=1"),
+        ("made-up people who write to a server of yours", "catchment standin providers --to http://127.0.0.1:8000"),
+        exits=SERVED,
+    )
+)
 def standin(  # noqa: PLR0913 (the command's flags, each an argument)
-    name: Annotated[str, typer.Argument(metavar="APP", help="Whose upstream to stand in for.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="APP", help="Whose upstream to stand in for.", show_default=False, autocompletion=targets
+        ),
+    ],
     *,
-    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 0,
-    size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "tiny",
-    variant: Annotated[int, typer.Option(help="Which of its worlds: same variant, same bytes.", min=0)] = 1,
-    samples: Annotated[Path | None, typer.Option(help="A folder of recorded answers to serve.")] = None,
-    clock: Annotated[str, typer.Option(help="The moment at which it begins, e.g. 2026-01-31T04:00:00Z.")] = "",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Where to listen; 0 for any free one.", min=0, max=65535)
+    ] = 0,
+    size: SizeFlag = "tiny",
+    variant: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Which of its worlds: same variant, same bytes.", min=0)
+    ] = 1,
+    samples: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A folder of recorded answers to serve.")
+    ] = None,
+    clock: Annotated[
+        str, typer.Option(metavar="TIME", help="The moment at which it begins, e.g. 2026-01-31T04:00:00Z.")
+    ] = "",
     switch: Annotated[
         list[str] | None,
         typer.Option("--switch", metavar="NAME=VALUE", help="A switch as it stands at the start. Repeatable."),
     ] = None,
-    to: Annotated[str, typer.Option(help=f"{_PEOPLE}the service that they write to.", show_default="ours")] = "",
-    clients: Annotated[int, typer.Option(help=f"{_PEOPLE}how many write at once.", min=1, max=64)] = 1,
-    load: Annotated[int, typer.Option(help=f"{_PEOPLE}further writes by all clients at once.", min=0)] = 0,
+    to: Annotated[
+        str, typer.Option(metavar="URL", help=f"{_PEOPLE}the service that they write to.", show_default="ours")
+    ] = "",
+    clients: Annotated[
+        int, typer.Option(metavar="NUMBER", help=f"{_PEOPLE}how many write at once.", min=1, max=64)
+    ] = 1,
+    load: Annotated[
+        int, typer.Option(metavar="NUMBER", help=f"{_PEOPLE}further writes by all clients at once.", min=0)
+    ] = 0,
     gateway: Annotated[
         str, typer.Option(help=f"{_PEOPLE}how they are told: user, none, malformed, both, wrong or different.")
     ] = "user",
@@ -55,22 +83,26 @@ def standin(  # noqa: PLR0913 (the command's flags, each an argument)
         str, typer.Option(help=f"{_PEOPLE}a new data folder to load it into below the API, of any size.")
     ] = "",
 ) -> None:
-    r"""Run a stand-in upstream that misbehaves on demand, or have made-up people write to an API.
+    """Run a stand-in upstream that misbehaves as told.
 
-    It prints how to collect from it. What it does while it runs is said by:
+    Or have made-up people write to an API, of apps that people write in. It prints how to collect from it. What it does
+    while it runs is said by:
 
+    \b
     POST /_control, any of
     - switches: {NAME: VALUE}; GET /_control shows all of them
-    - faults: \[{fault, path, query, call, every, ...}]: what is spoilt
-    - hold: \[{path, query, call, every}]: what waits until release: true
+    - faults: [{fault, path, query, call, every, ...}]: what is spoilt
+    - hold: [{path, query, call, every}]: what waits until release: true
     - clock: a moment; advance: seconds
     - reset: true; everything as at the start
-
     GET /_control/log: every request so far
     GET /_control/wait?requests=N: an answer once there were N
 
-    What is wrong in a body is 400, and says what there can be.
-    """
+    What is wrong in a body is 400, and says what there can be. For example, the third answer breaks off:
+
+    \b
+    curl 127.0.0.1:9001/_control -d '{"faults": {"fault": "truncate", "call": 3}}'
+    """  # noqa: D301 (the escape marks lines that are not wrapped)
     target, settings = load_app(name), read_settings(data)
     size = one_of("--size", size, SIZES)
     if target.standin is not None:

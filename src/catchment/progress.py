@@ -1,0 +1,131 @@
+"""What a person sees while it goes on: bars on a terminal, a line for what is worth one anywhere else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn
+from rich.text import Text
+
+from .plan import GOOD
+from .runs import Event
+
+__all__ = ["Reporter"]
+
+NARROW = 110
+"""Columns; with fewer of them the bars give way to what is said beside them."""
+
+
+class Reporter:
+    """Shows the events of a run as progress. A context manager; `tell` takes the events.
+
+    quiet: shows nothing. verb: what is done to partitions. left: collection -> how many requests its upstream allows
+    today; None where no day is counted.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        quiet: bool = False,
+        verb: str = "collect",
+        left: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._verb = verb
+        self._left = left
+        self._live = console.is_terminal and not quiet
+        self._bars: dict[str, TaskID] = {}
+        self._counts: dict[str, Counter[str]] = {}
+        self._waits: dict[str, datetime] = {}
+        bar = [BarColumn(bar_width=24)] if console.width >= NARROW else []
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            *bar,
+            MofNCompleteColumn(),
+            _Pace(""),
+            TextColumn("{task.fields[note]}", style="dim"),
+            console=console,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def tell(self, event: Event) -> None:
+        """Takes one event."""
+        if self._quiet:
+            return
+        if event.kind == "planned":
+            self._planned(event)
+        elif event.kind == "waiting" and event.until:
+            self._waiting(event.feed, event.reason, event.until)
+        elif event.kind == "ended" and event.outcome:
+            self._ended(event, event.outcome.verdict, event.outcome.counts.new + event.outcome.counts.changed)
+
+    def _planned(self, event: Event) -> None:
+        if not event.total:
+            return
+        self._counts[event.feed] = Counter()
+        if self._live:
+            self._bars[event.feed] = self._progress.add_task(event.feed, total=event.total, note="", waiting=False)
+        else:
+            left = _of_budget(self._left(event.feed))
+            self._console.print(f"{event.feed}: {event.total} to {self._verb}{left}", highlight=False)
+
+    def _waiting(self, feed: str, reason: str, until: datetime) -> None:
+        said = f"waiting for {reason} until {until:%Y-%m-%d %H:%M:%S} UTC"
+        if self._live and feed in self._bars:
+            self._progress.update(self._bars[feed], note=said, waiting=True)
+        elif not self._live and self._waits.get(feed) != until:  # once, however many partitions wait
+            self._waits[feed] = until
+            self._console.print(f"{feed}: {said}", highlight=False)
+
+    def _ended(self, event: Event, verdict: str, written: int) -> None:
+        counts = self._counts.setdefault(event.feed, Counter())
+        counts.update({verdict: 1, "records": written})
+        if self._live and event.feed in self._bars:
+            bad = sum(number for name, number in counts.items() if name not in GOOD and name != "records")
+            incomplete = f", {bad} incomplete" if bad else ""
+            note = f"{_counted(counts['records'], 'record')}{incomplete}{_of_budget(self._left(event.feed))}"
+            self._progress.update(self._bars[event.feed], advance=1, note=note, waiting=False)
+
+
+def _of_budget(left: int | None) -> str:
+    return "" if left is None else f", {_counted(left, 'request')} left today"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+class _Pace(TextColumn):
+    """How fast a bar goes, and how long it still takes at that; at its end how long it took."""
+
+    def render(self, task: Task) -> Text:
+        if task.finished:
+            return Text(f"in {_span(task.finished_time or 0)}", style="dim")
+        if task.fields["waiting"] or not task.speed or task.time_remaining is None:  # while it waits no pace says when
+            return Text("")
+        rate = f"{task.speed:.1f}/s" if task.speed >= 1 else f"{task.speed * 60:.1f}/min"
+        return Text(f"{rate}, {_span(task.time_remaining)} left")
+
+
+def _span(seconds: float) -> str:
+    """Seconds as a person says them: `42 s`, `3 min`, `2 h 05 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
