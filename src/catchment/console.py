@@ -176,13 +176,20 @@ def status_table(standings: Sequence[Standing], now: datetime, *, width: int = W
     return _table(titles, rows, width)
 
 
+_SPARE = ("changed>", "gone>", "rejects>", "held>", "done by (UTC)", "paused until (UTC)")
+
+
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
     """The rows below their titles; a title that ends in `>` is of numbers, at the right.
 
-    A column that says nothing in any row is left out of a narrow screen.
+    One of `_SPARE` that says nothing in any row is left out of a narrow screen.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
-    shown = [place for place in range(len(titles)) if width >= WIDE or any(row[place] not in ("", "0") for row in rows)]
+    shown = [
+        place
+        for place, title in enumerate(titles)
+        if width >= WIDE or title not in _SPARE or any(row[place] not in ("", "0") for row in rows)
+    ]
     for place in shown:
         title = titles[place].removesuffix(">")
         table.add_column(

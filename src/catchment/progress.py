@@ -20,6 +20,9 @@ __all__ = ["Reporter"]
 NARROW = 110
 """Columns; with fewer of them the bars give way to what is said beside them."""
 
+BESIDE = 48
+"""Columns that a name, its partitions and its pace take."""
+
 
 class Reporter:
     """Shows the events of a run as progress. A context manager; `tell` takes the events.
@@ -86,9 +89,9 @@ class Reporter:
             self._console.print(f"{event.feed}: {event.total} to {self._verb}{left}", highlight=False)
 
     def _waiting(self, feed: str, reason: str, until: datetime) -> None:
-        said = f"waiting for {reason} until {until:%Y-%m-%d %H:%M:%S} UTC"
+        said = f"until {until:%Y-%m-%d %H:%M:%S} UTC: waiting for {reason}"
         if self._live and feed in self._bars:
-            self._progress.update(self._bars[feed], note=said, waiting=True)
+            self._progress.update(self._bars[feed], note=self._cut(said), waiting=True)
         elif not self._live and self._waits.get(feed) != until:  # once, however many partitions wait
             self._waits[feed] = until
             self._console.print(f"{feed}: {said}", highlight=False)
@@ -100,11 +103,16 @@ class Reporter:
             bad = sum(number for name, number in counts.items() if name not in GOOD and name != "records")
             incomplete = f", {bad} incomplete" if bad else ""
             note = f"{_counted(counts['records'], 'record')}{incomplete}{_of_budget(self._left(event.feed))}"
-            self._progress.update(self._bars[event.feed], advance=1, note=note, waiting=False)
+            self._progress.update(self._bars[event.feed], advance=1, note=self._cut(note), waiting=False)
+
+    def _cut(self, note: str) -> str:
+        """The note as far as there is room for it on a narrow screen, beside what never gives way."""
+        room = self._console.width - BESIDE if self._console.width < NARROW else len(note)
+        return note if len(note) <= room else f"{note[: max(room - 1, 0)]}…"
 
 
 def _of_budget(left: int | None) -> str:
-    return "" if left is None else f", {_counted(left, 'request')} left today"
+    return "" if left is None else f", {left:,} left today"
 
 
 def _counted(number: int, noun: str) -> str:
