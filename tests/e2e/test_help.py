@@ -132,9 +132,9 @@ NEAR = {
     "an app": (["collect", "polcie"], "did you mean police?"),
     "a feed": (["collect", "police/stop"], "did you mean stops?"),
     "a feed to derive again": (["replay", "stocks/bar"], "did you mean bars?"),
-    "a collection to erase of": (["erase", "episodes/coments", "x"], "did you mean episodes/comments?"),
+    "a collection to erase of": (["erase", "episodes/comment", "x"], "did you mean episodes/comments?"),
     "a list to export": (["export", "stocks/bras"], "did you mean bars?"),
-    "a size": (["demo", "--size", "smal"], "did you mean small?"),
+    "a size": (["demo", "--size", "tinny"], "did you mean tiny?"),
     "a name of a partition": (["collect", "police", "--only", "forces=kent"], "did you mean force?"),
 }
 
