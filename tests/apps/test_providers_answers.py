@@ -324,31 +324,39 @@ def test_a_cursor_continues_its_own_list_only(market):
 def test_what_is_replaced_keeps_its_reviews_and_what_is_deleted_its_versions(market):
     """Acceptance 9."""
     provider = market.offer()
-    place = f"/service-provider/{provider}"
+    place, generic = f"/service-provider/{provider}", f"/v1/providers/reviews?provider={provider}"
     market.rate(provider, 4)
+    reviews = market.ask("GET", f"{place}/reviews").json()
     replaced = market.ask("PUT", place, BODY | {"name": "New"})
     assert (replaced.status_code, replaced.json()["review_rating"], replaced.json()["review_count"]) == (200, 4.0, 1)
+    assert market.ask("GET", f"{place}/reviews").json() == reviews
     market.clock.advance(timedelta(seconds=60))
+    (review,) = market.ask("GET", generic).json()["data"]
     gone = market.ask("DELETE", place)
     assert (gone.status_code, gone.json()) == (200, {})
     for method, path in [("GET", place), ("DELETE", place), ("GET", f"{place}/reviews"), ("GET", f"{place}/review")]:
         assert status(market.ask(method, path)) == 404
-    assert market.found() == market.recommended() == []
-    old = market.ask("GET", f"/v1/providers/providers/{provider}?as_of={NOW:%Y-%m-%dT%H:%M:%SZ}")
+    assert market.found() == market.recommended() == market.ask("GET", generic).json()["data"] == []
+    then = f"as_of={NOW:%Y-%m-%dT%H:%M:%SZ}"
+    old = market.ask("GET", f"/v1/providers/providers/{provider}?{then}")
     assert (old.status_code, old.json()["data"]["name"]) == (200, "New")
+    assert market.ask("GET", f"{generic}&{then}").json()["data"] == [review]
 
 
 def test_a_second_review_replaces_the_first(market):
-    """Acceptance 10."""
+    """Acceptance 10: the mean follows, by that of another one too; of one's own and of no provider there is none."""
     provider = market.offer()
+    market.rate(provider, 2, who=3)
     first, second = market.rate(provider, 1), market.rate(provider, 4)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["id"] == second.json()["id"]
     shown = market.provider(provider)
-    assert (shown["review_count"], shown["review_rating"]) == (1, 4.0)
+    assert (shown["review_count"], shown["review_rating"]) == (2, 3.0)
+    assert status(market.ask("POST", f"/service-provider/{provider}/review", REVIEW, 1)) == 403
     for unknown in (NOBODY, "no-uuid"):
         answer = market.ask("POST", f"/service-provider/{unknown}/review", REVIEW)
         assert (status(answer), answer.json()["error"]) == (404, "Service provider not found")
+    assert market.provider(provider)["review_count"] == 2
 
 
 def test_what_is_kept_beside_reviews_is_what_counting_gives(market):

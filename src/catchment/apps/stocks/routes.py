@@ -294,7 +294,7 @@ def _coverage(pairs: Pairs, store: Data) -> Response[bytes]:
             partitions = {dict(item["params"]).get("symbol", ""): item for item in now.partitions("bars")}
             symbols = [asked.symbol] if asked.symbol else sorted({*partitions, *_configured(store)})
             found = [_stored(symbol, partitions.get(symbol), now) for symbol in symbols]
-        # After reading: the sessions of an exchange take seconds when they are first asked for.
+        # After reading: of another release of the calendars than is kept, sessions take seconds the first time.
         return {"data": [coverage_of(item, store.now) for item in found]}
 
     return _answer({"data": []}, content)
