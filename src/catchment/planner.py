@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from .app import App, in_order
 from .chained import check_values, read_value
@@ -14,7 +15,9 @@ from .partitions import Expected, Partition, Surroundings
 from .plan import GOOD, Plan, State, only, plan
 from .runs import Scope
 from .settings import Settings
-from .store.store import Store
+from .store.ledger import Ledger
+from .store.orders import Orders
+from .store.records import Records
 from .store.tables import Collection
 
 __all__ = ["Planner"]
@@ -23,10 +26,20 @@ LIST_AGE = timedelta(days=7)
 """How long an upstream's own list is used that cannot be read any more."""
 
 
+class Stored(Protocol):
+    """What is asked of a store: nothing is written."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def orders(self) -> Orders: ...
+    def records(self, collection: Collection) -> Records: ...
+
+
 class Planner:
     """Plans for one app. It reads the store on the caller's thread."""
 
-    def __init__(self, app: App, store: Store, settings: Settings, clock: Clock) -> None:
+    def __init__(self, app: App, store: Stored, settings: Settings, clock: Clock) -> None:
         self._app = app
         self._store = store
         self._settings = settings

@@ -109,6 +109,7 @@ SHARED: dict[str, Mapping[str, Row]] = {
     "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/runs": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/budgets": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/plan": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/orders": {"get": OPERATOR, "post": ORDERING, "options": OPERATOR_OPTIONS},
     "/metrics": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/rejects": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
@@ -229,6 +230,9 @@ PAGES: dict[str, tuple[Row, ...]] = {
     "/explore/_/operations": (OPERATOR,),
     "/explore/_/operations/{app:str}/{name:str}": (OPERATOR, OPERATOR | {"operator": 404}),
     "/explore/_/assets/{name:str}": (ANYONE,),
+    "/explore/_/rejects/{app:str}/{name:str}": (OPERATOR, OPERATOR | {"operator": 404}),
+    "/explore/_/runs/{number:str}": (OPERATOR,),
+    "/explore/_/orders": (ABSENT,),
     "/explore/_/sign-in": (ANYONE,),
     "/explore/_/sign-out": (ABSENT,),
 }

@@ -264,7 +264,11 @@ async def every_page(world: World, pages: Mapping[str, tuple[Row, ...]], collect
     for path, rows in pages.items():
         for row, (name, key) in zip(rows, collections.items(), strict=False):
             app, _, feed = name.partition("/")
-            url = path.replace("{app:str}/{name:str}", f"{app}/{feed}").replace("{key:str}", key)
+            url = (
+                path.replace("{app:str}/{name:str}", f"{app}/{feed}")
+                .replace("{key:str}", key)
+                .replace("{number:str}", "1")
+            )
             url = url.replace("{name:str}", "style.css")
             for who in PEOPLE:
                 answer = await world.ask(who, "GET", url)

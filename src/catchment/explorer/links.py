@@ -21,6 +21,8 @@ __all__ = [
     "page_of",
     "piece_of",
     "record_of",
+    "rejects_of",
+    "run_of",
     "with_query",
 ]
 
@@ -43,6 +45,16 @@ def page_of(collection: str, pairs: Pairs = ()) -> str:
 def record_of(collection: str, key: str) -> str:
     """The page of a record. key: as it is stored, percent-encoded already."""
     return f"/explore/{collection}/{key}"
+
+
+def rejects_of(collection: str, pairs: Pairs = ()) -> str:
+    """The page of a collection's rejects."""
+    return with_query(f"/explore/_/rejects/{collection}", pairs)
+
+
+def run_of(number: int) -> str:
+    """The page of a run."""
+    return f"/explore/_/runs/{number}"
 
 
 def completeness_of(collection: str) -> str:

@@ -12,11 +12,9 @@ from litestar.response import Redirect
 from ..errors import QueryError
 from ..serve import gate
 from ..serve.collections import version_number
-from ..serve.data import Data
 from ..serve.reading import canonical_key
-from ..serve.rights import demand
 from ..store.reader import TOO_SLOW
-from . import arriving, charts, choices, counts, filters, grid, home, operations, records, signing, tables
+from . import arriving, charts, choices, counts, filters, home, ordering, records, signing, tables
 from .charting import charting as charting_page
 from .figures import amount
 from .links import charts_of, page_of
@@ -120,30 +118,6 @@ async def changes(request: Ask) -> Response[bytes]:
     return page("changes.html", request, shown=shown)
 
 
-@get("/explore/_/operations")
-async def desk(request: Ask) -> Response[bytes]:
-    """How complete everything is, budgets, runs, rejects, drift."""
-    data = _operator(request)
-    shown = await asyncio.to_thread(operations.desk, data)
-    return page("operations.html", request, desk=shown)
-
-
-@get("/explore/_/operations/{app:str}/{name:str}")
-async def completeness(request: Ask) -> Response[bytes]:
-    """The partitions of one collection by time, coloured by verdict; with `partition`, more of that one."""
-    _operator(request)
-    data, found = named(request)
-    chosen = only(request, "partition")
-    shown = await asyncio.to_thread(operations.completeness, data, found, chosen)
-    return page("completeness.html", request, shown=shown, meanings=grid.MEANINGS)
-
-
-def _operator(request: Ask) -> Data:
-    data = asked(request)
-    demand(data.principal, "operate")
-    return data
-
-
 @get("/explore/_/assets/{name:str}")
 async def assets(name: FromPath[str]) -> Response[bytes]:
     """A file that pages load. Its address changes with its content, so it is kept for ever."""
@@ -159,6 +133,7 @@ HANDLERS = (
         "/",
         route_handlers=[
             *signing.HANDLERS,
+            *ordering.HANDLERS,
             first,
             records_of,
             collection,
@@ -168,8 +143,6 @@ HANDLERS = (
             counting,
             counted,
             changes,
-            desk,
-            completeness,
             assets,
         ],
         exception_handlers={Exception: problem_page},

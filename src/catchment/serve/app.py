@@ -21,7 +21,7 @@ from ..store.reader import DEADLINE_S, Reader
 from ..store.store import prepare
 from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
-from . import changes, collections, desk, docs, export, metrics, orders, problems, resources, stats, status
+from . import ahead, changes, collections, desk, docs, export, metrics, orders, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
 from .ending import Ending
 from .front import Front, Own
@@ -76,7 +76,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
     handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
     handlers += [*collections.HANDLERS, *changes.HANDLERS, *stats.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
-    handlers += [*orders.HANDLERS, *metrics.HANDLERS]
+    handlers += [*orders.HANDLERS, *ahead.HANDLERS, *metrics.HANDLERS]
     handlers += [*export.handlers(known), *docs.handlers(description)]
     handlers += pages() or [docs.to_docs]
     forms, traffic = errors_of(apps), Traffic()

@@ -25,6 +25,7 @@ from .front import DATA
 __all__ = [
     "HANDLERS",
     "PARAMETERS",
+    "Ask",
     "Budgets",
     "Drifts",
     "Rejects",
@@ -106,6 +107,7 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",
         "before": "Those with a lower id; `meta.next` of the page before.",
     },
+    "/v1/_/plan": {"collection": "`app/name`; all without it."},
     "/v1/_/orders": {
         "collection": "`app/name`; all without it.",
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",

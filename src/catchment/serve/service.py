@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
-from . import desk, metrics, orders, status
+from . import ahead, desk, metrics, orders, status
 from .schemas import schema_of
 from .words import ANYWHERE, TEXT, WITH_KEY, Json, errors, query
 
@@ -72,6 +72,9 @@ _ROUTES = {
     ),
     "/v1/_/drift": _Told("drift", "What upstreams changed", desk.Drifts, (404,), _asked("/v1/_/drift")),
     "/v1/_/audit": _Told("audit", "Who tried to write what", desk.Tries, (), _asked("/v1/_/audit")),
+    "/v1/_/plan": _Told(
+        "plan", "What is due, what it costs, and when it will be done", ahead.Plans, (404,), _asked("/v1/_/plan")
+    ),
     "/v1/_/orders": _Told(
         "orders",
         "What operators asked the collector for, and what came of it",

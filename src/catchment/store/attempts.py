@@ -9,7 +9,7 @@ from datetime import datetime
 from ..clock import render_moment
 from .engines import Connection, mapped
 
-__all__ = ["Attempt", "Attempts", "Brought", "Pass"]
+__all__ = ["Attempt", "Attempts", "Brought", "Pass", "Tried"]
 
 _CHANGED = 'sum("new" + changed + back + gone)'
 
@@ -22,6 +22,24 @@ class Attempt:
     ended_at: str
     verdict: str
     reason: str
+    received: int
+    new: int
+    changed: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One try of a run. ended_at, verdict: None while it goes on, or where its process died (`reason` says so)."""
+
+    collection: str
+    partition: str
+    started_at: str
+    ended_at: str | None
+    verdict: str | None
+    reason: str
+    requests: int
+    bytes: int
     received: int
     new: int
     changed: int
@@ -80,6 +98,20 @@ class Attempts:
         with mapped():
             rows = self._connection.execute(sql, (name, render_moment(moment))).fetchall()
         return [Attempt(*row) for row in rows]
+
+    def run(self, number: int, apps: Sequence[str]) -> Pass | None:
+        """One run of these apps; None where there is none of that id, or it asked for nothing."""
+        return next((item for item in self.runs(apps, 1, before=number + 1) if item.id == number), None)
+
+    def of_run(self, number: int, names: Sequence[str], limit: int) -> list[Tried]:
+        """The attempts of a run at partitions of these collections, the latest first."""
+        sql = (
+            'SELECT feed, "partition", started_at, ended_at, verdict, reason,'  # noqa: S608 (marks)
+            ' requests, bytes, received, "new", changed, rejected'
+            f" FROM _attempt WHERE run = ? AND feed IN ({_marks(names)}) ORDER BY id DESC LIMIT ?"
+        )
+        with mapped():
+            return [Tried(*row) for row in self._connection.execute(sql, (number, *names, limit)).fetchall()]
 
     def brought(self, names: Sequence[str], since: datetime) -> dict[str, Brought]:
         """Collection -> what its attempts brought that ended from then on; without those that made none."""

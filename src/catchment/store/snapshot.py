@@ -24,6 +24,7 @@ from .desk import Desk
 from .engines import Connection
 from .kept import Kept, kept
 from .pages import Pages
+from .planning import Planning
 from .points import Points
 from .query import COUNT_CAP, AsOf, Order, Query, Term, term
 from .questions import prepared, written
@@ -76,6 +77,11 @@ class Snapshot:
     def budgets(self) -> Budgets:
         """What is left of the upstreams' budgets, as of this moment."""
         return Budgets(self._connection)
+
+    @property
+    def planning(self) -> Planning:
+        """What a plan is made of, as of this moment."""
+        return Planning(self._connection)
 
     def _one(self, statement: Statement) -> Any:
         return self._connection.execute(statement.sql, statement.values).fetchone()
