@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from .choices import new_values
 from .decode import Entry, Reject, Seen, decode, from_document, model_digest, row_digest
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
@@ -95,7 +96,8 @@ def _once(
         fold, rejects, read = _read(
             feed, lease, map(body_of, pages), fold, stage, seen=seen, model=model, erased=erased
         )
-        outcome = replace(outcome, sample=tuple(read.sample))
+        unlisted = new_values(feed, lease.partition, (reject.raw for reject in rejects))
+        outcome = replace(outcome, drift=(*outcome.drift, *unlisted), sample=tuple(read.sample))
         unread, found = len(rejects), fold.found()
         for reject in _refused(feed, lease, map(body_of, pages), fold, model):
             rejects.append(reject)

@@ -22,16 +22,21 @@ FEW = 5
 LEAST, JUMP = 20, 2
 """From this many rows on, half as many or twice as many are a jump."""
 
-DriftKind = Literal["new field", "vanished field", "type", "volume", "rejects"]
+DriftKind = Literal["new field", "vanished field", "type", "new value", "volume", "rejects"]
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that is not as it was. field: "" where it is about the whole answer."""
+    """One thing that is not as it was. field: "" where it is about the whole answer. detail: a new value itself."""
 
     kind: DriftKind
     field: str = ""
     detail: str = ""
+
+    @property
+    def told_as(self) -> str:
+        """The name under which it is remembered that this was told, as a field is: once is enough; "" for always."""
+        return f"{self.field}={self.detail}" if self.kind == "new value" else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from .app import App
+from .choices import new_values
 from .clock import Clock
 from .decode import model_digest
 from .derive import derive
@@ -69,7 +70,8 @@ class Verdicts:
             else:
                 return self._derived(feed, lease, fetched, outcome, before)
         except DecodeError as error:
-            drift = (Drift("rejects", detail=error.message),) if error.reason == "drift" else ()
+            held = (Drift("rejects", detail=error.message),) if error.reason == "drift" else ()
+            drift = (*held, *new_values(feed, lease.partition, error.sample))
             reason = f"{error.reason}: {error.message}"
             outcome = replace(outcome, verdict="failed", reason=reason, drift=drift, sample=error.sample)
         except PagingError as error:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from shop import START, Shop, app
+from shop import START, Shop, app, things
 
-from catchment import DecodeError
+from catchment import DecodeError, Partition, Record
+from catchment.choices import new_values
 from catchment.clock import FakeClock
+from catchment.drift import Drift
 from catchment.serve.app import build
 from catchment.store.lease import Outcome
 
@@ -74,6 +77,63 @@ def test_a_jump_of_volume_is_noted(here):
     assert drift(here) == []
     here.collect(*said(*MANY[:14]))
     assert drift(here) == [("volume", "", "30 rows, now 14")]
+
+
+class Chosen(Record):
+    id: Literal["a", "b", "c"]
+    value: int = 0
+
+
+chosen = replace(things, record=Chosen)
+
+
+def test_a_value_that_the_declared_choice_has_not_is_noted_once(here):
+    """Its rows are rejects, however few they are among the others."""
+    good = [{"id": name, "value": number} for number, name in enumerate("abc" * 10)]
+    odd = {"id": "d", "value": 1}
+    here.collect(*said(*good, odd), feed=chosen)
+    assert drift(here) == [("new value", "id", "d")]
+    here.collect(*said(*good[1:], odd, {**odd, "value": 2}), feed=chosen)
+    assert drift(here) == [("new value", "id", "d")]
+    here.collect(*said(*good, odd, {"id": "e"}, {"id": None}), feed=chosen)
+    assert drift(here)[:1] == [("new value", "id", "e")]
+    assert len(drift(here)) == 2
+
+
+def test_a_new_value_is_seen_also_in_an_answer_that_is_held_for_it(here):
+    lease = here.claim(feed=chosen)
+    page = here.answer(lease, *said(*({"id": str(number)} for number in range(9))))
+    with pytest.raises(DecodeError) as caught:
+        here.merge(lease, page, feed=chosen)
+    assert new_values(chosen, Partition(()), caught.value.sample)[0] == Drift("new value", "id", "0")
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        (b'{"id":"a","state":"closed"}', "closed"),
+        (b'{"id":"a","state":"open"}', None),
+        (b'{"id":"a","state":null}', None),
+        (b'{"id":"a"}', None),
+        (b'{"id":"a","state":["open"]}', None),
+        (b'{"id":"a","state":"%b"}' % (b"x" * 999), "x" * 100),
+        (b'{"id":"a","state":"closed","id":"a"}', "closed"),
+        (b"[1]", None),
+        (b"{broken", None),
+    ],
+    ids=str,
+)
+def test_which_values_are_new(row, found):
+    class Task(Record):
+        id: str
+        state: Literal["open", "done"] | None = None
+
+    feed = replace(things, record=Task, counters=())
+    shaped = replace(feed, shape=lambda row, _: {"id": row["id"], "state": row["status"]})
+    wanted = (Drift("new value", "state", found),) if found else ()
+    assert new_values(feed, Partition(()), [row, row]) == wanted
+    assert new_values(shaped, Partition(()), [row.replace(b"state", b"status")]) == wanted
+    assert new_values(things, Partition(()), [row]) == ()
 
 
 def test_answers_that_are_held_as_drift_are_noted_with_what_changed_in_them(here):

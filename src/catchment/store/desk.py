@@ -165,11 +165,14 @@ def note_drift(
             a merged answer had.
     """
     feed, partition, attempt = place
-    found, fresh = drifted(known_fields(sql, feed), seen_in(sample), len(sample)) if sample else ([], {})
+    known = known_fields(sql, feed) if sample or drift else {}
+    found, fresh = drifted(known, seen_in(sample), len(sample)) if sample else ([], {})
     if found and _is_first_run(sql, feed, attempt):
         found = []  # partitions may differ in their fields: what is found while all are new is news to nobody
     if received is not None and (jump := jumped(_received_before(sql, place), received)):
         found.append(jump)
+    drift = [item for item in drift if not item.told_as or item.told_as not in known]
+    fresh = {**fresh, **{item.told_as: Seen(frozenset(), steady=False) for item in drift if item.told_as}}
     at = render_moment(now)
     sql.executemany(
         "INSERT INTO _drift (feed, partition, attempt, kind, field, detail, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
