@@ -87,7 +87,8 @@ def collect(folder: Path, apps: tuple[App, ...]) -> None:
         for collection in (item for app in apps for item in collections_of(app) if not item.written):
             values, content = COLLECTED[collection.name]
             partition = Partition(tuple(values.items()))
-            lease = store.ledger.claim(1, collection.name, State(partition), NOW)
+            run = store.ledger.begin_run(collection.app, NOW)
+            lease = store.ledger.claim(run, collection.name, State(partition), NOW)
             assert lease is not None
             place = Place(collection.name, partition.key, lease.number, lease.attempt)
             answer = Answer(200, json.dumps(content).encode(), NOW)

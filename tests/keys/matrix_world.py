@@ -261,13 +261,14 @@ async def every_refused_type(world: World, routes: list[tuple[str, str]]) -> lis
 async def every_page(world: World, pages: Mapping[str, tuple[Row, ...]], collections: Mapping[str, str]) -> list[str]:
     """What is wrong with the pages. collections: of which they are asked, in the order of the rows, with a record."""
     wrong = []
+    (run,) = world.sql.execute("SELECT max(id) FROM _run WHERE app = ?", (world.first.partition("/")[0],)).fetchone()
     for path, rows in pages.items():
         for row, (name, key) in zip(rows, collections.items(), strict=False):
             app, _, feed = name.partition("/")
             url = (
                 path.replace("{app:str}/{name:str}", f"{app}/{feed}")
                 .replace("{key:str}", key)
-                .replace("{number:str}", "1")
+                .replace("{number:str}", str(run))
             )
             url = url.replace("{name:str}", "style.css")
             for who in PEOPLE:
