@@ -243,7 +243,9 @@ def go_round(hunt: Hunt, number: int, seed: str, found: Found, way: Callable[[Ro
         found.requests += this.requests
     if +this.wrong:
         found.wrong += this.wrong
-        found.shown.append(f"seed {seed}, round {number}: {', '.join(this.berth.fired)}: {dict(+this.wrong)}")
+        what = f"seed {seed}, round {number}: {', '.join([*this.actions, *this.berth.fired])}: {dict(+this.wrong)}"
+        found.shown.append(what)
+        sys.stderr.write(f"{what}\n{this.berth.output}\n")
     else:
         found.survived.update(this.actions)
     shutil.rmtree(this.berth.folder)

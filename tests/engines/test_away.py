@@ -124,20 +124,32 @@ def test_what_the_server_undoes_for_the_sake_of_another_is_whole_when_it_is_trie
     assert contradictions(here) == []
 
 
-def test_a_stopped_writer_keeps_nobody_waiting_for_ever(here):
-    """A process that was stopped inside its transaction is undone by the server after its time."""
-    other = here.store.database.open()
+UPDATE = "UPDATE _collection SET model = 'x' WHERE name <> ?"
+LAST = {
+    "one statement": lambda sql: sql.execute(UPDATE, ("",)),
+    "many": lambda sql: sql.executemany(UPDATE, [("",), ("none",)]),
+    "none of many": lambda sql: (sql.execute(UPDATE, ("",)), sql.executemany(UPDATE, iter(()))),
+    "very many rows": lambda sql: sql.insert("_meta", ("name", "value"), ((str(i), "x") for i in range(20))),
+}
+
+
+@pytest.mark.parametrize("last", LAST.values(), ids=LAST.keys())
+def test_a_stopped_writer_keeps_nobody_waiting_for_ever(here, last):
+    """A process that was stopped inside its transaction is undone by the server after its time, whatever came last."""
+    other, verdicts = here.store.database.open(), []
     other.execute("SET idle_in_transaction_session_timeout = 50")
 
     def stopped():
         with other.transaction(durable=True):
-            other.execute("UPDATE _collection SET model = 'x'")
-            assert here.collect(("a", 1)).verdict == "complete"  # waits until the other one is undone
+            last(other)
+            verdicts.append(here.collect(("a", 1)).verdict)  # waits until the other one is undone
             other.execute("SELECT 1")
 
     with pytest.raises(StoreUnavailable):
         stopped()
+    assert verdicts == ["complete"]
     assert here.rows("SELECT DISTINCT model = 'x' FROM _collection") == [(False,)]
+    assert here.rows("SELECT count(*) FROM _meta WHERE value = 'x'") == [(0,)]
     other.close()
 
 

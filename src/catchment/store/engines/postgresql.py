@@ -33,7 +33,11 @@ __all__ = ["Connection", "Server", "database_of"]
 
 BUSY_MS = 10_000
 IDLE_MS = 60_000
-"""So long may a writer do nothing inside its transaction, e.g. because it was stopped: then it is undone."""
+"""So long may a writer do nothing inside its transaction, e.g. because it was stopped: then it is undone.
+
+The server counts from an answer's end, and no more once it was sent something else. What sends many statements at once
+(psycopg's pipeline) sends one thing more than it waits for: an empty statement after it has the time counted again.
+"""
 
 _LOCK = 0x63617463686D6E74  # "catchmnt": the store's writers take turns by it
 _LONGEST_NAME = 63
@@ -85,7 +89,15 @@ class Connection:
 
     def executemany(self, sql: str, rows: Iterable[Values], /) -> psycopg.RawCursor[Any]:
         statement, again = spelled(sql), self._for_again(rows)
-        return self._done(lambda cursor: cursor.executemany(statement.sql, map(statement.bound, again)))
+
+        def many(cursor: psycopg.RawCursor[Any]) -> None:
+            coming = iter(again)
+            for first in coming:  # for no row nobody has to ask the server
+                cursor.executemany(statement.sql, map(statement.bound, chain([first], coming)))
+                if self.in_transaction:
+                    self._driver.execute("")  # see `IDLE_MS`
+
+        return self._done(many)
 
     def insert(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         quoted, again = ", ".join(f'"{name}"' for name in names), self._for_again(rows)
