@@ -11,7 +11,7 @@ COPY src src
 RUN uv build --quiet --wheel --out-dir /wheels
 # The lock holds the tools of development too. As a constraint it adds no package, and each one installed must match its hashes.
 RUN uv venv --quiet /opt/catchment \
-    && uv pip install --quiet --python /opt/catchment/bin/python --verify-hashes --constraint requirements.lock /wheels/*.whl
+    && uv pip install --quiet --python /opt/catchment/bin/python --verify-hashes --constraint requirements.lock "$(echo /wheels/*.whl)[postgres]"
 
 FROM python:3.11.14-slim-bookworm AS runtime
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin catchment \

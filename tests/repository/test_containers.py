@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer
@@ -108,7 +109,8 @@ class TestService:
     def test_its_data_folder_can_be_written(self, name: str) -> None:
         service = SERVICES[name]
         if name not in OWN:
-            assert all(volume.endswith(":ro") for volume in service["volumes"])
+            written = [volume for volume in service["volumes"] if not volume.endswith(":ro")]
+            assert written == (["postgres:/var/lib/postgresql/data"] if name == "postgres" else [])
             return
         targets = [
             volume.split(":")[1]
@@ -180,6 +182,7 @@ def test_the_profiles_are_the_documented_ones() -> None:
         "episodes",
         "incidents",
         "police",
+        "postgres",
         "providers",
         "stocks",
         "tools",
@@ -225,10 +228,27 @@ def test_the_sql_page_reads_alone_and_lets_nobody_in_without_a_password_of_ones_
     assert "strlen($wanted) >= 12 && hash_equals(" in (CHECKOUT / "examples" / "stocks" / "adminer.php").read_text()
 
 
-def test_only_the_dump_knows_a_key() -> None:
+def test_only_who_collects_knows_a_key() -> None:
     assert [name for name, service in SERVICES.items() if "ALPHAVANTAGE_API_KEY" in service.get("environment", {})] == [
-        "stocks-dump"
+        "stocks-dump",
+        "stocks-on-postgres",
     ]
+
+
+def test_the_postgres_profile_has_a_server_without_a_preset_password() -> None:
+    profile = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["postgres"]}
+    assert set(profile) == {"postgres", "postgres-upstream", "stocks-on-postgres"}
+    server, app = profile["postgres"], profile["stocks-on-postgres"]
+    names = ("POSTGRES_PASSWORD", "COLLECTOR_PASSWORD", "ANALYST_PASSWORD")
+    assert server["environment"] == {name: f"${{{name}:-}}" for name in names}
+    assert {name: kept["condition"] for name, kept in app["depends_on"].items()} == {
+        "postgres": "service_healthy",
+        "postgres-upstream": "service_healthy",
+    }
+    place = urlsplit(app["environment"]["CATCHMENT_DATABASE"])
+    assert (place.username, place.password, place.hostname, place.path) == ("collector", None, "postgres", "/catchment")
+    assert app["environment"]["PGPASSWORD"] == server["environment"]["COLLECTOR_PASSWORD"]
+    assert "[postgres]" in every("RUN")[-2]
 
 
 def test_no_secret_is_written_down() -> None:
