@@ -71,7 +71,7 @@ def orm(url: str) -> FastAPI:
 def datasette(path: Path) -> Any:
     from datasette.app import Datasette
 
-    return Datasette([str(path)], settings={"suggest_facets": False}).app()
+    return Datasette([str(path)], settings={"suggest_facets": False, "max_csv_mb": 0}).app()
 
 
 def starlette_constant(bodies: dict[str, bytes]) -> Any:

@@ -48,6 +48,17 @@ class Server:
         """The memory that the process which serves has."""
         return max(int(values[21]) for values in self._stats()) * os.sysconf("SC_PAGE_SIZE") // 1024
 
+    @property
+    def peak_kib(self) -> int:
+        """The most memory that one of its processes has had."""
+        found = [0]
+        for path in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError, ProcessLookupError):  # one that ended meanwhile
+                if os.getpgid(int(path.parent.name)) == self.group:
+                    lines = path.read_text().splitlines()
+                    found += [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+        return max(found)
+
     def _stats(self) -> Iterator[list[str]]:
         for path in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):  # one that ended meanwhile

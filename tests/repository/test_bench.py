@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "collect": ["--records", "400", "--rounds", "1", "--without-peers"],
+    "export": ["--records", "1100"],
     "incidents": ["--size", "tiny", "--rounds", "1"],
     "memory": ["--records", "100", "--feeds", "visits"],
     "recommend": ["--providers", "60", "--questions", "1"],
@@ -21,6 +22,7 @@ SMALL = {
 }
 SAID = {
     "collect": "first load",
+    "export": "target 20,000 a second",
     "incidents": "page of 100 employees",
     "memory": "1 % changed",
     "recommend": "recommend: a rare skill",
@@ -28,7 +30,7 @@ SAID = {
     "stats": "all, by month",
     "writes": "commit each",
 }
-NEEDS = {"serve": "datasette", "stats": "fastapi", "writes": "fastapi"}
+NEEDS = {"export": "datasette", "serve": "datasette", "stats": "fastapi", "writes": "fastapi"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.stem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,7 +47,10 @@ def export(
         ),
     ],
     *,
-    form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
+    form: Annotated[
+        str,
+        typer.Option("--format", help="csv, ndjson or parquet.", show_default="the ending of --output, else csv"),
+    ] = "",
     where: Annotated[
         list[str] | None,
         typer.Option("--where", metavar="NAME=VALUE", help="As in the list's address: a filter, sort=, fields=."),
@@ -85,16 +88,18 @@ def _write_raw(target: str, raw: str, data: str) -> None:
 
 def _write_list(target: str, form: str, asked: list[tuple[str, str]], data: str, output: str, *, hidden: bool) -> None:
     from ..serve.data import visible_columns
-    from ..serve.export import FORMATS, columns_shown, query_of_export
+    from ..serve.export import columns_shown, query_of_export
+    from ..serve.forms import FORMATS
     from ..store.export import Export
 
-    chosen = FORMATS[one_of("--format", form, tuple(FORMATS))]
+    chosen = FORMATS[one_of("--format", form or _form_of(output, tuple(FORMATS)), tuple(FORMATS))]
+    chosen.check()
     with closing(_reader(target, data)) as reader:
         collection = reader.collections[_name(target, reader)]
         columns = visible_columns(collection, moderates=hidden)
         query = query_of_export(asked, collection, columns)
         begun = Export.begin(reader, collection, query)
-        _write(chosen.make(columns_shown(query, columns), begun.pieces()), output)
+        _write(chosen.make(columns_shown(query, columns), begun), output)
         _tell(begun, output)
 
 
@@ -112,6 +117,12 @@ def _name(target: str, reader: Reader) -> str:
     if feed not in known:
         raise UsageError(f"{target} names no collection", hint=f"write APP/FEED; {choices(feed, list(known))}")
     return known[feed]
+
+
+def _form_of(output: str, known: Sequence[str]) -> str:
+    """The form that the file's ending names; CSV where it names none."""
+    ending = Path(output).suffix.removeprefix(".").lower()
+    return ending if ending in known else "csv"
 
 
 def _pairs(where: list[str], as_of: str) -> list[tuple[str, str]]:

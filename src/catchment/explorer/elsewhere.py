@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..serve.export import FORMATS, LEFT_OUT
+from ..serve.export import LEFT_OUT
+from ..serve.forms import FORMATS
 from ..store.tables import Collection
 from .links import api_of, with_query
 
@@ -46,5 +47,6 @@ def elsewhere(collection: Collection, pairs: Sequence[tuple[str, str]]) -> Elsew
     """The view that these parameters ask for. What words were looked for in is no file: that asks what holds now."""
     kept = [pair for pair in pairs if pair[0] not in LEFT_OUT]
     searched = any(name == "q" for name, _ in pairs)
-    files = [(name, with_query(f"/v1/{collection.name}.{name}", kept)) for name in FORMATS if not searched]
+    names = [name for name, form in FORMATS.items() if form.there and not searched]
+    files = [(name, with_query(f"/v1/{collection.name}.{name}", kept)) for name in names]
     return Elsewhere(api_of(collection.name, pairs), files, not collection.feed.public)

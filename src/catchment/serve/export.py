@@ -1,18 +1,16 @@
-"""A whole list as a file: in which forms, and how it is sent piece by piece."""
+"""A whole list as a file: what may be asked for, and how it is sent piece by piece."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from ..errors import QueryError
+from ..errors import QueryError, UsageError
 from ..record import Column
 from ..store.export import Export
 from ..store.query import Query, parse
@@ -21,76 +19,15 @@ from . import gate
 from .cache import digest
 from .collections import given
 from .data import Data
+from .forms import FORMATS, Format
 from .front import DATA
 from .streams import standing, streamed
 
-__all__ = ["FORMATS", "LEFT_OUT", "Format", "columns_shown", "handlers", "query_of_export"]
+__all__ = ["LEFT_OUT", "columns_shown", "handlers", "query_of_export"]
 
 Ask = Request[Any, Any, Any]
-Make = Callable[[Sequence[Column], Iterator[list[str]]], Iterator[bytes]]
 LEFT_OUT = frozenset({"limit", "cursor", "count", "q"})
 """Of a list's parameters, what means nothing of all of it; and `q`, which asks what holds now alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A form of file. make: its pieces, from the fields and the records' JSON, some at a time."""
-
-    name: str
-    media_type: str
-    words: str
-    make: Make
-
-
-# -- forms ---------------------------------------------------------------------------------------------------------
-
-
-def _lines(_: Sequence[Column], pieces: Iterator[list[str]]) -> Iterator[bytes]:
-    for documents in pieces:
-        yield ("\n".join(documents) + "\n").encode()
-
-
-_QUOTED = re.compile(r'[",\r\n]')
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
-
-
-def _table(columns: Sequence[Column], pieces: Iterator[list[str]]) -> Iterator[bytes]:
-    """RFC 4180: null is nothing at all, a text without a letter is `""`; lists are JSON.
-
-    A text that a spreadsheet would take for a formula has an apostrophe before it (OWASP, CSV Injection); a number is
-    none, also where it is below zero.
-    """
-    names = ["_key", *(column.name for column in columns)]
-    yield (",".join(names) + "\r\n").encode()
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    for documents in pieces:
-        rows = map(decode, documents)
-        yield "".join(",".join([_cell(row.get(name)) for name in names]) + "\r\n" for row in rows).encode()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return str(value).lower() if isinstance(value, bool) else repr(value)
-    return _text(value if isinstance(value, str) else msgspec.json.encode(value).decode())
-
-
-def _text(value: str) -> str:
-    if _FORMULA.match(value) and not _NUMBER.match(value):
-        value = f"'{value}"
-    return '"' + value.replace('"', '""') + '"' if not value or _QUOTED.search(value) else value
-
-
-FORMATS = {
-    item.name: item
-    for item in (
-        Format("csv", "text/csv", "RFC 4180, with a line of names; formulas are made harmless", _table),
-        Format("ndjson", "application/x-ndjson", "a line of JSON each, as the list has it", _lines),
-    )
-}
-"""By the ending of the path."""
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------
@@ -133,7 +70,7 @@ async def _export(request: Ask) -> Response[Any]:
         raise QueryError(f"This is {form.media_type}.", kind="not-acceptable", status=406)
     columns = data.columns(collection)
     query = query_of_export(given(request), collection, columns)
-    export = await asyncio.to_thread(Export.begin, data.reader, collection, query)
+    export = await asyncio.to_thread(_begun, form, data, collection, query)
     headers = {
         "x-revision": str(export.state.revision),
         "etag": digest("export", ending, name, export.state, query.normal, str(collection.deleted)),
@@ -141,8 +78,17 @@ async def _export(request: Ask) -> Response[Any]:
     }
     if known := data.known_tag(headers["etag"]):
         return Response(b"", status_code=304, headers={"etag": known}, media_type=form.media_type)
-    pieces = form.make(columns_shown(query, columns), export.pieces())
+    pieces = form.make(columns_shown(query, columns), export)
     return streamed(request, _sent(pieces, standing(request).holds), form.media_type, headers)
+
+
+def _begun(form: Format, data: Data, collection: Collection, query: Query) -> Export:
+    """The export, where this form can be made here. QueryError: 501 where it cannot."""
+    try:
+        form.check()
+    except UsageError as error:
+        raise QueryError(f"{error.message}: {error.hint}", kind="not-installed", status=501) from error
+    return Export.begin(data.reader, collection, query)
 
 
 async def _sent(pieces: Iterator[bytes], holds: Callable[[], bool]) -> AsyncIterator[bytes]:
@@ -151,4 +97,5 @@ async def _sent(pieces: Iterator[bytes], holds: Callable[[], bool]) -> AsyncIter
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         if not holds():
             raise QueryError("the key holds no longer", kind="forbidden", status=403)
-        yield piece
+        if piece:  # a form that gathers has nothing to send for a while: meanwhile it is seen that the client left
+            yield piece

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..store.tables import Collection
 from .changes import EVENTS, LINES, MAX_CHANGES, PARAMETERS
-from .export import FORMATS, LEFT_OUT
+from .export import LEFT_OUT
+from .forms import FORMATS, Format
 from .words import ANYWHERE, MOMENT, TEXT, WITH_KEY, Json, errors, object_of, query
 
 __all__ = ["change_paths", "export_paths"]
@@ -56,16 +57,29 @@ def export_paths(collection: Collection, parameters: Sequence[Json]) -> Json:
                 f"export_{name}",
                 f"All of the list as a file: {form.words}",
                 taken,
-                {form.media_type: {"schema": _record(collection) if form.media_type == LINES else TEXT}},
+                {form.media_type: {"schema": _content(collection, form)}},
                 headers,
+                (501,) if form.library else (),
             )
         }
         for name, form in FORMATS.items()
     }
 
 
+def _content(collection: Collection, form: Format) -> Json:
+    if not form.text:
+        return {}  # what is no text is described by its media type alone
+    return _record(collection) if form.media_type == LINES else TEXT
+
+
 def _operation(
-    collection: Collection, name: str, words: str, parameters: Sequence[Json], content: Json, headers: Json
+    collection: Collection,
+    name: str,
+    words: str,
+    parameters: Sequence[Json],
+    content: Json,
+    headers: Json,
+    more: Sequence[int] = (),
 ) -> Json:
     public = collection.feed.public
     return {
@@ -77,7 +91,7 @@ def _operation(
         "responses": {
             "200": {"description": words, "headers": headers, "content": content},
             "304": {"description": "The client has it already"},
-            **errors(*ANYWHERE, *(() if public else (404,)), 410),
+            **errors(*ANYWHERE, *(() if public else (404,)), 410, *more),
         },
     }
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import QueryError
 from .cursors import Position
+from .digits import Digits, digits_statement, read_digits
 from .query import AsOf, Query
 from .reader import Reader
 from .seen import State
+from .snapshot import Snapshot
 from .tables import Collection
 
 __all__ = ["AT_A_TIME", "Export"]
@@ -50,12 +52,25 @@ class Export:
             if position is None:
                 return
 
+    def digits(self, names: Sequence[str]) -> dict[str, Digits]:
+        """How long the numbers of these decimal fields are, in what is exported. QueryError as of `pieces`."""
+        if not names:
+            return {}
+        with self.reader.snapshot(DEADLINE_S) as snapshot:
+            pinned = self._pinned(snapshot)
+            query = replace(pinned, as_of=snapshot.points(self.collection).kept(pinned.as_of))
+            (row,) = snapshot.ask(digits_statement(self.collection, query, names))
+        return dict(zip(names, read_digits(row), strict=True))
+
     def _piece(self, position: Position | None) -> tuple[list[str], Position | None]:
         with self.reader.snapshot(DEADLINE_S) as snapshot:
-            state = snapshot.state(self.collection)
-            if state.generation != self.state.generation:
-                raise QueryError("the collection was derived again meanwhile", kind="history-gone", status=410)
-            as_of = self.query.as_of
-            if as_of is None and state.revision != self.state.revision:
-                as_of = AsOf(revision=self.state.revision)
-            return snapshot.piece(self.collection, replace(self.query, as_of=as_of), position)
+            return snapshot.piece(self.collection, self._pinned(snapshot), position)
+
+    def _pinned(self, snapshot: Snapshot) -> Query:
+        """The query of the revision that stood when it began, whatever was committed since."""
+        state = snapshot.state(self.collection)
+        if state.generation != self.state.generation:
+            raise QueryError("the collection was derived again meanwhile", kind="history-gone", status=410)
+        if self.query.as_of is None and state.revision != self.state.revision:
+            return replace(self.query, as_of=AsOf(revision=self.state.revision))
+        return self.query
