@@ -55,7 +55,7 @@ class FilledStore:
 
     def partition(self, collection: Collection, key: str, **values: object) -> None:
         row = {"verdict": "complete", "collected_at": COLLECTED, "first_collected_at": COLLECTED} | values
-        row |= {"feed": collection.name, "key": key, "params": json.dumps(dict([key.split("=")])), "digest": ""}
+        row |= {"feed": collection.name, "key": key, "params": json.dumps([key.split("=")]), "digest": ""}
         row |= {"checked_at": COLLECTED}
         marks = ", ".join("?" * len(row))
         self.db.execute("DELETE FROM _partition WHERE feed = ? AND key = ?", (row["feed"], row["key"]))

@@ -82,7 +82,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     forms, traffic = errors_of(apps), Traffic()
     order_desk = orders.OrderDesk(database)
     known_by = {resources.WRITER: writer, orders.DESK: order_desk, status.LATELY: status.Lately()}
-    state = State({**known_by, ERRORS: forms, metrics.TRAFFIC: traffic})
+    state = State({**known_by, ERRORS: forms, metrics.TRAFFIC: traffic, changes.TOLD: changes.Told()})
     framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
     service = resources.Resources(framework, reader.collections, writer)
     paths = [path for app in apps for item in app.handlers() for path in _paths(item)]

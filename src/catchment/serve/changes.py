@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from .collections import asked, given, shown
 from .data import Data
 from .streams import Standing, standing, streamed
 
-__all__ = ["EVENTS", "HANDLERS", "LINES", "MAX_CHANGES", "PARAMETERS", "seen"]
+__all__ = ["EVENTS", "HANDLERS", "LINES", "MAX_CHANGES", "PARAMETERS", "TOLD", "Told", "seen"]
 
 LINES, EVENTS = "application/x-ndjson", "text/event-stream"
 MAX_CHANGES = 1000
@@ -38,6 +39,30 @@ LOOK_S = 0.2
 """How often it is asked whether something was committed."""
 
 Ask = Request[Any, Any, Any]
+TOLD = "told positions"
+"""Where the service's `Told` stands in the framework's state."""
+
+
+class Told:
+    """The positions that ended pages lately, with their keys: who goes on from one is not looked for among all that its
+    revision changed, which may be all of a collection.
+    """
+
+    def __init__(self, *, most: int = 1000) -> None:
+        self._keys: OrderedDict[tuple[str, int, Position], str] = OrderedDict()
+        self._most = most
+
+    def note(self, page: Changed, collection: Collection) -> None:
+        """Remembers where a page ended."""
+        if page.position.number:
+            self._keys[collection.name, page.state.generation, page.position] = page.position.key
+            if len(self._keys) > self._most:
+                self._keys.popitem(last=False)
+
+    def whole(self, position: Position, collection: Collection, generation: int) -> Position:
+        """The same position, with its key where that is known."""
+        key = self._keys.get((collection.name, generation, position), "")
+        return replace(position, key=key) if key else position
 
 
 @get("/v1/{app:str}/{name:str}/changes")
@@ -48,7 +73,7 @@ async def changes(request: Ask) -> Response[Any]:
     wants_events = EVENTS in gate.header(request.scope, b"accept").lower()
     last = gate.header(request.scope, b"last-event-id") if wants_events else ""
     start = parse_position(last, "Last-Event-ID") if last else parse_position(pairs.get("after", "0"))
-    feed = _Feed(data, collection, standing(request))
+    feed = _Feed(data, collection, standing(request), request.app.state[TOLD])
     if wants_events:
         return streamed(request, feed.events(start), EVENTS, {"cache-control": "no-store"})
     return await _page(request, feed, start, _limit(pairs.get("limit", str(MAX_CHANGES))))
@@ -81,13 +106,17 @@ class _Feed:
     data: Data
     collection: Collection
     standing: Standing
+    told: Told
 
     def after(self, position: Position, limit: int) -> Changed:
         """The changes behind a position. Every call reads a moment of its own, and holds nothing when it is over."""
         with self.data.reader.snapshot() as snapshot:
             self.data.note(snapshot, self.collection)
             found = snapshot.changes(self.collection)
-            return found.after(position, limit, self.data.columns(self.collection))
+            start = self.told.whole(position, self.collection, found.state.generation)
+            page = found.after(start, limit, self.data.columns(self.collection))
+        self.told.note(page, self.collection)
+        return page
 
     def lines(self, found: Sequence[Change]) -> Iterator[tuple[Position, str]]:
         """The changes as JSON, as this reader sees them."""
