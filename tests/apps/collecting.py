@@ -6,15 +6,16 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from catchment.app import App, load_app
-from catchment.clock import FakeClock
+from catchment.clock import FakeClock, parse_moment
 from catchment.collect import Collector
+from catchment.operate import forecasts
 from catchment.replay import Replayed, replay
-from catchment.runs import Result, Scope, Summary
+from catchment.runs import Forecast, Result, Scope, Summary
 from catchment.settings import load_settings
 from catchment.standin import Control, Options, clock_from, serve_in_thread
 from catchment.store.store import Store
@@ -94,6 +95,16 @@ class Collecting:
         """The requests for one path, oldest first."""
         return [entry for entry in self.control.log() if entry["path"] == path]
 
+    def moments(self, path: str) -> list[datetime]:
+        """When each request for a path came, by the clock that both sides have; ascending."""
+        return sorted(parse_moment(entry["at"]) for entry in self.asked(path))
+
+    def forecasts(self) -> list[Forecast]:
+        """What `catchment plan` says of each feed."""
+        settings = load_settings(self.environment, folder=self.folder, environ={})
+        with Store(settings, [self.app]) as store:
+            return asyncio.run(forecasts([(self.app, Scope())], store, settings, self.clock))[self.app.name]
+
 
 @contextmanager
 def collecting(
@@ -117,6 +128,16 @@ def collecting(
     service = app.standin(Options(size=size, variant=1, samples=samples, clock=theirs))
     with serve_in_thread(service, clock=theirs, switches=switches) as running:
         yield Collecting(app, folder, running.url, running.control, clock, values)
+
+
+def most_within(moments: Sequence[datetime], span: timedelta) -> int:
+    """The most moments that any span of this length holds. moments: ascending."""
+    most = first = 0
+    for last, moment in enumerate(moments):
+        while moments[first] <= moment - span:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 def by_partition(summary: Summary, feed: str) -> dict[str, Result]:

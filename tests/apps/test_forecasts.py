@@ -1,20 +1,21 @@
-"""What a plan says that the work will take is what it takes, and no window of a budget ever holds more than it may."""
+"""What a plan says that the work will take is what it takes, and no window of a budget ever holds more than it may.
+
+The runs are parts of the plans; `./run fuzz budgets` does the whole.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from zoneinfo import ZoneInfo
 
-from collecting import Collecting, collecting
+from collecting import Collecting, collecting, most_within
+from rich.console import Console
 
 from catchment.apps.police.standin import PUBLISHERS
-from catchment.clock import parse_moment
-from catchment.operate import forecasts
-from catchment.runs import Forecast, Scope
-from catchment.settings import load_settings
-from catchment.store.store import Store
+from catchment.console import plan_table
+from catchment.runs import Forecast
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")
@@ -24,20 +25,14 @@ SYMBOLS = [f"S{number:03}" for number in range(500)]
 
 def forecast_of(there: Collecting, feed: str) -> Forecast:
     """What `catchment plan` says of a feed."""
-    settings = load_settings(there.environment, folder=there.folder, environ={})
-    with Store(settings, [there.app]) as store:
-        found = asyncio.run(forecasts([(there.app, Scope())], store, settings, there.clock))
-    return next(item for item in found[there.app.name] if item.plan.feed.name == feed)
+    return next(item for item in there.forecasts() if item.plan.feed.name == feed)
 
 
-def moments(there: Collecting, path: str) -> list[datetime]:
-    """When each request for a path came, by the clock that both sides have."""
-    return sorted(parse_moment(entry["at"]) for entry in there.asked(path))
-
-
-def most_within(times: list[datetime], span: timedelta) -> int:
-    """The most moments that any span of this length holds."""
-    return max(sum(begin <= moment < begin + span for moment in times) for begin in times)
+def printed(forecast: Forecast) -> list[str]:
+    """The words of its row as `catchment plan` prints it."""
+    screen = Console(width=120, file=StringIO())
+    screen.print(plan_table({"": [forecast]}))
+    return screen.file.getvalue().splitlines()[-1].split()
 
 
 def test_36_months_of_44_forces_at_15_a_second_take_105_seconds(tmp_path):
@@ -49,6 +44,7 @@ def test_36_months_of_44_forces_at_15_a_second_take_105_seconds(tmp_path):
     assert len(said.plan.due) == 36 * len(PUBLISHERS) == 36 * 44
     assert said.left is None
     assert abs((said.done - start).total_seconds() - (36 * 44 - 10) / 15) < 1
+    assert printed(said)[1:8] == ["1,584", "0", "0", "1,584", "unlimited", "2026-03-20", f"{said.done:%H:%M:%S}"]
 
 
 def test_a_run_of_176_months_ends_when_it_was_said_and_keeps_to_15_a_second(tmp_path):
@@ -58,7 +54,7 @@ def test_a_run_of_176_months_ends_when_it_was_said_and_keeps_to_15_a_second(tmp_
         police.clock.advance(timedelta(minutes=1))
         said = forecast_of(police, "stops")
         assert police.run(feeds=["stops"]).complete
-        times = moments(police, "/api/stops-force")
+        times = police.moments("/api/stops-force")
     assert len(times) == len(said.plan.due) == 4 * 44
     assert abs(times[-1] - said.done) < timedelta(seconds=1)
     assert most_within(times, timedelta(seconds=1)) <= 15 + 10
@@ -71,6 +67,7 @@ def test_500_symbols_at_25_a_day_are_done_on_the_20th_day(tmp_path):
     assert (len(said.plan.due), said.left) == (500, 25)
     days = (said.done.astimezone(NEW_YORK).date() - SATURDAY.astimezone(NEW_YORK).date()).days
     assert days + 1 == 500 / 25
+    assert printed(said)[1:8] == ["500", "0", "0", "500", "25", "2026-02-19", "05:00:26"]
 
 
 def test_a_run_over_three_days_of_quota_ends_when_it_was_said_and_never_exceeds_a_day(tmp_path):
@@ -80,7 +77,7 @@ def test_a_run_over_three_days_of_quota_ends_when_it_was_said_and_never_exceeds_
             stocks.run(retry=False)
             midnight = (stocks.clock.now().astimezone(NEW_YORK) + timedelta(days=1)).replace(hour=0, minute=0, second=0)
             stocks.clock.advance(midnight.replace(microsecond=0) - stocks.clock.now())
-        times = moments(stocks, "/query")
+        times = stocks.moments("/query")
     assert len(times) == len(said.plan.due) == 60
     per_day = Counter(moment.astimezone(NEW_YORK).date() for moment in times)
     assert sorted(per_day.values()) == [10, 25, 25]
