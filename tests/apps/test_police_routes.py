@@ -12,7 +12,7 @@ import pytest
 from asgi_client import Client
 from collecting import Collecting, by_partition, collecting
 
-from catchment.apps.police.records import CATEGORIES, KNOWN_FORCES
+from catchment.apps.police.records import ALIASES, CATEGORIES, KNOWN_FORCES
 from catchment.errors import UsageError
 from catchment.serve.app import build
 from catchment.settings import load_settings
@@ -321,3 +321,17 @@ def test_coverage_counts_the_records_that_lie_outside_their_month(samples, tmp_p
         police.run(only={"force": [force], "month": ["2019-04"]})
         (cell,) = asking(police)(f"{COVERAGE}?force={force}&from=2019-04&to=2019-04").json()["cells"]
         assert (cell["state"], cell["records"], cell["reason"]) == ("complete", 674, "outside_month: 4")
+
+
+def test_the_description_of_a_breakdown_has_every_filter(ask):
+    """Each is taken as it is described."""
+    (told,) = (item["get"] for path, item in ask("/openapi.json").json()["paths"].items() if path == BREAKDOWN)
+    described = {item["name"] for item in told["parameters"]}
+    fields = ("force", "month", "datetime", *CATEGORIES[:-1], "operation", *ALIASES, *ALIASES.values())
+    assert {"by", "top", "as_of", *fields} <= described
+    assert {f"{name}__isnull" for name in (*CATEGORIES[:-1], "operation", *ALIASES.values())} <= described
+    values = {"force": "leicestershire", "month": "2026-01", "datetime": "2026-01-31T12:00:00Z", "as_of": "2026-03-20"}
+    for name in described - {"by", "top"}:
+        given = values.get(name, "true" if name.endswith("__isnull") or name in (*ALIASES, *ALIASES.values()) else "x")
+        answer = ask(f"{BREAKDOWN}?by=gender&{name}={'true' if name == 'operation' else given}")
+        assert answer.status_code == 200, answer.text

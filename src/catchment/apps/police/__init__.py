@@ -30,7 +30,7 @@ from catchment import (
 )
 
 from .answers import published, read_stops, stop, wrong_month
-from .records import CATEGORIES, FORCES, KNOWN_FORCES, LONDON, Availability, Force, Stop
+from .records import ALIASES, CATEGORIES, FORCES, KNOWN_FORCES, LONDON, Availability, Force, Stop
 
 __all__ = ["Availability", "Force", "Stop", "app", "availability", "forces", "stops"]
 
@@ -106,10 +106,7 @@ stops = Feed(
     settle=timedelta(days=90),
     reread=Every(days=7),
     reconcile=Every(days=30),
-    aliases={
-        "outcome_linked": "outcome_linked_to_object_of_search",
-        "removal": "removal_of_more_than_outer_clothing",
-    },
+    aliases=ALIASES,
     sort=("force", "month", "datetime"),
     # How stops break down is read of these, whatever forces and months are meant: nobody walks through all stops.
     counters=[Counter(by=("force", "month", name)) for name in CATEGORIES if name != "force"],

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from catchment import Record, Setting
 
-__all__ = ["CATEGORIES", "FORCES", "KNOWN_FORCES", "LONDON", "Availability", "Force", "Stop"]
+__all__ = ["ALIASES", "CATEGORIES", "FORCES", "KNOWN_FORCES", "LONDON", "Availability", "Force", "Stop"]
 
 LONDON = "Europe/London"
 
@@ -32,6 +32,13 @@ CATEGORIES = (
     *("legislation", "object_of_search", "outcome", "force"),
 )
 """The fields by which stops break down."""
+
+
+ALIASES = {
+    "outcome_linked": "outcome_linked_to_object_of_search",
+    "removal": "removal_of_more_than_outer_clothing",
+}
+"""Shorter names to filter stops by."""
 
 
 class Force(Record):

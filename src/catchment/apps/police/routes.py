@@ -36,7 +36,7 @@ from catchment.web import (
     to_stored,
 )
 
-from .records import CATEGORIES, FORCES, KNOWN_FORCES, LONDON
+from .records import ALIASES, CATEGORIES, FORCES, KNOWN_FORCES, LONDON
 
 __all__ = ["ROUTES"]
 
@@ -70,12 +70,22 @@ BREAKDOWN = {
         "How many values of each; the rest is in `other`.", 5, kind=Annotated[int, Meta(ge=1, le=100)], default=20
     ),
 }
+_WORDS = ("type", "gender", "age_range", "self_defined_ethnicity", "officer_defined_ethnicity", "legislation")
+_ANSWERS = ("operation", "outcome_linked_to_object_of_search", "removal_of_more_than_outer_clothing")
+_OPTIONAL = (*_WORDS, "object_of_search", "outcome", *_ANSWERS)
 FILTERS = {
-    "force": Parameter("One force. Every other filter of `/v1/police/stops` is taken too.", "leicestershire"),
+    "force": Parameter(
+        "One force. Each filter takes an operator as those of `/v1/police/stops` do: `force__in`.", "leicestershire"
+    ),
     "month": Parameter("One month, YYYY-MM.", "2024-03"),
+    "datetime": Parameter("One moment.", "2024-03-31T12:00:00Z"),
+    **{name: Parameter(f"One value of {name}.") for name in (*_WORDS, "object_of_search", "outcome")},
+    "operation": Parameter("Whether it was part of an operation.", True, kind=bool),
+    **{name: Parameter(f"{name}, yes or no.", True, kind=bool, also=alias) for alias, name in ALIASES.items()},
+    **{f"{name}__isnull": Parameter(f"`true`: where {name} is not recorded.", True, kind=bool) for name in _OPTIONAL},
     "as_of": Parameter("As it was: a moment, a date or a revision.", "2024-03-31"),
 }
-"""Some of what the list of stops takes, which reads them all."""
+"""What the list of stops takes, which reads them all."""
 COVERAGE = {
     "force": Parameter("One force; by default every one that is collected.", "leicestershire", default=""),
     "from": Parameter(

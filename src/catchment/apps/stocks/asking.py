@@ -25,7 +25,10 @@ _DATES = {
 }
 _STATE = {
     "adjust": Parameter(
-        "By what prices before an event are adjusted.", "none", kind=Literal["none", "splits", "all"], default="none"
+        "By what prices before an event are adjusted; 409 where the splits or dividends are not collected.",
+        "none",
+        kind=Literal["none", "splits", "all"],
+        default="none",
     ),
     "as_of": Parameter("As it was: a moment, a date or a revision.", "2026-01-31", reads=parse_as_of),
 }
@@ -36,7 +39,7 @@ ROWS = {
     "limit": Parameter("Rows on a page.", 10, kind=Annotated[int, Meta(ge=1, le=1000)], default=5, also="size"),
     "page": Parameter("Which page.", 1, kind=Annotated[int, Meta(ge=1, le=1_000_000)], default=1),
     "include": Parameter(
-        "More members, separated by commas.",
+        "More members, separated by commas; 409 for `adjusted_close` where none was ever collected.",
         "high",
         kind=list[Literal["high", "low", "adjusted_close", "provisional"]],
         default=(),
