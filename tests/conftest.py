@@ -28,7 +28,7 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     # A test of what is durable kills processes, never the machine: nobody has to wait for a disk.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
-LONG = ("e2e", "typing", "repository", "faults", "apps")
+LONG = ("docs", "e2e", "typing", "repository", "faults", "apps")
 """Folders of tests that take long: begun first, so that no core waits for another one in the end."""
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import get_args
 
 from rich.table import Table
 from rich.text import Text
 
 from .operate import Standing
-from .plan import GOOD, Plan
+from .plan import GOOD, Plan, Verdict
 from .replay import Left, Replayed
 from .runs import Forecast, Result, Summary
 from .store.audit import Tried
@@ -102,7 +103,10 @@ def _add(line: _Line, result: Result) -> None:
 
 
 def _verdicts(counts: Counter[str]) -> str:
-    shown = [(name, number) for name, number in counts.items() if number]
+    order = {verdict: place for place, verdict in enumerate(get_args(Verdict))}  # not that in which they came
+    shown = [
+        (name, counts[name]) for name in sorted(counts, key=lambda name: order.get(name, len(order))) if counts[name]
+    ]
     if not shown:
         return "[dim]none expected[/dim]"
     return ", ".join(f"[{_style(name)}]{number:,} {name}[/{_style(name)}]" for name, number in shown)

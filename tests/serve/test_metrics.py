@@ -90,7 +90,9 @@ def test_the_dashboard_and_the_documents_name_what_there_is(attempted, client, c
     client.get(LIST)
     clock.advance(timedelta(seconds=2))
     told = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").text, re.MULTILINE))
-    documented = set(re.findall(r"^\| `(catchment_\w+)`", (ROOT / "docs/operating.md").read_text(), re.MULTILINE))
+    documented = set(
+        re.findall(r"^\| `(catchment_\w+)`", (ROOT / "docs/reference/metrics.md").read_text(), re.MULTILINE)
+    )
     assert documented == told
     dashboard = json.loads((ROOT / "docs/grafana/catchment.json").read_text())
     asked = " ".join(target["expr"] for panel in dashboard["panels"] for target in panel["targets"])

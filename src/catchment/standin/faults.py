@@ -392,3 +392,4 @@ FAULTS: Mapping[str, Spoil] = {
     "truncate": truncate,
     "until-close": until_close,
 }
+"""Every fault by its name: how it spoils the way an answer is sent."""
