@@ -3,7 +3,7 @@
 It follows by pages of lines and by events in turn. At the end the mirror has the records of the collection, byte for
 byte, and was told every change once and in order.
 
-    ./run fuzz changes [--changes 10000] [--kills 200] [--seed N]
+    ./run fuzz changes [--changes 10000] [--kills 200] [--engine postgresql] [--seed N]
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from pathlib import Path
 SHOP = Path(__file__).parents[1] / "tests" / "store"
 sys.path.insert(0, str(SHOP))
 
+from hunted.engines import ENGINES, cluster_of  # noqa: E402
 from hunted.service import Service  # noqa: E402
 from shop import Shop, app, settings  # noqa: E402
 
+from catchment.settings import Settings  # noqa: E402
 from catchment.store.store import Store  # noqa: E402
 
 LIST = "/v1/shop/things"
@@ -71,10 +73,16 @@ def hunt(folder: Path, options: argparse.Namespace) -> list[str]:
     """What is wrong in the end."""
     chance = random.Random(options.seed)
     mirror = folder / "mirror.sqlite"
-    place = settings(folder)
+    with cluster_of(options.engine) as cluster:
+        url = cluster.url(cluster.database()) if cluster else f"sqlite:///{folder}/catchment.sqlite"
+        return followed(mirror, settings(folder, CATCHMENT_DATABASE=url), chance, options)
+
+
+def followed(mirror: Path, place: Settings, chance: random.Random, options: argparse.Namespace) -> list[str]:
+    """What is wrong with a mirror whose keeper was killed again and again."""
     with Store(place, [app]) as store:
         upstream = Upstream(Shop(store, place), chance)
-        service = Service(folder / "catchment.sqlite", "shop:app", SHOP)
+        service = Service(mirror, "shop:app", SHOP, CATCHMENT_DATABASE=place.database)
         try:
             for _ in range(options.kills):
                 process = follow(service.port, mirror, chance.choice(("lines", "events")))
@@ -144,13 +152,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--changes", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="catchment-fuzz-") as folder:
         wrong = hunt(Path(folder), options)
     took = time.monotonic() - began
-    print(f"{options.changes} changes at least, {options.kills} kills, seed {options.seed}, {took:.1f} s")
+    asked = f"{options.changes} changes at least, {options.kills} kills on {options.engine}"
+    print(f"{asked}, seed {options.seed}, {took:.1f} s")
     print(f"  wrong {len(wrong)}")
     for text in wrong:
         print(f"  {text}")

@@ -17,15 +17,18 @@ UNLIMITED = dict.fromkeys((*LIMITS, "PROVIDERS_LIMIT_WRITES", "PROVIDERS_LIMIT_R
 
 
 class Service:
-    """`catchment serve TARGETS` on one port. `up` is set while it listens. folder: where its modules are."""
+    """`catchment serve TARGETS` on one port. `up` is set while it listens. folder: where its modules are.
 
-    def __init__(self, database: Path, target: str, folder: Path = FOLDER) -> None:
+    database: a file beside which it keeps what it keeps, and its data where no value names another database.
+    """
+
+    def __init__(self, database: Path, target: str, folder: Path = FOLDER, **values: str) -> None:
         self._folder = folder
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         where = {"CATCHMENT_DATA": str(database.parent), "CATCHMENT_PORT": str(self.port)}
-        self._environment = os.environ | UNLIMITED | where
+        self._environment = os.environ | UNLIMITED | where | values
         self._target = target
         self.up = threading.Event()
         self.start()

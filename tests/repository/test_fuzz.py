@@ -18,6 +18,7 @@ SMALL = {
         *("--only", "stocks_bars_list", "index"),
         *SEED,
     ],
+    "backup": ["--rounds", "3", *SEED],
     "changes": ["--changes", "400", "--kills", "5", *SEED],
     "bugs": ["--only", "an attempt ends twice"],
     "budgets": ["--months", "1", "--symbols", "26"],
