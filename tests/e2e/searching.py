@@ -19,7 +19,7 @@ from catchment.app import load_app
 
 PAGES = (
     *("/", "/docs", "/openapi.json", "/metrics", "/v1", "/health/ready", "/health/data", "/explore/_/operations"),
-    *(f"/v1/_/{what}" for what in ("feeds", "runs", "budgets", "rejects", "drift", "audit")),
+    *(f"/v1/_/{what}" for what in ("feeds", "plan", "runs", "budgets", "rejects", "drift", "audit")),
 )
 MOST = 100
 """How many addresses are asked: the pages of some records, not of all."""

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,29 @@ def test_killed_in_the_middle_it_goes_on_there(upstream, undisturbed, tmp_path):
     after = [entry["target"] for entry in upstream.control.log()][42:]
     assert len(after) == 42
     assert set(after) & set(before) == set(before[40:])
+    assert stored(place) == stored(undisturbed)
+
+
+def test_a_spent_day_ends_the_run_and_the_next_day_asks_for_the_rest(upstream, undisturbed, tmp_path):
+    """Acceptance 6: exit 3 after 40 answers and a refusal (two, where both open requests met it); then the other 42."""
+    place = place_of(tmp_path, upstream.url)
+    upstream.control.set(per_day=40)
+    first = place.run("collect", "episodes")
+    assert first.code == 3, first.text
+    log = upstream.control.log()
+    assert [entry["status"] for entry in log[:41]] == [200] * 40 + [401]
+    assert [entry["status"] for entry in log[41:]] in ([], [401])
+    # Whoever asks the same day is told so without a request; what was read is there, the rest is due.
+    again = place.run("collect", "episodes")
+    assert (again.code, len(upstream.control.log())) == (3, len(log))
+    assert place.sql("SELECT count(*) FROM episodes_episodes") == [(40 - 9,)]
+    assert "budget" in again.text
+    place.clock.set(NOW + timedelta(days=1))
+    upstream.control.set(per_day=0)
+    assert place.run("collect", "episodes").code == 0
+    second = [entry["target"] for entry in upstream.control.log()[len(log) :]]
+    assert len(second) == 42
+    assert not set(second) & {entry["target"] for entry in log[:40]}
     assert stored(place) == stored(undisturbed)
 
 
