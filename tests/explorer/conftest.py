@@ -119,6 +119,12 @@ def front(here: Shop) -> Iterator[Any]:
 
 
 @pytest.fixture
+def person_at() -> type[Person]:
+    """From a front and a peer to somebody at a browser of his own."""
+    return Person
+
+
+@pytest.fixture
 def person(front: Any) -> Callable[..., Person]:
     """A function that gives somebody at a browser of his own, from outside this machine where nothing else is said."""
     return lambda peer="192.0.2.7", **headers: Person(front, peer, headers=headers)

@@ -233,6 +233,8 @@ PAGES: dict[str, tuple[Row, ...]] = {
     "/explore/_/rejects/{app:str}/{name:str}": (OPERATOR, OPERATOR | {"operator": 404}),
     "/explore/_/runs/{number:str}": (OPERATOR,),
     "/explore/_/orders": (ABSENT,),
+    "/explore/_/write/{app:str}/{name:str}": (row(404),),
+    "/explore/_/write/{app:str}/{name:str}/{key:str}": (row(404),),
     "/explore/_/sign-in": (ANYONE,),
     "/explore/_/sign-out": (ABSENT,),
 }

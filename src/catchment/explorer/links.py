@@ -24,6 +24,7 @@ __all__ = [
     "rejects_of",
     "run_of",
     "with_query",
+    "write_of",
 ]
 
 HOME, OPERATIONS, SIGN_IN = "/", "/explore/_/operations", "/explore/_/sign-in"
@@ -45,6 +46,11 @@ def page_of(collection: str, pairs: Pairs = ()) -> str:
 def record_of(collection: str, key: str) -> str:
     """The page of a record. key: as it is stored, percent-encoded already."""
     return f"/explore/{collection}/{key}"
+
+
+def write_of(collection: str, key: str = "", pairs: Pairs = ()) -> str:
+    """The form of a new record, of what stands in the pairs; or of the one of that key."""
+    return with_query(f"/explore/_/write/{collection}{'/' if key else ''}{key}", pairs)
 
 
 def rejects_of(collection: str, pairs: Pairs = ()) -> str:

@@ -14,7 +14,7 @@ from ..serve import gate
 from ..serve.collections import version_number
 from ..serve.reading import canonical_key
 from ..store.reader import TOO_SLOW
-from . import arriving, charts, choices, counts, filters, home, ordering, records, signing, tables
+from . import arriving, charts, choices, counts, filters, home, ordering, records, signing, tables, writing
 from .charting import charting as charting_page
 from .figures import amount
 from .links import charts_of, page_of
@@ -134,6 +134,7 @@ HANDLERS = (
         route_handlers=[
             *signing.HANDLERS,
             *ordering.HANDLERS,
+            *writing.HANDLERS,
             first,
             records_of,
             collection,

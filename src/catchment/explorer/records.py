@@ -18,8 +18,9 @@ from ..store.seen import State, Version
 from ..store.tables import Collection
 from .cells import KINDS, LONG, Cell, cell, documents
 from .excerpts import Excerpt, excerpt, row_of
-from .links import api_of, page_of, record_of
+from .links import api_of, page_of, record_of, write_of
 from .related import Related, related
+from .writing import allowed
 
 __all__ = ["Change", "Entry", "Field", "Sheet", "Source", "sheet"]
 
@@ -73,7 +74,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A record's page. version: the one that is shown."""
+    """A record's page. version: the one that is shown. write: the form that changes it, "" for whoever may not."""
 
     collection: Collection
     key: str
@@ -86,6 +87,7 @@ class Sheet:
     more: int
     source: Source | None
     api: str
+    write: str
 
     @property
     def present(self) -> bool:
@@ -113,7 +115,17 @@ def sheet(data: Data, collection: Collection, key: str, number: int | None) -> S
         max(0, len(versions) - SHOWN),
         None if collection.written else _source(data, collection, key, version),
         f"{api_of(collection.name)}/{key}",
+        write_of(collection.name, key) if _may_write(data, collection, key) else "",
     )
+
+
+def _may_write(data: Data, collection: Collection, key: str) -> bool:
+    """Whether this reader may change or delete the record that is there now."""
+    if not collection.written or not data.principal.id:
+        return False
+    with data.reader.snapshot() as snapshot:
+        item = snapshot.item(collection, key)
+    return item is not None and bool(allowed(data, collection, item.body))
 
 
 def _field(collection: Collection, column: Column, document: Document) -> Field:

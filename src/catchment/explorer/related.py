@@ -14,7 +14,7 @@ from ..serve.data import Data
 from ..serve.reading import query_of, read_page
 from ..store.tables import Collection
 from .cells import SHORT, cell, documents, key_of
-from .links import page_of, record_of
+from .links import page_of, record_of, write_of
 from .tables import count_of
 
 __all__ = ["Related", "known_by", "related"]
@@ -30,12 +30,16 @@ Document = Mapping[str, msgspec.Raw]
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Some records of another collection. count: of all of them, which `href` shows; rows: address and words."""
+    """Some records of another collection. count: of all of them, which `href` shows; rows: address and words.
+
+    write: the form of one more, "" where people write none.
+    """
 
     title: str
     href: str
     count: str
     rows: Sequence[tuple[str, str]]
+    write: str = ""
 
 
 def known_by(collection: Collection, columns: Sequence[Column]) -> list[Column]:
@@ -77,7 +81,8 @@ def _written_about(data: Data, collection: Collection, others: Sequence[Collecti
             page = read_page(data, other, query_of([*pairs, ("limit", str(SHOWN))], data, other))
             told = known_by(other, data.columns(other))
             rows = [(record_of(other.name, key_of(item)), _words(told, item)) for item in documents(page.body)]
-            yield Related(other.feed.name, page_of(other.name, pairs), count_of(page), rows)
+            write = write_of(other.name, pairs=pairs)
+            yield Related(other.feed.name, page_of(other.name, pairs), count_of(page), rows, write)
 
 
 def _namesakes(data: Data, collection: Collection, others: Sequence[Collection], key: str) -> Iterator[Related]:

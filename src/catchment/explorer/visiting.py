@@ -78,9 +78,9 @@ def page(template: str, request: Ask, status: int = 200, *, forms: bool = False,
     if forms and not token:
         token = new_token()
         headers["set-cookie"] = session.kept(request.scope, token)
-    operates = may(data.principal, "operate")
+    rights = {"operates": may(data.principal, "operate"), "writes": may(data.principal, "write")}
     visitor = _visitor(request, data, token)
-    return render(template, status, headers=headers, now=data.now, operates=operates, visitor=visitor, **values)
+    return render(template, status, headers=headers, now=data.now, **rights, visitor=visitor, **values)
 
 
 def _visitor(request: Ask, data: Data, token: str) -> Visitor:
