@@ -165,7 +165,7 @@ def _hint(kind: Any, way: Way, least: str, most: str) -> str:
     told += ["one a line"] * (way == "lines") + ["as JSON"] * (way == "json")
     told += ["e.g. 2024-03-31T12:00:00Z"] * isinstance(kind, inspect.DateTimeType)
     if isinstance(kind, inspect.ListType) and kind.max_length:
-        told.append(f"at most {kind.max_length}")
+        told.append(f"at most {kind.max_length} of them")
     return ", ".join(told)
 
 

@@ -51,6 +51,11 @@ class Sheet:
     problem: str = ""
     meanwhile: bool = False
 
+    @property
+    def about(self) -> str:
+        """What such a record is, in a line."""
+        return (self.collection.feed.record.__doc__ or "").strip().partition("\n")[0]
+
 
 # -- what may be done ----------------------------------------------------------------------------------------------
 
