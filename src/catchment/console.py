@@ -29,6 +29,7 @@ __all__ = [
     "dry_lines",
     "gone_lines",
     "left_lines",
+    "order_lines",
     "paused_lines",
     "person_lines",
     "plan_table",
@@ -44,6 +45,8 @@ _STYLES = {"complete": "green", "unchanged": "green", "pending": "yellow", "part
 WIDE = 100
 """Columns of a screen on which every table has all of its columns."""
 
+_FIRST = 3
+"""Partitions of a plan that are named."""
 _LISTED = 8
 """Incomplete partitions named one by one; the rest is counted."""
 
@@ -250,6 +253,18 @@ def planned_row(app: str, item: Forecast) -> dict[str, object]:
     }
 
 
+def order_lines(forecasts: Mapping[str, Sequence[Forecast]]) -> list[str]:
+    """What each feed asks for first, and why: a line a feed."""
+    lines = []
+    for app, feeds in forecasts.items():
+        for item in feeds:
+            if len(due := item.plan.due) > 1:
+                first = ", ".join(f"{task.partition.key} ({task.why})" for task in due[:_FIRST])
+                rest = f" and {len(due) - _FIRST:,} more" * (len(due) > _FIRST)
+                lines.append(f"{app}/{item.plan.feed.name} in this order: {first}{rest}")
+    return lines
+
+
 def paused_lines(forecasts: Mapping[str, Sequence[Forecast]]) -> list[str]:
     """Which upstreams nobody asks now, until when and why: a line an upstream."""
     found = {item.plan.feed.upstream.name: item.paused for feeds in forecasts.values() for item in feeds}
@@ -315,20 +330,26 @@ def person_lines(left: Removed, verb: str) -> list[str]:
 
 
 def drift_lines(standings: Iterable[Standing]) -> list[str]:
-    """What upstreams changed lately: a line a kind and field, the newest first."""
-    groups: dict[tuple[str, str, str, str], list[Noted]] = {}
+    """What upstreams changed lately: a line a kind and field, the newest first; and a row of what is held for it."""
+    lines = []
     for standing in standings:
+        groups: dict[tuple[str, str, str], list[Noted]] = {}
         for item in standing.drift:
-            groups.setdefault((item.collection, item.kind, item.field, item.detail), []).append(item)
-    return [
-        " ".join(filter(None, (f"{name}:", kind, field, f"({detail})" if detail else "", _when(members))))
-        for (name, kind, field, detail), members in groups.items()
-    ]
+            said = "" if item.kind == "rejects" else item.detail  # that has other numbers each time
+            groups.setdefault((item.kind, item.field, said), []).append(item)
+        for (kind, about, _), members in groups.items():
+            detail = f"({members[0].detail})" if members[0].detail else ""
+            lines.append(" ".join(filter(None, (f"{standing.collection}:", kind, about, detail, _when(members)))))
+        if standing.unreadable:
+            lines.append(f"{standing.collection}: one of these rows: {standing.unreadable}")
+    return lines
 
 
 def _when(members: Sequence[Noted]) -> str:
-    times = f", {len(members)} times" if len(members) > 1 else ""
-    return f"at {members[0].at[:16].replace('T', ' ')} UTC{times}: {members[0].partition or 'the only partition'}"
+    """Since when it was noted, and where last. members: newest first."""
+    first, last = (item.at[:16].replace("T", " ") for item in (members[-1], members[0]))
+    said = f"at {last} UTC" if len(members) == 1 else f"since {first}, {len(members)} times, last at {last} UTC"
+    return f"{said}: {members[0].partition or 'the only partition'}"
 
 
 def rejects_tables(reasons: Sequence[Reason], rejects: Sequence[Rejected]) -> list[Table]:

@@ -194,9 +194,12 @@ def _check_moved(overlap: AbstractSet[str], changes: Changes, settled: AbstractS
 def _check_drift(read: int, rejects: Pile[Reject], sample: Sequence[bytes]) -> None:
     """DecodeError where so many rows are unreadable that the upstream must have changed, not a record."""
     if rejects and (not read or (len(rejects) >= FEW and len(rejects) > MOST_REJECTED * (read + len(rejects)))):
+        first, of = rejects[0], read + len(rejects)
+        at = f" at {first.path}" * bool(first.path)
         raise DecodeError(
-            f"{len(rejects)} of {read + len(rejects)} records cannot be read, the first: {rejects[0].reason}",
+            f"{len(rejects)} of {of} records cannot be read, the first{at}: {first.reason}",
             reason="drift",
+            field=first.path,
             sample=sample,
         )
 

@@ -189,11 +189,14 @@ class PagingError(CatchmentError):
 
 
 class DecodeError(CatchmentError):
-    """A body is not what the feed declares. `reason` is one word for the ledger; `sample`: some of its rows."""
+    """A body is not what the feed declares. `reason` is one word for the ledger; `field`: where it is about one;
+    `sample`: some of its rows.
+    """
 
-    def __init__(self, message: str, *, reason: str = "shape", sample: Sequence[bytes] = ()) -> None:
+    def __init__(self, message: str, *, reason: str = "shape", field: str = "", sample: Sequence[bytes] = ()) -> None:
         super().__init__(message)
         self.reason = reason
+        self.field = field
         self.sample = tuple(sample)
 
 

@@ -18,6 +18,7 @@ from .collect import Collector
 from .decode import model_digest
 from .errors import CatchmentError, StoreUnavailable
 from .feed import Feed
+from .held import unreadable_row
 from .orders import Orders
 from .partitions import Surroundings
 from .plan import GOOD
@@ -268,7 +269,8 @@ class Standing:
     """How one collection stands. oldest: of its good partitions, when the longest unread one was collected.
 
     paused_until, paused_for: until when nobody asks its upstream, and why: a pause, or a rest after faults.
-    outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`.
+    outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`. unreadable:
+    a row of what is held for that, shortened; "" where nothing is.
     off: by its settings nothing is wanted. written: by people, so that there is nothing to collect.
     """
 
@@ -282,6 +284,7 @@ class Standing:
     paused_for: str
     outdated: int
     drift: Sequence[Noted]
+    unreadable: str = ""
     off: bool = False
     written: bool = False
 
@@ -311,6 +314,8 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
     records, revision = store.extent(app, feed)
     counts = store.budgets.counts(feed.upstream.name)
     paused = store.budgets.left_alone(feed.upstream.name, now)
+    drift = store.desk.drift_since(collection, now - DRIFT)
+    held = next((item for item in drift if item.kind == "rejects"), None)
     return Standing(
         collection,
         records,
@@ -321,7 +326,8 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
         paused.until if paused else None,
         paused.reason if paused else "",
         store.ledger.outdated(collection, model_digest(feed.as_set(settings))),
-        store.desk.drift_since(collection, now - DRIFT),
+        drift,
+        unreadable_row(store, feed.as_set(settings), held) if held else "",
         off=not states and _is_off(feed, settings, now),
     )
 

@@ -70,7 +70,7 @@ class Verdicts:
             else:
                 return self._derived(feed, lease, fetched, outcome, before)
         except DecodeError as error:
-            held = (Drift("rejects", detail=error.message),) if error.reason == "drift" else ()
+            held = (Drift("rejects", error.field, error.message),) if error.reason == "drift" else ()
             drift = (*held, *new_values(feed, lease.partition, error.sample))
             reason = f"{error.reason}: {error.message}"
             outcome = replace(outcome, verdict="failed", reason=reason, drift=drift, sample=error.sample)

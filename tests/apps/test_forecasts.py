@@ -14,7 +14,7 @@ from collecting import Collecting, collecting, most_within
 from rich.console import Console
 
 from catchment.apps.police.standin import PUBLISHERS
-from catchment.console import plan_table
+from catchment.console import order_lines, plan_table
 from catchment.runs import Forecast
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
@@ -45,6 +45,24 @@ def test_36_months_of_44_forces_at_15_a_second_take_105_seconds(tmp_path):
     assert said.left is None
     assert abs((said.done - start).total_seconds() - (36 * 44 - 10) / 15) < 1
     assert printed(said)[1:8] == ["1,584", "0", "0", "1,584", "unlimited", "2026-03-20", f"{said.done:%H:%M:%S}"]
+
+
+def test_a_plan_says_in_which_order_it_asks(tmp_path):
+    """The newest month first where none was ever collected; then what was asked longest ago."""
+    switches = {"window": 3, "late": 0, "records": 1}
+    with collecting("police", tmp_path, now=NOW, switches=switches, FORCES="leicestershire") as police:
+        police.run(feeds=["forces", "availability"])
+        (line,) = order_lines({"police": [forecast_of(police, "stops")]})
+        months = ("2026-01", "2025-12", "2025-11")
+        first = ", ".join(f"force=leicestershire,month={month} (never collected)" for month in months)
+        assert line == f"police/stops in this order: {first}"
+        police.run(feeds=["stops"], only={"month": ["2026-01"]})
+        police.clock.advance(timedelta(days=40))
+        (line,) = order_lines({"police": [forecast_of(police, "stops")]})
+        assert line.endswith("month=2025-11 (never collected), force=leicestershire,month=2026-01 (scheduled)")
+    with collecting("stocks", tmp_path / "s", now=SATURDAY, STOCK_SYMBOLS=",".join(SYMBOLS)) as stocks:
+        (line,) = order_lines({"stocks": [forecast_of(stocks, "bars")]})
+        assert line.endswith("symbol=S002 (never collected) and 497 more")
 
 
 def test_a_run_of_176_months_ends_when_it_was_said_and_keeps_to_15_a_second(tmp_path):

@@ -88,7 +88,7 @@ def plan(
     """
     from rich.markup import escape
 
-    from ..console import paused_lines, plan_table, planned_row
+    from ..console import order_lines, paused_lines, plan_table, planned_row
     from ..operate import forecasts
 
     apps, settings = find_apps(targets), read_settings(data)
@@ -101,6 +101,8 @@ def plan(
             return
         console = open_console()
         console.print(plan_table(found, width=console.width))
+        for line in order_lines(found):
+            console.print(escape(line), highlight=False)
         for line in paused_lines(found):
             console.print(f"[yellow]paused[/yellow] {escape(line)}", highlight=False)
         _say_outdated(apps, store, settings, console)
