@@ -160,6 +160,16 @@ def test_routes_of_operators_that_a_page_names_are_there():
     assert {path for path in named if not any(f'"{path}' in text for text in SOURCES.values())} == set()
 
 
+def test_files_that_a_page_names_are_there():
+    named = {
+        (page.name, path)
+        for page in TOLD
+        for path in re.findall(r"`((?:tests|examples|docs|src)/[\w./-]+)`", page.read_text())
+    }
+    assert len(named) > 30
+    assert {(page, path) for page, path in named if not (ROOT / path).exists()} == set()
+
+
 def test_an_app_that_ships_has_its_part():
     page = (DOCS / "apps.md").read_text()
     assert [name for name in SHIPPED if f"| `{load_app(name).name}` |" not in page] == []

@@ -1,11 +1,13 @@
 """Keys as they are made, stored, proved and revoked."""
 
 import sqlite3
+import sys
 from datetime import timedelta
 
 import pytest
 
 from catchment.errors import StoreUnavailable, UsageError
+from catchment.store import keys
 from catchment.store.engines.sqlite import File
 from catchment.store.keys import any_usable, create, find, listed, proved, revoke, split, touch, without_keys
 
@@ -113,3 +115,26 @@ def test_what_looks_like_a_key_is_blotted_out(database, now):
     text, _ = made(database, now)
     assert without_keys(f"/v1/{text}/x?a={text.upper()}") == "/v1/ck_***/x?a=ck_***"
     assert without_keys("/v1/demo/bars/back_2024_01") == "/v1/demo/bars/back_2024_01"
+
+
+def test_a_wrong_secret_and_an_unknown_key_cost_the_same_comparison(database, now):
+    """No time is measured here: what is called is. Digests of one length are compared in constant time, once."""
+    text, _ = made(database, now)
+    identity, secret = split(text)
+    stored = find(File(database), identity)
+    assert stored is not None
+    assert len(stored.digest) == len(keys._NOBODYS) == 32
+
+    def called(stored, secret):
+        names = []
+        sys.setprofile(lambda _, event, called: names.append(called.__name__) if event == "c_call" else None)
+        try:
+            proved(stored, secret, now)
+        finally:
+            sys.setprofile(None)
+        return names[: names.index("compare_digest") + 1]
+
+    right = called(stored, secret)
+    assert right.count("openssl_sha256") == right.count("digest") == right.count("compare_digest") == 1
+    for other, given in ((stored, secret[:-1]), (stored, "a" * 40), (stored, ""), (None, secret), (None, "a" * 5000)):
+        assert called(other, given) == right

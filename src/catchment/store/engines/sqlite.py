@@ -258,6 +258,7 @@ class File:
             name = f"file:{quote(str(self.path.absolute()))}?mode=ro"
             connection = _connect(name, timeout=1.0, uri=True, cached_statements=256)
             try:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # nor any other file
                 connection.execute("PRAGMA query_only = 1")
                 connection.execute("PRAGMA trusted_schema = 0")
                 if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_collection'").fetchone():
