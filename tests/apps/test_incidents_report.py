@@ -192,7 +192,7 @@ def test_what_is_asked_wrongly_is_a_problem(small, path):
 def test_the_report_has_three_addresses_and_one_tag(small):
     answers = [small.get(path) for path in ("/incidents", "/incidents/", "/")]
     assert len({(answer.content, answer.headers["etag"]) for answer in answers}) == 1
-    assert small.get("/", headers={"accept": "text/html"}).headers["location"] == "/docs"
+    assert small.get("/", headers={"accept": "text/html"}).headers["location"] == "/openapi.json"
     head = small.get("/", method="HEAD")
     assert (head.status_code, head.content) == (200, b"")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -212,6 +213,22 @@ def test_a_command_is_copied_in_one_click(visitor):
     assert {row["symbol"] for row in found["records"]} == {"IBM"}
 
 
+def test_an_operation_is_found_and_asked_by_keyboard_alone(visitor):
+    page = visitor.go("/docs")
+    page.keyboard.press("/")
+    page.keyboard.type("bars stats")
+    page.get_by_text("1 found").wait_for()
+    assert page.locator("[data-row]:visible").count() == 1
+    page.locator("[data-row]:visible a").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("by", exact=True).fill("symbol")
+    page.keyboard.press("Enter")
+    page.get_by_text("200 OK").wait_for()
+    answer = httpx.get(f"{visitor.site.url}/v1/stocks/bars/stats?by=symbol&limit=10", timeout=30)
+    assert json.loads(page.locator("[data-body]").inner_text()) == answer.json()
+    assert answer.headers["etag"] in page.locator("[data-headers]").text_content()
+
+
 # -- everybody ---------------------------------------------------------------------------------------------------------
 
 PAGES = {
@@ -225,6 +242,8 @@ PAGES = {
     "changes": "/explore/_/changes/incidents/incidents",
     "operations": "/explore/_/operations",
     "completeness": "/explore/_/operations/police/stops",
+    "api": "/docs",
+    "api operation": "/docs/stocks_bars_stats?_ask=1&by=symbol&of=count()",
 }
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 360, "height": 740}
 
@@ -271,6 +290,9 @@ def test_everything_is_read_without_a_script(visitor):
     page.get_by_role("link", name="Draw it").click()
     assert page.locator("svg .rising").count() > 0
     assert visitor.go(PAGES["changes"]).locator(".arrivals li").count() > 3
+    page = visitor.go("/docs/stocks_bars_list")
+    page.get_by_role("button", name="Ask").click()
+    assert page.locator("#answer a").get_attribute("href") == "/v1/stocks/bars?limit=10"
     assert visitor.wrong == []
 
 

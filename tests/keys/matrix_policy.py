@@ -217,7 +217,7 @@ COMMENTED: dict[str, Mapping[str, Row]] = SHARED | {
 PAGES: dict[str, tuple[Row, ...]] = {
     "/openapi.json": (ANYONE,),
     "/docs": (ANYONE,),
-    "/docs.css": (ANYONE,),
+    "/docs/{operation:str}": (ANYONE,),
     "/": (ANYONE,),
     "/explore/{app:str}/{name:str}": (ANYONE, READER),
     "/explore/{app:str}/{name:str}/{key:str}": (ANYONE, READER),

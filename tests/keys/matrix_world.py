@@ -270,7 +270,7 @@ async def every_page(world: World, pages: Mapping[str, tuple[Row, ...]], collect
                 .replace("{key:str}", key)
                 .replace("{number:str}", str(run))
             )
-            url = url.replace("{name:str}", "style.css")
+            url = url.replace("{name:str}", "style.css").replace("{operation:str}", "index")
             for who in PEOPLE:
                 answer = await world.ask(who, "GET", url)
                 if answer.status_code != row[who]:

@@ -183,7 +183,7 @@ def test_a_gateway_on_this_machine_speaks_for_others(store, client, header):
 
 def test_what_is_not_public_is_not_named_outside(store, connect):
     outside = connect("192.0.2.7")
-    for path in ("/v1", "/health/data", "/openapi.json", "/docs"):
+    for path in ("/v1", "/health/data", "/openapi.json"):
         answer = outside.get(path)
         assert answer.status_code == 200
         assert "notes" not in answer.text
@@ -236,7 +236,7 @@ WRONG = {
     "post to nowhere": ("POST", "/nothing", {}, 404),
     "accept": ("GET", LIST, {"accept": "text/html"}, 406),
     "accept nothing": ("GET", LIST, {"accept": "application/json;q=0"}, 406),
-    "accept of a page": ("GET", "/docs", {"accept": "application/json"}, 406),
+    "accept a page": ("GET", "/openapi.json", {"accept": "text/html"}, 406),
     "long url": ("GET", f"{LIST}?symbol={'a' * 17000}", {}, 414),
     "large headers": ("GET", LIST, {"x-large": "a" * 66000}, 431),
 }
@@ -266,7 +266,7 @@ def test_options_say_what_is_allowed(client):
 
 
 def test_every_answer_is_guarded(filled, client):
-    for url in (LIST, ITEM, "/nothing", "/v1", "/docs", f"{LIST}?x=1"):
+    for url in (LIST, ITEM, "/nothing", "/v1", "/openapi.json", f"{LIST}?x=1"):
         headers = client.get(url).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["content-security-policy"].startswith("default-src 'none'")

@@ -219,6 +219,6 @@ def test_beside_another_app_nobody_is_at_home(store, settings, clock):
     other = replace(app, name="other", routes=[])
     both = build([replace(app, routes=[closes], home="/own/closes"), other], settings, clock)
     try:
-        assert Client(both, "127.0.0.1").get("/").headers["location"] == "/docs"
+        assert Client(both, "127.0.0.1").get("/").headers["location"] == "/openapi.json"
     finally:
         both.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
@@ -12,9 +13,10 @@ from litestar.response import Redirect
 from ..errors import QueryError
 from ..serve import gate
 from ..serve.collections import version_number
+from ..serve.docs import DESCRIBED
 from ..serve.reading import canonical_key
 from ..store.reader import TOO_SLOW
-from . import arriving, charts, choices, counts, filters, home, ordering, records, signing, tables, writing
+from . import arriving, charts, choices, counts, filters, home, ordering, records, reference, signing, tables, writing
 from .charting import charting as charting_page
 from .figures import amount
 from .links import charts_of, page_of
@@ -118,6 +120,23 @@ async def changes(request: Ask) -> Response[bytes]:
     return page("changes.html", request, shown=shown)
 
 
+@get("/docs")
+async def api(request: Ask) -> Response[bytes]:
+    """All that the API can be asked; with `q`, what has these words."""
+    document = request.app.state[DESCRIBED].document(asked(request))
+    return page("reference.html", request, found=reference.reference(document, only(request, "q") or ""))
+
+
+@get("/docs/{operation:str}")
+async def api_operation(request: Ask) -> Response[bytes]:
+    """One operation, with a form that asks it."""
+    data, name = asked(request), request.path_params["operation"]
+    pairs = gate.pairs(request.scope["query_string"])
+    document, key = request.app.state[DESCRIBED].document(data), partial(records.first_key, data)
+    found = await asyncio.to_thread(reference.operation, document, name, pairs, key)
+    return page("operation.html", request, found=found, host=gate.header(request.scope, b"host"))
+
+
 @get("/explore/_/assets/{name:str}")
 async def assets(name: FromPath[str]) -> Response[bytes]:
     """A file that pages load. Its address changes with its content, so it is kept for ever."""
@@ -144,6 +163,8 @@ HANDLERS = (
             counting,
             counted,
             changes,
+            api,
+            api_operation,
             assets,
         ],
         exception_handlers={Exception: problem_page},

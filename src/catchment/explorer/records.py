@@ -9,20 +9,22 @@ from typing import Any
 
 import msgspec
 
-from ..errors import QueryError
+from ..errors import QueryError, StoreError
 from ..feed import Feed
 from ..record import Column
 from ..serve.collections import read_history, read_source
 from ..serve.data import Data
+from ..serve.reading import read_page
+from ..store.query import Query
 from ..store.seen import State, Version
 from ..store.tables import Collection
-from .cells import KINDS, LONG, Cell, cell, documents
+from .cells import KINDS, LONG, Cell, cell, documents, key_of
 from .excerpts import Excerpt, excerpt, row_of
 from .links import api_of, page_of, record_of, write_of
 from .related import Related, related
 from .writing import allowed
 
-__all__ = ["Change", "Entry", "Field", "Sheet", "Source", "sheet"]
+__all__ = ["Change", "Entry", "Field", "Sheet", "Source", "first_key", "sheet"]
 
 SHOWN = 100
 """Versions that one page tells of."""
@@ -190,3 +192,12 @@ def _source(data: Data, collection: Collection, key: str, version: Version) -> S
     found = excerpt(body, row_of(collection.feed, exchange["partition"], key, body)) if body is not None else None
     download = f"{api_of(collection.name)}/{key}/source/body?version={version.version}"
     return Source(exchange, found, download)
+
+
+def first_key(data: Data, name: str) -> str:
+    """The key of some record of a collection, percent-encoded; "" where there is none, or none for this reader."""
+    try:
+        found = read_page(data, data.collection(name), Query(limit=1, count="none"))
+    except (QueryError, StoreError):
+        return ""
+    return next((key_of(document) for document in documents(found.body)), "")

@@ -57,3 +57,71 @@ function words(change, names) {
   const values = names.map((name) => (change.record || {})[name]).filter((value) => value !== null && value !== undefined);
   return values.map((value) => (typeof value === "object" ? JSON.stringify(value) : String(value))).join(" · ").slice(0, 200) || change.key;
 }
+
+// -- the API ---------------------------------------------------------------------------------------------------------
+
+const MOST = 64 * 1024; // characters of an answer that are shown; the rest is not asked for
+
+const filter = document.querySelector("[data-filter]");
+if (filter) {
+  filter.addEventListener("input", () => narrow(filter.value.toLowerCase().split(/\s+/).filter(Boolean)));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, textarea, select")) return;
+    event.preventDefault();
+    filter.select();
+  });
+}
+
+function narrow(wanted) {
+  let count = 0;
+  for (const row of document.querySelectorAll("[data-row]")) {
+    row.hidden = !wanted.every((word) => row.dataset.row.includes(word));
+    count += row.hidden ? 0 : 1;
+  }
+  for (const section of document.querySelectorAll("[data-section]")) section.hidden = !section.querySelector("[data-row]:not([hidden])");
+  document.querySelector("[data-found]").textContent = wanted.length ? `${count} found` : "";
+}
+
+const asked = document.querySelector("[data-run]");
+if (asked) ask(asked);
+
+async function ask(place) {
+  const [status, headers, body, more] = ["status", "headers", "body", "more"].map((name) => place.querySelector(`[data-${name}]`));
+  place.hidden = false;
+  const begun = performance.now();
+  try {
+    const answer = await fetch(place.dataset.run);
+    const { text, whole } = await begin(answer.body.getReader());
+    status.textContent = `${answer.status} ${answer.statusText} in ${Math.round(performance.now() - begun)} ms${whole ? "" : ", the beginning of it"}`;
+    headers.textContent = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
+    body.textContent = whole ? laid_out(text) : text;
+    more.hidden = body.hidden = false;
+  } catch (error) {
+    status.textContent = `No answer: ${error.message}`;
+  }
+}
+
+// The beginning of an answer: a whole collection as a file would never fit, and a stream does not end.
+async function begin(reader) {
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { text, whole: true };
+    text += decoder.decode(value, { stream: true });
+    if (text.length > MOST) {
+      await reader.cancel();
+      return { text: text.slice(0, MOST), whole: false };
+    }
+  }
+}
+
+// JSON with its members below each other, where nothing of it is told otherwise by that (a number of 64 bits would be).
+function laid_out(text) {
+  try {
+    const value = JSON.parse(text);
+    return JSON.stringify(value) === text ? JSON.stringify(value, null, 2) : text;
+  } catch {
+    return text;
+  }
+}
