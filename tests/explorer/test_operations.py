@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from catchment.explorer.grid import MEANINGS, ROWS, counts, grid
+from catchment.explorer.grid import COLUMNS, MEANINGS, ROWS, counts, grid
 from catchment.store.attempts import Attempt
 from catchment.store.seen import Due
 
@@ -42,9 +42,9 @@ def test_partitions_with_a_time_in_their_names_are_laid_out_by_it():
         partition(None, None, "never asked for", force="kent", month="2026-02"),
     ]
     found = grid(rows, [], DUE, NOW)
-    assert (found.time, found.columns, found.left_out) == ("month", ["2026-01", "2026-02"], 0)
-    assert states(found.lines) == {"avon": ["complete", "failed"], "kent": [None, "never"]}
-    failed = found.lines[0].squares[1]
+    assert (found.time, found.columns, found.left_out) == ("month", ["2026-02", "2026-01"], 0)
+    assert states(found.lines) == {"avon": ["failed", "complete"], "kent": ["never", None]}
+    failed = found.lines[0].squares[0]
     assert failed.partition == "force=avon,month=2026-02"
     assert failed.says == (
         "force=avon,month=2026-02: the last attempt failed: what was there before is kept,"
@@ -60,12 +60,12 @@ def test_others_are_laid_out_by_the_days_on_which_they_were_asked_for():
         Attempt("symbol=IBM", at, "complete", "", 9, 3, 2, 0),
     ]
     found = grid(rows, tried, DUE, NOW)
-    assert (found.time, found.columns[-3:]) == ("day", ["02-28", "03-01", "now"])
+    assert (found.time, found.columns[:3]) == ("day", ["now", "03-01", "02-28"])
     assert states(found.lines) == {
-        "IBM": [None] * 11 + ["complete", None, None, "complete"],
-        "AAPL": [None] * 14 + ["late"],
+        "IBM": ["complete", None, None, "complete"] + [None] * 11,
+        "AAPL": ["late"] + [None] * 14,
     }
-    assert found.lines[0].squares[11].says == "symbol=IBM at 09:30: collected, with proof of the end, 3 new, 2 changed"
+    assert found.lines[0].squares[3].says == "symbol=IBM at 09:30: collected, with proof of the end, 3 new, 2 changed"
 
 
 def test_of_more_than_fits_the_worst_are_shown():
@@ -73,6 +73,25 @@ def test_of_more_than_fits_the_worst_are_shown():
     found = grid(rows, [], DUE, NOW)
     assert (found.lines[0].name, len(found.lines), found.left_out) == ("odd", ROWS, 21)
     assert list(counts(rows, DUE).items()) == [("partial", 1), ("complete", ROWS + 20)]
+
+
+def test_the_newest_comes_first_and_older_ones_are_behind_a_link():
+    months = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)] + ["2026-01"]
+    rows = [partition("complete", month=month) for month in months]
+    pages, until = [], ""
+    while not pages or pages[-1].older:
+        pages.append(grid(rows, [], DUE, NOW, until))
+        until = pages[-1].older
+    assert [column for page in pages for column in page.columns] == months[::-1]
+    assert [len(page.columns) for page in pages] == [COLUMNS, COLUMNS, 1]
+    assert [page.newer for page in pages] == ["", "2026-01", "2025-01"]
+    assert grid(rows, [], DUE, NOW, "1999").columns == pages[0].columns, "a time before all of them is none"
+
+
+def test_a_row_without_a_square_on_this_page_comes_last():
+    rows = [partition("complete", force=str(number), month="2024-01") for number in range(ROWS + 1)]
+    rows += [partition("complete", force="new", month=f"2026-{month:02d}") for month in range(1, COLUMNS + 1)]
+    assert grid(rows, [], DUE, NOW).lines[0].name == "new"
 
 
 def test_a_closed_partition_is_late_by_its_own_measure():
@@ -108,7 +127,7 @@ def test_each_square_leads_to_what_its_partition_was_and_is(here, visit):
     squares = {link["class"]: link for link in page.all("a") if link.get("class", "").startswith("square")}
     assert set(squares) == {"square is-complete", "square is-never"}
     assert squares["square is-never"]["aria-label"].startswith("shelf=two: wanted, and not collected yet")
-    more = visit(squares["square is-complete"]["href"].partition("#")[0])
+    more = visit(THINGS + squares["square is-complete"]["href"].partition("#")[0])
     assert (
         "shelf=one complete : collected, with proof of the end 2 records asked just now collected just now" in more.text
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from .figures import age, plural
 
 __all__ = ["MEANINGS", "Grid", "Line", "Square", "counts", "grid", "square"]
 
-ROWS, COLUMNS, DAYS = 100, 36, 14
+ROWS, COLUMNS, DAYS = 100, 12, 14
 """The most rows and columns of one grid, and the days behind for partitions that have no time in their names."""
 
 MEANINGS: Mapping[str, tuple[str, str]] = {
@@ -58,12 +58,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The squares. time: what the columns are; left_out: how many rows are not shown, the best of them."""
+    """The squares, the newest first. time: what the columns are. left_out: how many rows are not shown, the best of
+    them.
+
+    older, newer: the column that the grid begins with which goes on where this one ends, or ends where this one begins;
+    "" where there is none.
+    """
 
     time: str
     columns: Sequence[str]
     lines: Sequence[Line]
     left_out: int
+    older: str = ""
+    newer: str = ""
 
 
 def square(row: Row, due: Due, now: datetime) -> Square:
@@ -97,33 +104,46 @@ def counts(rows: Sequence[Row], due: Due) -> Mapping[str, int]:
     return {state: found[state] for state in _WORST if found[state]}
 
 
-def grid(rows: Sequence[Row], attempts: Sequence[Attempt], due: Due, now: datetime) -> Grid:
-    """The partitions by the time in their names; else by the days on which they were asked for."""
+def grid(rows: Sequence[Row], attempts: Sequence[Attempt], due: Due, now: datetime, until: str = "") -> Grid:
+    """The partitions by the time in their names; else by the days on which they were asked for.
+
+    until: the newest time in a name that is shown; "" for the newest that there is.
+    """
     names = [name for name, _ in rows[0]["params"]] if rows else []
     for place, name in enumerate(names):
         if all(_TIME.fullmatch(row["params"][place][1]) for row in rows):
-            return _by_name(rows, place, name, due, now)
+            return _by_name(rows, place, name, due, now, until)
     return _by_day(rows, attempts, due, now)
 
 
-def _by_name(rows: Sequence[Row], place: int, name: str, due: Due, now: datetime) -> Grid:
-    columns = sorted({row["params"][place][1] for row in rows})[-COLUMNS:]
+def _by_name(rows: Sequence[Row], place: int, name: str, due: Due, now: datetime, until: str) -> Grid:
+    every = sorted({row["params"][place][1] for row in rows}, reverse=True)
+    first = next((number for number, column in enumerate(every) if not until or column <= until), 0)
+    columns = every[first : first + COLUMNS]
     lines: dict[str, dict[str, Square]] = {}
     for row in rows:
-        others = ", ".join(value for number, (_, value) in enumerate(row["params"]) if number != place)
-        lines.setdefault(others or "all", {})[row["params"][place][1]] = square(row, due, now)
-    return _cut(name, columns, [Line(line, [found.get(at) for at in columns]) for line, found in lines.items()])
+        found = lines.setdefault(_others(row, place), {})
+        if row["params"][place][1] in columns:
+            found[row["params"][place][1]] = square(row, due, now)
+    drawn = _cut(name, columns, [Line(line, [found.get(at) for at in columns]) for line, found in lines.items()])
+    older = every[first + COLUMNS] if first + COLUMNS < len(every) else ""
+    return replace(drawn, older=older, newer=every[max(0, first - COLUMNS)] if first else "")
+
+
+def _others(row: Row, place: int) -> str:
+    """The name of a partition without its time."""
+    return ", ".join(value for number, (_, value) in enumerate(row["params"]) if number != place) or "all"
 
 
 def _by_day(rows: Sequence[Row], attempts: Sequence[Attempt], due: Due, now: datetime) -> Grid:
-    days = [render_moment(now - timedelta(days=back))[:10] for back in reversed(range(DAYS))]
+    days = [render_moment(now - timedelta(days=back))[:10] for back in range(DAYS)]
     tried: dict[tuple[str, str], Attempt] = {(item.partition, item.ended_at[:10]): item for item in attempts}
     lines = []
     for row in rows:
         past = [_tried(tried.get((row["key"], day)), row["key"]) for day in days]
         name = ", ".join(value for _, value in row["params"]) or "all"
-        lines.append(Line(name, [*past, square(row, due, now)]))
-    return _cut("day", [*(day[5:] for day in days), "now"], lines)
+        lines.append(Line(name, [square(row, due, now), *past]))
+    return _cut("day", ["now", *(day[5:] for day in days)], lines)
 
 
 def _tried(attempt: Attempt | None, partition: str) -> Square | None:
@@ -139,5 +159,10 @@ def _cut(time: str, columns: Sequence[str], lines: Sequence[Line]) -> Grid:
     """What needs a look comes first where there is more than fits."""
     if len(lines) <= ROWS:
         return Grid(time, columns, lines, 0)
-    ordered = sorted(lines, key=lambda line: min(_WORST.index(item.state) for item in line.squares if item))
+    ordered = sorted(lines, key=_worst)
     return Grid(time, columns, ordered[:ROWS], len(lines) - ROWS)
+
+
+def _worst(line: Line) -> int:
+    """By which rows are sorted: what wants a look before what is well, and what is empty last."""
+    return min((_WORST.index(item.state) for item in line.squares if item), default=len(_WORST))

@@ -135,8 +135,12 @@ def _asked(snapshot: Snapshot, orders: OrderDesk, feeds: Sequence[Collection]) -
     return Asked(found, sorted({item.app for item in feeds} - set(collected)))
 
 
-def completeness(data: Data, orders: OrderDesk, collection: Collection, partition: str | None) -> Completeness:
-    """The grid of one collection. QueryError: 404 for what people write, and for a partition that there is not."""
+def completeness(
+    data: Data, orders: OrderDesk, collection: Collection, partition: str | None, until: str
+) -> Completeness:
+    """The grid of one collection, of the times until then. QueryError: 404 for what people write, and for a partition
+    that there is not.
+    """
     if collection.written:
         raise QueryError("what people write has no partitions", kind="not-found", status=404)
     due = freshness.due(collection.feed, data.now, data.settings)
@@ -150,7 +154,7 @@ def completeness(data: Data, orders: OrderDesk, collection: Collection, partitio
         raise QueryError("there is no such partition", kind="not-found", status=404)
     own = [item for item in reversed(attempts) if item.partition == partition][:ATTEMPTS_SHOWN]
     means = MEANINGS[square(chosen, due, data.now).state][1] if chosen else ""
-    squares = grid(rows, attempts, due, data.now)
+    squares = grid(rows, attempts, due, data.now, until)
     return Completeness(collection, counts(rows, due), squares, paused, asked, chosen, means, again, own)
 
 

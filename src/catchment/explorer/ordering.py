@@ -41,8 +41,9 @@ async def completeness(request: Ask) -> Response[bytes]:
     """The partitions of one collection by time, coloured by verdict; with `partition`, more of that one."""
     _operator(request)
     data, found = named(request)
-    chosen = only(request, "partition")
-    shown = await asyncio.to_thread(operations.completeness, data, desk_of(request), found, chosen)
+    given = dict(gate.only(gate.pairs(request.scope["query_string"]), ("partition", "until")))
+    chosen, until = given.get("partition"), given.get("until", "")
+    shown = await asyncio.to_thread(operations.completeness, data, desk_of(request), found, chosen, until)
     return page("completeness.html", request, forms=True, shown=shown, meanings=grid.MEANINGS)
 
 

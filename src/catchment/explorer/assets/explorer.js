@@ -10,6 +10,12 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
+// What a square says is there once, as its name; who points at it reads it too.
+addEventListener("pointerover", (event) => {
+  const square = event.target.closest?.("a.square");
+  if (square) square.title = square.ariaLabel;
+});
+
 // -- what arrives ----------------------------------------------------------------------------------------------------
 
 const KEPT = 200; // of what came, so that a page that stays open does not grow for ever
