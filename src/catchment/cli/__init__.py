@@ -21,6 +21,7 @@ from .desk import desk
 from .erase import erasures
 from .export import exports
 from .keys import keys
+from .log import configure_log
 from .manual import EXIT_CODES, INCOMPLETE, WRONG_USE, Group, example_of
 from .running import running
 from .standin import standins
@@ -64,23 +65,6 @@ def _say(error: CatchmentError) -> None:
         sys.stderr.write(f"  {error.hint}\n")
 
 
-def _configure_log() -> None:
-    """Lines on standard error; tracebacks without local variables, which may hold what nobody should read."""
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,  # the request's id and its user, while serving
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 def _guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command, with its errors said in a line."""
     try:
@@ -117,7 +101,7 @@ def main() -> NoReturn:
     """The command `catchment`."""
     stop_when_asked()
     end_with_parent()
-    _configure_log()
+    configure_log("logfmt")
     if COMPLETES in os.environ:
         know_shells()
     sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="catchment")))

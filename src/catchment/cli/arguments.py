@@ -14,6 +14,7 @@ from ..clock import parse_moment
 from ..errors import UsageError, choices
 from ..settings import Settings, load_settings
 from .completion import partitions, targets
+from .log import configure_log
 
 if TYPE_CHECKING:  # it loads the database: only for commands that use it
     from ..runs import Scope
@@ -61,6 +62,7 @@ def read_settings(data: str, host: str = "", port: str = "") -> Settings:
     flags = {"CATCHMENT_DATA": data, "CATCHMENT_HOST": host, "CATCHMENT_PORT": port}
     settings = load_settings(flags, folder=Path.cwd())
     _ = settings.port
+    configure_log(settings.get("CATCHMENT_LOG"))
     return settings
 
 

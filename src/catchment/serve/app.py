@@ -24,7 +24,7 @@ from ..store.writes import BATCH, Writer
 from . import ahead, changes, collections, desk, docs, export, metrics, orders, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
 from .ending import Ending
-from .front import Front, Own
+from .front import Front, Own, note_fault
 from .openapi import describe
 from .own import ERRORS, errors_of, own_routes
 from .rights import guard
@@ -137,6 +137,7 @@ def _framework(handlers: Sequence[ControllerRouterHandler], state: State) -> Lit
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     problem = problems.of_error(error)
+    note_fault(request.scope, error, problem.status)  # type: ignore[arg-type]  # the framework's type of a scope is closed
     path = str(request.scope["path"])
     media_type, content = problem.told(path, request.app.state[ERRORS])
     return Response(content, status_code=problem.status, media_type=media_type, headers=dict(problem.headers))

@@ -24,7 +24,8 @@ from .data import Data
 from .direct import Direct
 from .freshness import Ages
 from .limits import Limits
-from .rights import IDENTITY, REQUEST_ID_FORM, Rights, new_request_id, peer_of
+from .rights import IDENTITY, Rights, peer_of
+from .tracing import ids_of
 from .traffic import ITEM, LIST, ROUTE
 
 __all__ = ["COUNTED", "HEALTH", "Express", "key_of"]
@@ -37,7 +38,9 @@ Said = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
 _BODY = frozenset({b"transfer-encoding", b"content-length"})
-_ASKING = frozenset({b"host", b"accept", b"accept-encoding", b"if-none-match", b"x-request-id", AT_LEAST})
+_ASKING = frozenset(
+    {b"host", b"accept", b"accept-encoding", b"if-none-match", b"x-request-id", b"traceparent", AT_LEAST}
+)
 _HEEDED = _ASKING | IDENTITY | _BODY
 """The headers that an answer from memory depends on."""
 
@@ -152,5 +155,4 @@ def _text(given: Mapping[bytes, bytes], name: bytes) -> str:
 
 
 def _request_id(given: Mapping[bytes, bytes]) -> bytes:
-    told = _text(given, b"x-request-id")
-    return (told if told and REQUEST_ID_FORM.fullmatch(told) else new_request_id()).encode()
+    return ids_of(_text(given, b"x-request-id"), _text(given, b"traceparent")).request.encode()

@@ -28,9 +28,11 @@ from .ending import Ending
 from .express import COUNTED, HEALTH, Express, key_of
 from .freshness import Ages
 from .limits import Limits
-from .rights import COUNT_WRITE, PRINCIPAL, PROVES, REQUEST_ID, SAFE, FailedKey, Rights, peer_of, request_id
+from .rights import COUNT_WRITE, PRINCIPAL, PROVES, REQUEST_ID, SAFE, FailedKey, Rights, peer_of
 from .streams import STANDING, Standing
+from .tracing import Ids, ids_of
 from .traffic import OTHER, ROUTE, Traffic
+from .watching import Answered, Watchers
 from .wire import (
     Caught,
     Headers,
@@ -45,7 +47,7 @@ from .wire import (
     with_head,
 )
 
-__all__ = ["DATA", "Front", "Own"]
+__all__ = ["DATA", "Front", "Own", "note_fault"]
 
 DATA = "catchment.data"
 """Where the request's `Data` stands in its scope."""
@@ -67,6 +69,7 @@ class _Told:
     """What the log says of a request. What was read without a fault has no line: it would cost more than reading.
 
     route: the template of its path, which holds no key and no query; "" when none was found. key_id: of its key.
+    fault: what nobody expected.
     kept: whether it was answered from memory.
     """
 
@@ -74,6 +77,8 @@ class _Told:
     route: str = ""
     key_id: str = ""
     kept: bool = False
+    user: str = ""
+    fault: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,12 @@ class Own:
     home: str = ""
     paths: Sequence[str] = ()
     forms: problems.Forms = field(default_factory=dict)
+
+
+def note_fault(scope: Message, error: BaseException, status: int) -> None:
+    """Has those who watch hear of an error that is answered with this status, where nobody expected it."""
+    if status == 500:
+        scope[_TOLD].fault = error
 
 
 class Front:
@@ -133,11 +144,13 @@ class Front:
         )
         self._home = own.home
         self._forms = own.forms
+        self._watchers = Watchers.of(settings)
 
     def close(self) -> None:
         """Returns when no database connection is open any more."""
         self._rights.close()
         self._reader.close()
+        self._watchers.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -146,7 +159,8 @@ class Front:
             await self._app(scope, receive, send)
             return
         began = self._tick()
-        if scope["method"] in _READING and (found := self._express.find(scope)) is not None:
+        # What is watched goes the whole way: there it is told of.
+        if scope["method"] in _READING and not self._watchers and (found := self._express.find(scope)) is not None:
             status, headers, content = found
             route, kept = scope[ROUTE]
             self._traffic.note(route, scope["method"], status, self._tick() - began, kept=kept)
@@ -157,32 +171,50 @@ class Front:
 
     async def _whole_way(self, scope: Message, receive: Receive, send: Send) -> None:
         scope = self._at_home({**scope, gate.HEADERS: gate.gathered(scope)})
-        path, identity, told = gate.raw_path(scope), request_id(scope), _Told(self._tick())
-        scope[REQUEST_ID], scope[_TOLD] = identity, told
+        ids = ids_of(gate.header(scope, b"x-request-id"), gate.header(scope, b"traceparent"))
+        path, told = gate.raw_path(scope), _Told(self._tick())
+        scope[REQUEST_ID], scope[_TOLD] = ids.request, told
         body = Incoming.of(scope, receive, self._body_timeout_s)
-        out = Outgoing(send, body, scope["method"] == "HEAD", identity, self._tick)
+        out = Outgoing(send, body, scope["method"] == "HEAD", ids.request, self._tick)
         # A request is a task with a context of its own: nothing is to be taken back at its end.
-        structlog.contextvars.bind_contextvars(request_id=identity, user="")
+        structlog.contextvars.bind_contextvars(request_id=ids.request, trace_id=ids.trace, user="")
         try:
             refused = gate.refusal(scope, self._hosts)
             if refused is None:
                 refused = await self._admit(scope, path, body, out)
         except Exception as error:
             if out.started:
+                note_fault(scope, error, 500)
+                self._watched(scope["method"], ids, told, out)
                 raise  # half an answer is out: the server breaks the connection, so that nobody takes it for whole
             refused = problems.of_error(error)
+            note_fault(scope, error, refused.status)
         finally:
             if out.started:
                 self._count(scope["method"], told, out)
         if refused is not None:
             await self._send_problem(refused, path, out)
             self._count(scope["method"], told, out)
+        self._watched(scope["method"], ids, told, out)
         if out.status >= 400 or scope["method"] not in SAFE:
             took = round((self._tick() - told.began) * 1000, 1)
             # What went well is for who looks for it: a terminal or a pipe that nobody reads is not filled by it.
             said = _log.info if out.status >= 400 else _log.debug
             with suppress(OSError):  # a log on a full disk fails no request
                 said("request", method=scope["method"], path=told.route, status=out.status, ms=took, key=told.key_id)
+
+    def _watched(self, method: str, ids: Ids, told: _Told, out: Outgoing) -> None:
+        """Tells those who watch from elsewhere."""
+        if not self._watchers:
+            return
+        took_ns = round((self._tick() - told.began) * 1e9)
+        began_ns = round(self._clock.now().timestamp() * 1e9) - took_ns
+        self._watchers.tell(
+            Answered(
+                *(ids.request, ids.trace, ids.span, method if method in _METHODS else "other", told.route, out.status),
+                *(began_ns, took_ns, told.user, told.fault),
+            )
+        )
 
     def _count(self, method: str, told: _Told, out: Outgoing) -> None:
         """Counts an answer: of what comes in pieces, how long the first one took."""
@@ -208,6 +240,7 @@ class Front:
         self._rights.used(principal, now)
         if principal.id:
             structlog.contextvars.bind_contextvars(user=principal.id)
+            scope[_TOLD].user = principal.id
         counted = partial(self._limits.count_write, principal)
         holds, bodiless = partial(self._still, scope, principal), scope["method"] == "HEAD"
         stands = Standing(self._clock.now, holds, lambda: self._ending.asked, bodiless=bodiless)

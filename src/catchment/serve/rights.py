@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import random
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +30,6 @@ __all__ = [
     "PRINCIPAL",
     "PROVES",
     "REQUEST_ID",
-    "REQUEST_ID_FORM",
     "SAFE",
     "FailedKey",
     "KeyRing",
@@ -40,9 +37,7 @@ __all__ = [
     "demand",
     "guard",
     "judge_write",
-    "new_request_id",
     "peer_of",
-    "request_id",
 ]
 
 PRINCIPAL = "catchment.principal"
@@ -60,7 +55,6 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 Scope = Mapping[str, Any]
 
 _TOUCH_AFTER = timedelta(minutes=1)
-REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 IDENTITY = gate.SPEAKS_FOR | {b"authorization", b"x-api-key", b"user-id", b"user_id", b"cookie"}
 """The headers by which somebody may be anybody else than the address that they ask from."""
 _OPERATING, _WRITTEN = ("/v1/_/", "/metrics"), "application/json"
@@ -76,17 +70,6 @@ class FailedKey(QueryError):
     def __init__(self, key_id: str) -> None:
         super().__init__(_NEEDED, kind="not-authenticated", status=401)
         self.key_id = key_id
-
-
-def request_id(scope: Scope) -> str:
-    """The request's id: the given one if it has the form of one, else a new one."""
-    given = gate.header(scope, b"x-request-id")
-    return given if REQUEST_ID_FORM.fullmatch(given) else new_request_id()
-
-
-def new_request_id() -> str:
-    """An id that no other request has."""
-    return f"{random.getrandbits(128):032x}"
 
 
 def demand(principal: Principal, action: Action) -> None:
