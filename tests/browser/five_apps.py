@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from collecting import Collecting, collecting
 from commands import NOW, Place, killed
 
+from catchment.collect import Collector
+from catchment.orders import Orders
+from catchment.settings import load_settings
 from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
+from catchment.store.store import Store
 
 FOLDER = Path(__file__).parent
 VALUES = {
@@ -68,6 +73,19 @@ class Site:
         # A browser is driven in a loop of this thread: collecting has one of its own.
         with ThreadPoolExecutor(1) as other:
             other.submit(here.run, again=True).result()
+
+    def obey(self, app: str) -> None:
+        """Returns when somebody who collects the app has done what operators asked for."""
+        here = self.collected[app]
+
+        async def obey() -> None:
+            settings = load_settings(here.environment, folder=here.folder, environ={})
+            with Store(settings, [here.app]) as store:
+                async with Collector(here.app, store, settings, here.clock) as collector:
+                    await Orders(here.app, store, settings, here.clock, collector.run, asyncio.Event()).obey()
+
+        with ThreadPoolExecutor(1) as other:
+            other.submit(asyncio.run, obey()).result()
 
     def write(self, collection: str, **members: object) -> str:
         """The id of a new record."""

@@ -229,6 +229,151 @@ def test_an_operation_is_found_and_asked_by_keyboard_alone(visitor):
     assert answer.headers["etag"] in page.locator("[data-headers]").text_content()
 
 
+# -- who acts ---------------------------------------------------------------------------------------------------------
+
+COLLECTED = ["police/stops", "stocks/bars", "incidents/incidents", "episodes/episodes"]
+PROVIDERS, COMMENTS = "/explore/_/write/providers/providers", "/explore/_/write/episodes/comments"
+OWN = pytest.mark.parametrize("visitor", [{"locale": "en-GB"}], indirect=True)
+"""With cookies of his own: who is signed in there is so in no other test."""
+SCRIPTLESS = pytest.mark.parametrize("visitor", [{"java_script_enabled": False, "locale": "en-IE"}], indirect=True)
+
+
+def sign_in(visitor, key: str | None = None):
+    page = visitor.go("/explore/_/sign-in")
+    page.get_by_label("Key").fill(key or visitor.site.key)
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    return page
+
+
+def fill(page, **fields: str) -> None:
+    for name, text in fields.items():
+        page.locator(f"[name='{name.replace('__', '.')}']").fill(text)
+
+
+@pytest.mark.parametrize("collection", COLLECTED)
+def test_an_operator_collects_a_square_again(visitor, collection):
+    page = visitor.go(f"/explore/_/operations/{collection}")
+    page.locator("a.square").last.click()
+    page.get_by_role("button", name="Collect again", exact=True).click()
+    page.get_by_text("waits for a collector").first.wait_for()
+    assert page.locator("#chosen").count() == 1, "it leads back to the square"
+    visitor.site.obey(collection.partition("/")[0])
+    page.reload()
+    done = page.get_by_role("group", name="What was asked for").locator("tbody tr").first.inner_text()
+    assert "collect again" in done
+    assert "1 unchanged" in done or "1 complete" in done
+    assert visitor.barriers() == []
+
+
+def test_a_feed_is_paused_and_resumed(visitor):
+    page = visitor.go("/explore/_/operations")
+    item = page.locator(".standings li", has_text="episodes/series")
+    item.locator("summary").click()
+    item.get_by_role("button", name="Pause").click()
+    page.locator(".standings .tag", has_text="paused").wait_for()
+    assert visitor.barriers() == []
+    item.locator("summary").click()
+    assert item.get_by_role("button", name="Collect all again").count() == 0
+    item.get_by_role("button", name="Resume").click()
+    page.locator(".standings .tag").wait_for(state="detached")
+
+
+@OWN
+def test_who_signs_in_is_himself_until_he_signs_out(visitor):
+    page = sign_in(visitor, "ck_aaaaaaaa_" + "a" * 40)
+    page.get_by_text("This key opens nothing").wait_for()
+    assert page.get_by_label("Key").input_value() == ""
+    assert visitor.barriers() == []
+    assert [said for said in visitor.wrong if "401" not in said] == []
+    visitor.wrong.clear()  # the browser says of a page that it is a 401
+    page = sign_in(visitor)
+    page.get_by_text("somebody", exact=True).wait_for()
+    assert page.get_by_role("link", name="Operations").count() == 0, "this key may not operate"
+    assert visitor.site.key not in page.content()
+    assert visitor.site.key not in page.url
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("link", name="Sign in").wait_for()
+    assert page.get_by_role("link", name="Operations").count() == 1, "whoever sits at this machine may"
+
+
+@OWN
+def test_a_listing_is_added_refused_mended_changed_and_deleted(visitor):
+    sign_in(visitor)
+    page = visitor.go(PROVIDERS)
+    fill(page, name="Ada's mill", skills="Milling\nBaking", cost_in_pence="much")
+    fill(page, availability__0__from_date="2026-06-01", availability__0__to_date="2026-06-30")
+    page.get_by_role("button", name="Add").click()
+    fault = page.locator("#in-cost_in_pence-wrong")
+    fault.wait_for()
+    assert "whole number" in fault.inner_text()
+    assert page.get_by_label("cost in pence").input_value() == "much"
+    assert page.get_by_label("skills").input_value() == "Milling\nBaking"
+    assert page.locator("[name='availability.0.to_date']").input_value() == "2026-06-30"
+    assert visitor.barriers() == []
+    visitor.wrong.clear()  # the browser says of a page that it is a 422
+    page.get_by_label("cost in pence").fill("12000")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("heading", name="Versions").wait_for()
+    page.get_by_role("link", name="Change or delete it").click()
+    page.get_by_label("cost in pence").fill("13000")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("version 2 of 2").wait_for()
+    assert page.locator(".diff del").inner_text() == "12000"
+    page.get_by_role("link", name="Change or delete it").click()
+    page.get_by_text("Delete this record").click()
+    assert visitor.barriers() == []
+    page.get_by_role("button", name="Delete it").click()
+    page.locator(".count").wait_for()
+    assert "Ada's mill" not in page.inner_text("main")
+
+
+@SCRIPTLESS
+def test_people_write_and_operators_act_without_a_script(visitor):
+    page = sign_in(visitor)
+    page = visitor.go(f"/explore/episodes/episodes/{EPISODE}")
+    page.get_by_role("link", name="Add to comments").click()
+    page.get_by_role("button", name="Add").click()
+    page.locator("#in-text-wrong", has_text="is missing").wait_for()
+    fill(page, text="As good as the book.")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("heading", name="Versions").wait_for()
+    page.get_by_role("link", name="Change or delete it").click()
+    fill(page, text="Nearly as good as the book.")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("version 2 of 2").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    page = visitor.go("/explore/_/operations/stocks/bars")
+    page.get_by_role("button", name="Retry what failed").click()
+    page.get_by_text("waits for a collector").first.wait_for()
+
+
+@OWN
+def test_nothing_that_somebody_writes_is_run(visitor):
+    """The corpus of scripts in every field of a form: shown again where it is refused, on pages where it is taken."""
+    sign_in(visitor)
+    corpus = [text.replace("\r", " ") for text in texts()]
+    page = visitor.go(PROVIDERS)
+    page.evaluate("document.querySelectorAll('[type=date]').forEach((field) => field.type = 'text')")
+    fill(page, name="\n".join(corpus), skills="\n".join(corpus), cost_in_pence=corpus[0].replace("\n", " "))
+    for number, name in enumerate(("availability.0.from_date", "availability.0.to_date")):
+        page.locator(f"[name='{name}']").fill(corpus[number + 1].replace("\n", " "))
+    page.get_by_role("button", name="Add").click()
+    page.locator("#in-name-wrong, #in-cost_in_pence-wrong").first.wait_for()
+    assert page.locator("[name='availability.0.from_date']").input_value() == corpus[1]
+    kept = page.locator("[name=skills]").input_value().split("\n")
+    assert len(kept) >= len(corpus)
+    assert page.evaluate("window.ran") == []
+    visitor.wrong = [said for said in visitor.wrong if "422" not in said]
+    for start in range(0, len(corpus), 40):
+        page = visitor.go(f"{COMMENTS}?episode={EPISODE}")
+        fill(page, text="\n".join(corpus[start : start + 40])[:1900])
+        page.get_by_role("button", name="Add").click()
+        page.get_by_role("heading", name="Versions").wait_for()
+        visitor.check()
+    visitor.go("/explore/episodes/comments?limit=50")
+    visitor.settle()
+
+
 # -- everybody ---------------------------------------------------------------------------------------------------------
 
 PAGES = {
@@ -241,9 +386,11 @@ PAGES = {
     "map": "/explore/_/charts/police/stops?_draw=map",
     "changes": "/explore/_/changes/incidents/incidents",
     "operations": "/explore/_/operations",
-    "completeness": "/explore/_/operations/police/stops",
     "api": "/docs",
     "api operation": "/docs/stocks_bars_stats?_ask=1&by=symbol&of=count()",
+    "completeness": "/explore/_/operations/police/stops?partition=force%3Dleicestershire,month%3D2026-01",
+    "run": "/explore/_/runs/1",
+    "sign in": "/explore/_/sign-in",
 }
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 360, "height": 740}
 

@@ -26,6 +26,7 @@ SHORT = 120
 """Characters: what may be longer is a text of several lines."""
 SPARE = 2
 """Rows that are offered beside those that are there."""
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _FRACTION = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
@@ -255,7 +256,10 @@ def _filled(item: Input, value: Any, spare: int) -> Input:
             row = rows[number] if number < len(rows) and isinstance(rows[number], dict) else {}
             parts.append([_filled(part, row.get(part.own_name), 0) for part in _row(item, number)])
         return replace(item, parts=parts)
-    return replace(item, value=_written(item, value))
+    text = _written(item, value)
+    # What is no date a browser would not show in the field of one: refused, it stays to be mended.
+    way: Way = "line" if item.way == "date" and text and not _DAY.fullmatch(text) else item.way
+    return replace(item, value=text, way=way)
 
 
 def _written(item: Input, value: Any) -> str:
