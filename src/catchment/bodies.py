@@ -15,7 +15,7 @@ import msgspec
 from .errors import QueryError
 from .record import LEAST, MOST, Kind, to_stored
 
-__all__ = ["PLAIN_NUMBER", "Fault", "InvalidRecord", "merge_patch", "pointer_to", "typed", "unstorable"]
+__all__ = ["PLAIN_NUMBER", "Fault", "InvalidRecord", "in_words", "merge_patch", "pointer_to", "typed", "unstorable"]
 
 _MOST_FAULTS, _LONGEST_NAME = 50, 100
 PLAIN_NUMBER = re.compile(r"(?!-0(?:\.0+)?\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -118,7 +118,7 @@ def typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
         match = _AT.match(str(error))
         assert match is not None
         steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
-        return None, [Fault(pointer + steps, _in_words(match["message"]))]
+        return None, [Fault(pointer + steps, in_words(match["message"]))]
     # Dates stay dates and numbers numbers, so that the walk can look at them.
     if type(found) in _FIT:
         return found, []
@@ -140,8 +140,8 @@ _WORDS = {
 }
 
 
-def _in_words(message: str) -> str:
-    """What the validator expected, for people who write no Python."""
+def in_words(message: str) -> str:
+    """What the validator of types says, for people who write no Python."""
     if not message.startswith("Expected"):
         return message
     return _KINDS.sub(lambda kinds: " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | ")), message)

@@ -34,7 +34,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from .bodies import PLAIN_NUMBER, Fault, InvalidRecord, unstorable
+from .bodies import PLAIN_NUMBER, Fault, InvalidRecord, in_words, unstorable
 from .clock import Clock
 from .errors import DeclarationError, QueryError, StoreError, StoreUnavailable
 from .principal import Principal, may
@@ -95,6 +95,7 @@ __all__ = [
     "described",
     "from_decimal_key",
     "get",
+    "in_words",
     "judge_parameters",
     "load",
     "may",

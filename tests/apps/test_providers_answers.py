@@ -343,6 +343,20 @@ def test_what_is_replaced_keeps_its_reviews_and_what_is_deleted_its_versions(mar
     assert market.ask("GET", f"{generic}&{then}").json()["data"] == [review]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/service-providers/", {"skills": 5}, "Expected a list, got a whole number"),
+        ("/service-providers/", {"cost_gt": True}, "Expected a whole number, got true or false"),
+        ("/service-providers/recommend", {"skills": ["x"], "job_budget_in_pence": {}}, "a whole number, got an object"),
+    ],
+)
+def test_a_wrong_type_is_told_to_people_who_write_no_python(market, path, body, said):
+    answer = market.ask("POST", path, body)
+    assert status(answer) == 422
+    assert said in answer.json()["errors"][0]["message"]
+
+
 def test_a_second_review_replaces_the_first(market):
     """Acceptance 10: the mean follows, by that of another one too; of one's own and of no provider there is none."""
     provider = market.offer()

@@ -331,6 +331,21 @@ def test_if_match_guards_a_version(market):
     assert market.ask("DELETE", url, if_match="*").status_code == 404
 
 
+def test_if_none_match_writes_only_what_is_not_there_yet(market):
+    """RFC 9110, 13.1.2: a record that is there is as it was; one that would take another's place is refused too."""
+    made = market.place()
+    url, place = made.headers["location"], made.json()["data"]["_key"]
+    for method, body in (("PUT", PLACE), ("PATCH", {"cost": 3}), ("DELETE", None)):
+        answer = market.ask(method, url, body, if_none_match="*")
+        assert (answer.status_code, answer.json()["type"]) == (412, "/problems/changed-meanwhile")
+    assert market.ask("GET", url).headers["etag"] == made.headers["etag"]
+    assert market.ask("PUT", f"{PLACES}/nowhere", PLACE, if_none_match="*").status_code == 404
+    review = {"place": place, "skill": None, "rating": 1}
+    first, second = (market.ask("POST", REVIEWS, review | {"rating": stars}, 2, if_none_match="*") for stars in (1, 2))
+    assert (first.status_code, second.status_code) == (201, 412)
+    assert market.ask("GET", first.headers["location"]).json()["data"]["rating"] == "1"
+
+
 def test_the_tag_of_a_coded_answer_is_the_version_too(market):
     url = market.place(note="long " * 300).headers["location"]
     tags = {coding: market.ask("GET", url, accept_encoding=coding).headers["etag"] for coding in ("gzip", "zstd")}

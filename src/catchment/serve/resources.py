@@ -70,6 +70,7 @@ class Writing:
     request_id: str
     if_match: str
     once: str
+    only_new: bool = False
     lets_anybody: bool = False
     names_version: bool = False
     tag: Callable[[int], str] | None = None
@@ -77,8 +78,9 @@ class Writing:
     @classmethod
     def of(cls, scope: Mapping[str, Any], writer: Writer, app: str) -> Writing:
         """What this request may write of the app's resources."""
-        if_match, once = (gate.header(scope, name).strip() for name in (b"if-match", b"idempotency-key"))
-        return cls(writer, scope[DATA], app, scope[REQUEST_ID], if_match, once)
+        names = (b"if-match", b"idempotency-key", b"if-none-match")
+        if_match, once, if_none_match = (gate.header(scope, name).strip() for name in names)
+        return cls(writer, scope[DATA], app, scope[REQUEST_ID], if_match, once, only_new=if_none_match == "*")
 
     def for_nobody(self) -> Writing:
         """The same for nobody in particular, who owns nothing; the resource's `may` says what of others' is his.
@@ -158,6 +160,7 @@ class Writing:
             make=make,
             matches=self._matches(collection, action),
             names_version=self._names_version(collection),
+            only_new=self.only_new,
             once=self._once(collection, action, key, said),
             request_id=self.request_id,
             as_owner=as_owner,
@@ -171,7 +174,7 @@ class Writing:
         if self.if_match == "*":
             return None
         if not self.if_match:
-            if action != "create" and self._names_version(collection):
+            if action != "create" and self._names_version(collection) and not self.only_new:
                 message = "This needs If-Match with the record's ETag."
                 raise QueryError(message, kind="if-match-needed", status=428)
             return None

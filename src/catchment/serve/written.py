@@ -57,9 +57,9 @@ def writing_paths(collection: Collection, resource: Resource) -> Json:
     def operation(name: str, words: str, answers: Mapping[str, str], parameters: Sequence[Json], body: Json) -> Json:
         return _write_operation(collection, name, words, answers, parameters, body)
 
-    tags = [key, _if_match(need), _ONCE, _USER]
+    tags = [key, _if_match(need), _ONLY_NEW, _ONCE, _USER]
     return {
-        root: {"post": operation("create", "A new record of yours", created, [_ONCE, _USER], whole)},
+        root: {"post": operation("create", "A new record of yours", created, [_ONLY_NEW, _ONCE, _USER], whole)},
         f"{root}/{{key}}": {
             "put": operation("replace", "The record, replaced as a whole", {"200": "As it is now"}, tags, again),
             "patch": operation("patch", "The record, with members merged in", {"200": "As it is now"}, tags, patch),
@@ -117,6 +117,13 @@ def _if_match(required: bool) -> Json:
     return {"name": "If-Match", "in": "header", "required": required, "description": words, "schema": TEXT}
 
 
+_ONLY_NEW: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "`*`: only where there is no such record yet; else 412, and nothing is written.",
+    "schema": {"type": "string", "enum": ["*"]},
+}
 _ONCE: Json = {
     "name": "Idempotency-Key",
     "in": "header",

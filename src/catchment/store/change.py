@@ -90,7 +90,9 @@ def _key_of(present: Present, collection: Collection, fields: Mapping[str, Any])
 
 
 def _check_version(group: Group, write: Write, row: Row) -> None:
-    """Raises QueryError, 412, where another version is there than the one that is meant."""
+    """Raises QueryError, 412, where another version is there than the one that is meant, or one where none may be."""
+    if write.only_new:
+        raise QueryError("There is such a record.", kind="changed-meanwhile", status=412)
     if write.matches and not write.matches(row.key, group.generation(write.collection), row.version):
         raise QueryError("The record has another version by now.", kind="changed-meanwhile", status=412)
 
@@ -101,7 +103,7 @@ def _check_replaced(group: Group, write: Write, other: Row | None) -> None:
         return
     if other is None and write.matches:
         raise QueryError("There is no such record yet.", kind="changed-meanwhile", status=412)
-    if other is not None and write.names_version and not write.matches:
+    if other is not None and write.names_version and not write.matches and not write.only_new:
         message = "You have written this already: to replace it name its version with If-Match."
         raise QueryError(message, kind="if-match-needed", status=428)
     if other is not None:

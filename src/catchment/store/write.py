@@ -32,8 +32,8 @@ class Write:
 
     key: of the record; or the fields whose values it alone has. make: gives the values; for a deletion there are none.
     matches: whether (key, generation, version) is the version that the writer means; None: any. names_version: a
-    record that is replaced by a new one has to be meant by its version. as_owner: False lets the app's own code change
-    what is not the principal's: then neither `may` nor `refuse` is asked.
+    record that is replaced by a new one has to be meant by its version. only_new: there may be none yet. as_owner:
+    False lets the app's own code change what is not the principal's: then neither `may` nor `refuse` is asked.
     """
 
     collection: Collection
@@ -43,6 +43,7 @@ class Write:
     make: Made | None = None
     matches: Callable[[str, int, int], bool] | None = None
     names_version: bool = False
+    only_new: bool = False
     once: Once | None = None
     request_id: str = ""
     as_owner: bool = True

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from catchment.web import PLAIN_NUMBER, Fault, InvalidRecord, QueryError, unstorable
+from catchment.web import PLAIN_NUMBER, Fault, InvalidRecord, QueryError, in_words, unstorable
 
 from .ranges import DateRange, Days, days_of, wrong_range
 from .ranking import Score
@@ -235,7 +235,7 @@ def _typed(given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) 
         try:
             values[name] = msgspec.convert(value, known[name], strict=strict)
         except msgspec.ValidationError as error:
-            faults.append(Fault(f"/{name}", _PLACE.sub("", str(error))))
+            faults.append(Fault(f"/{name}", in_words(_PLACE.sub("", str(error)))))
             continue
         faults += [Fault(f"/{name}", reason) for reason in _wrong(name, value, values[name])]
     if faults:
