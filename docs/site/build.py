@@ -87,19 +87,21 @@ def local(page: Page) -> Iterator[tuple[Token, str, str, str]]:
             yield token, attribute, normpath(f"{folder}/{path}") if path else page.path, fragment
 
 
-def sections(index: Page) -> list[tuple[str, list[str]]]:
-    """The map: (heading, the pages that it names), in their order."""
-    found: list[tuple[str, list[str]]] = [("", [index.path])]
+def sections(index: Page) -> list[tuple[str, dict[str, str]]]:
+    """The map: (heading, path of a page -> how the map calls it), in their order."""
+    found: list[tuple[str, dict[str, str]]] = [("", {index.path: "Overview"})]
     for opening, inline in pairwise(index.tokens):
         if opening.type == "heading_open" and opening.tag == "h2":
-            found.append((inline.content, []))
-        elif inline.type == "inline":
-            found[-1][1].extend(
-                path
-                for _, _, path, _ in local(Page(index.path, [inline], ()))
-                if path.endswith(".md") and path not in (known for _, paths in found for known in paths)
-            )
-    return [(heading, paths) for heading, paths in found if paths]
+            found.append((inline.content, {}))
+        elif inline.type == "inline" and len(found) > 1:  # what stands above the first heading is no list of pages
+            called = {
+                str(token.attrs["href"]): after.content
+                for token, after in pairwise(inline.children or ())
+                if token.type == "link_open"
+            }
+            page = Page(index.path, [inline], ())
+            found[-1][1].update({path: called[str(token.attrs["href"])] for token, _, path, _ in local(page)})
+    return found
 
 
 def wrong(pages: Mapping[str, Page], root: Path) -> Iterator[str]:
@@ -143,7 +145,7 @@ def coloured(code: str, language: str, _attributes: str) -> str:
 def build(out: Path, root: Path = ROOT) -> list[Page]:
     """Writes the site into `out`, emptied before. Broken, with all that is wrong, before anything is written."""
     order = sections(read_page(MAP, root))
-    pages = {path: read_page(path, root) for _, paths in order for path in paths if (root / path).is_file()}
+    pages = {path: read_page(path, root) for _, named in order for path in named if (root / path).is_file()}
     if found := list(wrong(pages, root)):
         raise Broken("\n".join(found))
     shutil.rmtree(out, ignore_errors=True)
@@ -151,7 +153,10 @@ def build(out: Path, root: Path = ROOT) -> list[Page]:
     template = _template()
     for page in pages.values():
         up = relpath(".", str(PurePosixPath(page.target).parent))
-        nav = [(heading, [(pages[path], f"{up}/{pages[path].target}") for path in paths]) for heading, paths in order]
+        nav = [
+            (heading, [(path, words, f"{up}/{pages[path].target}") for path, words in named.items()])
+            for heading, named in order
+        ]
         _write(out / page.target, template.render(page=page, up=up, nav=nav, body=rendered(page)))
     for path in files:
         _write(out / path.removeprefix("docs/"), (root / path).read_bytes())

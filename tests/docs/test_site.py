@@ -77,7 +77,10 @@ def test_each_page_is_reached_from_each_other_one(pages: dict[str, Seen]):
 
 WRONG = {
     "a page that the map does not name": ({"docs/lost.md": "# Lost"}, "docs/lost.md: docs/index.md does not name it"),
-    "a page that is not there": ({"docs/index.md": "# I\n\n[x](gone.md)"}, "docs/gone.md is no page of the site"),
+    "a page that is not there": (
+        {"docs/index.md": "# I\n\n## A\n\n[x](gone.md)"},
+        "docs/gone.md is no page of the site",
+    ),
     "a heading that is not there": ({"docs/index.md": "# I\n\n[x](#far)"}, "docs/index.md has no heading #far"),
     "a picture that is not there": ({"docs/index.md": "# I\n\n![x](x.png)"}, "docs/x.png is no page of the site"),
     "what is outside": ({"docs/index.md": "# I\n\n[x](../../secret)"}, "../secret is no page of the site"),
