@@ -26,6 +26,7 @@ SHORT = 120
 """Characters: what may be longer is a text of several lines."""
 SPARE = 2
 """Rows that are offered beside those that are there."""
+_NEEDED = re.compile(r"Object missing required field `([a-z0-9_]+)`")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _FRACTION = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
@@ -181,6 +182,8 @@ def members_of(inputs: Sequence[Input], pairs: Pairs, *, changing: bool) -> dict
         if item.fixed:
             continue
         value = _rows(item, given) if item.way == "rows" else _value(item, given.get(item.name, ""))
+        if value == [] and not changing and not item.defaults:
+            value = None  # of a new record: nothing is written there
         if value is not None or item.empties or changing:
             # Of a patch null empties a field, or gives its default; what is needed is told to be missing by its rule.
             members[item.name] = value if value is not None or item.empties or item.defaults else ""
@@ -295,5 +298,5 @@ def _faulty(item: Input, left: list[Fault]) -> Input:
 def _said(item: Input, faults: Sequence[Fault]) -> Iterator[str]:
     """What is wrong; of a list, in which line."""
     for fault in faults:
-        place = fault.pointer[len(item.pointer) + 1 :]
-        yield f"line {int(place) + 1}: {fault.message}" if place.isdigit() else fault.message
+        place, said = fault.pointer[len(item.pointer) + 1 :], _NEEDED.sub(r"\1 is missing", fault.message)
+        yield f"{'row' if item.way == 'rows' else 'line'} {int(place) + 1}: {said}" if place.isdigit() else said

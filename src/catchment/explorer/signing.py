@@ -53,7 +53,7 @@ async def signed_out(request: Ask) -> Response[bytes]:
 
 def _way_back(to: str | None) -> str:
     """Where to go: a page of ours and nothing else."""
-    return to if to and to.startswith("/explore/") and "\\" not in to and to.isprintable() else HOME
+    return to if to and to.startswith(("/explore/", "/docs")) and "\\" not in to and to.isprintable() else HOME
 
 
 HANDLERS = (sign_in, signed_in, signed_out)
