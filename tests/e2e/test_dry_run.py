@@ -89,6 +89,18 @@ def test_the_last_record_is_that_of_the_answer(place, control):
     assert json.loads(same.splitlines()[-1])["operation_name"] is None
 
 
+def test_it_says_what_the_run_itself_would(place, control):
+    """Also beside rows that cannot be read: what went is retired, and what one of them may be is not."""
+    assert place.run("collect", "police").code == 0
+    control.set(wrong_type=True, removed_since=1, removed_count=1)
+    said = place.run("collect", "police", *ONE, "--dry-run").out.splitlines()[0]
+    kept = "(kept, as they may be rows that cannot be read: 1)"
+    assert said.endswith(f"complete {kept}, 19 received, 0 new, 0 changed, 18 same, 1 gone, 1 rejected")
+    assert place.run("collect", "police", *ONE, "--again").code == 0
+    numbers = "SELECT received, new, changed, same, gone, rejected FROM _attempt ORDER BY id DESC LIMIT 1"
+    assert place.sql(numbers) == [(19, 0, 0, 18, 1, 1)]
+
+
 def test_without_records_it_says_so(place, control):
     """Acceptance 3 of police."""
     control.faults({"path": STOPS, "fault": "status", "status": 200, "body": "[]"})

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from ..app import App
 from ..decode import Reject
-from ..merge import Changes
+from ..merge import Changes, Known, Room
 from ..partitions import STAMP
 from ..settings import Settings
 from ..spool import Content
@@ -110,6 +110,10 @@ class _Unkept(Records):
         places = {_place(row) for row in seen}
         return [*seen, *(row for row in super().rows(fields) if _place(row) not in places)]
 
+    def known(self, partition: str, room: Room | None = None) -> Known:
+        """The same without the bytes of rows: each is looked at, also one that is known already."""
+        return replace(super().known(partition, room), by_raw={}, times={})
+
     def doubt(self, lease: Lease, outcome: Outcome, stage: Stage, now: datetime) -> Outcome:
         outcome = replace(outcome, counts=Counts(received=len(stage)))
         self._store.note(lease, outcome, now)
@@ -147,15 +151,12 @@ def _text(value: object) -> str | None:
 
 
 def _begin(connection: Connection, kept: Connection) -> None:
-    """Makes the ledger of this run from the stored one. Every partition is asked as if by another declaration: a body
-    that is known already is to be looked at all the same.
-    """
+    """Makes the ledger of this run from the stored one, without what tells that an answer is known already."""
     names = [column.name for column in LEDGER.tables["_partition"].columns]
     connection.create(list(LEDGER.sorted_tables))
     quoted = ", ".join(f'"{name}"' for name in names)
     with mapped():
         connection.insert("_partition", names, kept.execute(f"SELECT {quoted} FROM _partition"))  # noqa: S608 (our own names)
     connection.execute(
-        "UPDATE _partition SET lease_owner = NULL, lease_until = NULL, etag = '', last_modified = '', digest = '',"
-        " model = CASE WHEN model = '' THEN '' ELSE 'another' END"
+        "UPDATE _partition SET lease_owner = NULL, lease_until = NULL, etag = '', last_modified = '', digest = ''"
     )
