@@ -131,6 +131,22 @@ def test_partitions_that_are_not_there_are_counted(filled, client):
     assert [item["verdict"] for item in listed] == ["complete", None, "pending", "failed"]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+@pytest.mark.parametrize("path", ["/v1/_/partitions?collection=demo/bars&", "/v1/_/feeds?"])
+def test_what_operators_list_comes_in_pages(filled, client, path, limit):
+    for number in (3, 2, 10):
+        filled.partition(BARS, f"all={number}", verdict="failed")
+    whole = client.get(path).json()
+    assert whole["meta"] == {"next": None}
+    found, answer = [], client.get(f"{path}limit={limit}").json()
+    while answer["meta"]["next"] is not None:
+        assert len(answer["data"]) == limit
+        found += answer["data"]
+        answer = client.get(f"{path}limit={limit}&after={answer['meta']['next']}").json()
+    assert found + answer["data"] == whole["data"]
+    assert len(whole["data"]) == (4 if "partitions" in path else 2)
+
+
 def test_head_is_get_without_its_body(filled, client):
     headers = {"x-request-id": "same"}
     got, head = client.get(LIST, headers=headers), client.request("HEAD", LIST, headers=headers)
@@ -212,6 +228,8 @@ WRONG = {
     "source version": ("GET", f"{ITEM}/source?version=x", {}, 400),
     "source raw": ("GET", f"{ITEM}/source?raw=yes", {}, 400),
     "partitions of nothing": ("GET", "/v1/_/partitions", {}, 400),
+    "partitions by half": ("GET", "/v1/_/partitions?collection=demo/bars&limit=0.5", {}, 400),
+    "feeds of something": ("GET", "/v1/_/feeds?app=demo", {}, 400),
     "partitions of unknown": ("GET", "/v1/_/partitions?collection=demo/none", {}, 404),
     "partitions without app": ("GET", "/v1/_/partitions?collection=bars", {}, 404),
     "bad host": ("GET", LIST, {"host": "evil.example"}, 400),

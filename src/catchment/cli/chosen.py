@@ -55,11 +55,13 @@ def settings_(
 def _rows(found: Settings, apps: Sequence[App]) -> list[dict[str, str | bool]]:
     """Each setting with its value and its origin; of a secret no value, and an origin where it is set."""
     from ..serve.limits import LIMITS
+    from ..serve.watching import SENTRY
 
     feeds = [feed for item in apps for feed in item.feeds]
     upstreams = {name: "" for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")}
     known = {**DEFAULTS, **LIMITS, **upstreams, **_referred(feeds), **_own(apps)}
     secrets = dict.fromkeys(secret.name for feed in feeds for secret in feed.upstream.auth.references)
+    secrets[SENTRY] = None
     rows: list[dict[str, str | bool]] = [
         {
             "name": name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, TypeVar
 
@@ -36,6 +36,8 @@ __all__ = [
     "json_answer",
     "look",
     "number_of",
+    "page_behind",
+    "pairs_of",
 ]
 
 
@@ -90,6 +92,15 @@ Ask = Request[Any, Any, Any]
 T = TypeVar("T")
 
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "/v1/_/feeds": {
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "after": "Those behind this one, `app/name`; `meta.next` of the page before.",
+    },
+    "/v1/_/partitions": {
+        "collection": "`app/name`; it has to be named.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "after": "Those behind this key; `meta.next` of the page before.",
+    },
     "/v1/_/runs": {
         "app": "Its name; all without it.",
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",
@@ -130,7 +141,7 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
 @get("/v1/_/runs")
 async def runs(request: Ask) -> Response[bytes]:
     """Passes over what was due that asked for something, and what came of them; newest first."""
-    given, data = _pairs(request, "/v1/_/runs"), data_of(request)
+    given, data = pairs_of(request, "/v1/_/runs"), data_of(request)
     apps = sorted({item.app for item in data.visible()})
     if (app := given.get("app")) is not None and app not in apps:
         raise QueryError("app: there is no such app", kind="not-found", status=404)
@@ -144,7 +155,7 @@ async def runs(request: Ask) -> Response[bytes]:
 @get("/v1/_/budgets")
 async def budgets(request: Ask) -> Response[bytes]:
     """What each upstream allows, how much of it is left, and until when it is left alone."""
-    _pairs(request, "/v1/_/budgets")
+    pairs_of(request, "/v1/_/budgets")
     data = data_of(request)
     return json_answer({"data": await look(request, lambda seen: allowances(seen, data.visible(), data))})
 
@@ -181,7 +192,7 @@ async def drift(request: Ask) -> Response[bytes]:
 @get("/v1/_/audit")
 async def audit(request: Ask) -> Response[bytes]:
     """Who tried what, whether it was allowed, and which versions were there around it; newest first."""
-    given = _pairs(request, "/v1/_/audit")
+    given = pairs_of(request, "/v1/_/audit")
     limit = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
     before = number_of(given, "before", 0) or None
     if given.get("result", "allowed") not in ("allowed", "denied"):
@@ -214,7 +225,7 @@ def data_of(request: Ask) -> Data:
     return data
 
 
-def _pairs(request: Ask, route: str) -> dict[str, str]:
+def pairs_of(request: Ask, route: str) -> dict[str, str]:
     """The parameters. QueryError: 400 for one that there is not, or twice."""
     pairs, known = gate.pairs(request.scope["query_string"]), PARAMETERS[route]
     for number, (name, _) in enumerate(pairs):
@@ -230,10 +241,10 @@ def given_of(request: Ask, route: str) -> tuple[dict[str, str], list[str]]:
     """The parameters of a list (`PARAMETERS`), and the names of the collections that are meant.
 
     Raises:
-        QueryError: as `_pairs`; 404 for a collection that there is not.
+        QueryError: as `pairs_of`; 404 for a collection that there is not.
     """
     data = data_of(request)
-    given = _pairs(request, route)
+    given = pairs_of(request, route)
     if "collection" not in given:
         return given, [item.name for item in data.visible()]
     name = given["collection"]
@@ -248,6 +259,13 @@ def number_of(given: Mapping[str, str], name: str, default: int, least: int = 0,
     if not (text.isascii() and text.isdigit() and len(text) < 17 and least <= int(text) <= most):
         raise QueryError(f"{name}: is a whole number from {least} to {most}", parameter=name)
     return int(text)
+
+
+def page_behind(given: Mapping[str, str], found: Sequence[T], name: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """The page that the parameters ask for, of what has names and is in their order; and where the next one begins."""
+    limit = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    behind = [item for item in found if "after" not in given or name(item) > given["after"]]
+    return behind[:limit], name(behind[limit - 1]) if len(behind) > limit else None
 
 
 def _moment(given: Mapping[str, str], name: str) -> datetime | None:

@@ -49,21 +49,30 @@ class _Taken:
     example: Json
 
 
-def _asked(path: str) -> list[Json]:
-    """The parameters of an operators' list, as its parser knows them."""
-    return [query(name, words, dict(_SCHEMAS.get(name, TEXT))) for name, words in desk.PARAMETERS[path].items()]
+def _asked(path: str, **schemas: Json) -> list[Json]:
+    """The parameters of an operators' list, as its parser knows them. schemas: those that are others here."""
+    known = _SCHEMAS | schemas
+    return [query(name, words, dict(known.get(name, TEXT))) for name, words in desk.PARAMETERS[path].items()]
 
 
-_COLLECTION = query("collection", "`app/name`.", TEXT) | {"required": True}
+_COLLECTION, *_OF_PARTITIONS = _asked("/v1/_/partitions", after=TEXT)
+_COLLECTION |= {"required": True}
 _ROUTES = {
     "/v1": _Told("index", "The apps and their collections", status.Index, reads=False),
-    "/v1/_/feeds": _Told("feeds", "What is collected, from where and when", status.Feeds, reads=False),
+    "/v1/_/feeds": _Told(
+        "feeds",
+        "What is collected, from where and when",
+        status.Feeds,
+        (),
+        _asked("/v1/_/feeds", after=TEXT),
+        reads=False,
+    ),
     "/v1/_/partitions": _Told(
         "partitions",
         "The partitions of a collection and their last verdicts",
         status.Partitions,
         (404,),
-        [_COLLECTION],
+        [_COLLECTION, *_OF_PARTITIONS],
     ),
     "/v1/_/runs": _Told("runs", "What collecting did lately", desk.Runs, (404,), _asked("/v1/_/runs")),
     "/v1/_/budgets": _Told("budgets", "What upstreams allow, and what is left of it", desk.Budgets),

@@ -21,6 +21,7 @@ from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from . import freshness, gate
 from .data import Data
+from .desk import given_of, page_behind, pairs_of
 from .front import DATA
 
 __all__ = [
@@ -80,10 +81,17 @@ class Collected(TypedDict):
     public: bool
 
 
+class Behind(TypedDict):
+    """Behind which name or key the next page begins."""
+
+    next: str | None
+
+
 class Feeds(TypedDict):
-    """Every feed."""
+    """A page of feeds."""
 
     data: list[Collected]
+    meta: Behind
 
 
 class Collecting(TypedDict):
@@ -103,9 +111,10 @@ class Collecting(TypedDict):
 
 
 class Partitions(TypedDict):
-    """The partitions of one collection."""
+    """A page of the partitions of one collection."""
 
     data: list[Collecting]
+    meta: Behind
 
 
 class Live(TypedDict):
@@ -228,10 +237,16 @@ def _about(collection: Collection) -> str:
 
 @get("/v1/_/feeds")
 async def feeds(request: Ask) -> Response[bytes]:
-    """What is collected, from where, when, and into which fields."""
-    data = asked(request)
-    found = [(item, item.feed) for item in data.visible()]
-    return _json({"data": [_feed(item, feed, data.settings) for item, feed in found if isinstance(feed, Feed)]})
+    """What is collected, from where, when, and into which fields; by name."""
+    data, given = _data(request), pairs_of(request, "/v1/_/feeds")
+    named = sorted((item for item in data.visible() if isinstance(item.feed, Feed)), key=_name)
+    found, following = page_behind(given, named, _name)
+    told = [_feed(item, item.feed, data.settings) for item in found if isinstance(item.feed, Feed)]
+    return _json({"data": told, "meta": {"next": following}})
+
+
+def _name(collection: Collection) -> str:
+    return collection.name
 
 
 def _feed(collection: Collection, feed: Feed, settings: Settings) -> Collected:
@@ -255,18 +270,23 @@ def _schedule(feed: Feed) -> str:
 
 @get("/v1/_/partitions")
 async def partitions(request: Ask) -> Response[bytes]:
-    """The partitions of one collection: how their last attempt ended, and when."""
+    """The partitions of one collection, by key: how their last attempt ended, and when."""
     data = _data(request)
-    given = gate.pairs(request.scope["query_string"])
-    if [name for name, _ in given] != ["collection"]:
+    given, names = given_of(request, "/v1/_/partitions")
+    if "collection" not in given:
         raise QueryError("collection: name one, e.g. collection=stocks/bars", parameter="collection")
-    collection = data.collection(given[0][1] if "/" in given[0][1] else f"/{given[0][1]}")
+    collection = data.collection(names[0])
 
     def question() -> list[dict[str, Any]]:
         with data.reader.snapshot() as snapshot:
-            return partitions_of(snapshot, collection, data)
+            return sorted(partitions_of(snapshot, collection, data), key=_key)
 
-    return _json({"data": await asyncio.to_thread(question)})
+    found, following = page_behind(given, await asyncio.to_thread(question), _key)
+    return _json({"data": found, "meta": {"next": following}})
+
+
+def _key(partition: dict[str, Any]) -> str:
+    return str(partition["key"])
 
 
 def partitions_of(snapshot: Snapshot, collection: Collection, data: Data) -> list[dict[str, Any]]:
