@@ -15,7 +15,7 @@ from rich.text import Text
 from .operate import Standing
 from .plan import GOOD, Plan, Verdict
 from .replay import Left, Replayed
-from .runs import Forecast, Result, Summary
+from .runs import Forecast, Result, Summary, in_words
 from .store.audit import Tried
 from .store.check import Checked
 from .store.desk import Noted, Reason, Rejected
@@ -124,7 +124,9 @@ def result_lines(results: Iterable[Result]) -> list[str]:
     groups: dict[tuple[str, str, datetime | None], list[Result]] = {}
     for result in results:
         if result.verdict not in GOOD:
-            said = f"{result.verdict or 'not asked'}: {result.reason}" if result.reason else f"{result.verdict}"
+            said = (
+                f"{result.verdict or 'not asked'}: {in_words(result.reason)}" if result.reason else f"{result.verdict}"
+            )
             groups.setdefault((result.feed, said, result.until), []).append(result)
     return [_group(feed, said, _again(until), members) for (feed, said, until), members in groups.items()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -13,12 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID,
 from rich.text import Text
 
 from .plan import GOOD
-from .runs import Event
+from .runs import Event, in_words
 
 __all__ = ["Reporter"]
 
 NARROW = 110
 """Columns; with fewer of them the bars give way to what is said beside them."""
+
+WIDTH = 24
+"""Columns of a bar."""
+
+_UNITS = ("second", "minute", "hour", "day")
 
 BESIDE = 48
 """Columns that a name, its partitions and its pace take."""
@@ -46,8 +51,8 @@ class Reporter:
         self._live = console.is_terminal and not quiet
         self._bars: dict[str, TaskID] = {}
         self._counts: dict[str, Counter[str]] = {}
-        self._waits: dict[str, datetime] = {}
-        bar = [BarColumn(bar_width=24)] if console.width >= NARROW else []
+        self._waits: dict[tuple[str, str], datetime] = {}
+        bar = [BarColumn(bar_width=WIDTH)] if console.width >= NARROW else []
         self._progress = Progress(
             TextColumn("{task.description}"),
             *bar,
@@ -89,12 +94,19 @@ class Reporter:
             self._console.print(f"{event.feed}: {event.total} to {self._verb}{left}", highlight=False)
 
     def _waiting(self, feed: str, reason: str, until: datetime) -> None:
-        said = f"until {until:%Y-%m-%d %H:%M:%S} UTC: waiting for {reason}"
+        said = f"until {until:%Y-%m-%d %H:%M:%S} UTC: {_wait(reason)}"
         if self._live and feed in self._bars:
             self._progress.update(self._bars[feed], note=self._cut(said), waiting=True)
-        elif not self._live and self._waits.get(feed) != until:  # once, however many partitions wait
-            self._waits[feed] = until
-            self._console.print(f"{feed}: {said}", highlight=False)
+        elif not self._live and reason != "second" and self._is_news(feed, reason, until):
+            self._console.print(f"{feed}: {said}", highlight=False, soft_wrap=True)
+
+    def _is_news(self, feed: str, reason: str, until: datetime) -> bool:
+        """Whether a line is worth it: not for each of the partitions that wait for the same, nor for each short wait."""
+        told = self._waits.get((feed, reason))
+        if told is not None and until < told + timedelta(minutes=1):
+            return False
+        self._waits[feed, reason] = until
+        return True
 
     def _ended(self, event: Event, verdict: str, written: int) -> None:
         counts = self._counts.setdefault(event.feed, Counter())
@@ -106,9 +118,17 @@ class Reporter:
             self._progress.update(self._bars[event.feed], advance=1, note=self._cut(note), waiting=False)
 
     def _cut(self, note: str) -> str:
-        """The note as far as there is room for it on a narrow screen, beside what never gives way."""
-        room = self._console.width - BESIDE if self._console.width < NARROW else len(note)
+        """The note as far as there is room for it, beside what never gives way."""
+        bar = 0 if self._console.width < NARROW else WIDTH + 1
+        room = self._console.width - BESIDE - bar
         return note if len(note) <= room else f"{note[: max(room - 1, 0)]}…"
+
+
+def _wait(reason: str) -> str:
+    """What is waited for, in words: a window of the budget is told by its unit."""
+    if reason in _UNITS:
+        return f"the next {reason} of the budget"
+    return "the budget is used up" if reason == "budget" else f"to try again: {in_words(reason)}"
 
 
 def _of_budget(left: int | None) -> str:
@@ -125,7 +145,7 @@ class _Pace(TextColumn):
     def render(self, task: Task) -> Text:
         if task.finished:
             return Text(f"in {_span(task.finished_time or 0)}", style="dim")
-        if task.fields["waiting"] or not task.speed or task.time_remaining is None:  # while it waits no pace says when
+        if task.fields["waiting"] or not task.speed or task.time_remaining is None:  # no pace says how long it waits
             return Text("")
         rate = f"{task.speed:.1f}/s" if task.speed >= 1 else f"{task.speed * 60:.1f}/min"
         return Text(f"{rate}, {_span(task.time_remaining)} left")

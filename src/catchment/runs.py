@@ -11,7 +11,7 @@ from .budget import Wait
 from .plan import GOOD, Plan, Verdict
 from .store.lease import Counts, Outcome
 
-__all__ = ["Event", "Forecast", "OnEvent", "Result", "Scope", "Summary"]
+__all__ = ["Event", "Forecast", "OnEvent", "Result", "Scope", "Summary", "in_words"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,23 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
+
+_WORDS: Mapping[str, str] = {
+    "address": "the address is not allowed: see CATCHMENT_ALLOW_PRIVATE",
+    "auth": "the upstream does not take the key",
+    "budget": "what the upstream allows is used up",
+    "closed": "the connection broke off",
+    "connect": "nobody answers at the address",
+    "name": "nobody knows the host of that name",
+    "quota": "the upstream says that its allowance is used up",
+    "stopped": "it was asked to end",
+    "tls": "its certificate is not accepted",
+}
+
+
+def in_words(reason: str) -> str:
+    """A reason as the ledger has it, and what it means where it is a word of ours alone: `name (nobody knows ...)`."""
+    return f"{reason} ({_WORDS[reason]})" if reason in _WORDS else reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What is shown while it collects: on a wide screen, a narrow one, and where nobody looks."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
@@ -46,7 +46,7 @@ def test_while_it_waits_it_says_until_when_and_no_pace():
         Event("ended", "stocks/bars", "", ENDED),
         Event("waiting", "stocks/bars", until=UNTIL, reason="budget"),
     )
-    assert "until 2026-11-22 05:00:00 UTC: waiting for budget" in said
+    assert "until 2026-11-22 05:00:00 UTC" in said
     assert "/s," not in said
 
 
@@ -59,9 +59,12 @@ def test_no_screen_is_too_narrow(width):
         assert "until 2026-11-22 05:00:00 UTC" in said
 
 
-def test_where_nobody_looks_a_line_says_what_begins_and_one_that_it_waits():
-    wait = Event("waiting", "stocks/bars", until=UNTIL, reason="budget")
-    assert shown(PLANNED, wait, wait, terminal=False, width=160).splitlines() == [
+def test_where_nobody_looks_a_line_says_what_begins_and_one_what_all_its_partitions_wait_for():
+    waits = [Event("waiting", "stocks/bars", until=UNTIL + timedelta(seconds=later), reason="name") for later in (0, 9)]
+    short = Event("waiting", "stocks/bars", until=UNTIL, reason="second")
+    late = Event("waiting", "stocks/bars", until=UNTIL + timedelta(hours=1), reason="day")
+    assert shown(PLANNED, short, *waits, late, terminal=False, width=160).splitlines() == [
         "stocks/bars: 25 to collect, 22 left today",
-        "stocks/bars: until 2026-11-22 05:00:00 UTC: waiting for budget",
+        "stocks/bars: until 2026-11-22 05:00:00 UTC: to try again: name (nobody knows the host of that name)",
+        "stocks/bars: until 2026-11-22 06:00:00 UTC: the next day of the budget",
     ]
