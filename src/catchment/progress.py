@@ -101,7 +101,7 @@ class Reporter:
             self._console.print(f"{feed}: {said}", highlight=False, soft_wrap=True)
 
     def _is_news(self, feed: str, reason: str, until: datetime) -> bool:
-        """Whether a line is worth it: not for each of the partitions that wait for the same, nor for each short wait."""
+        """Whether a line is worth it: not for each partition that waits for the same, nor for each short wait."""
         told = self._waits.get((feed, reason))
         if told is not None and until < told + timedelta(minutes=1):
             return False
