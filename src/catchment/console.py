@@ -177,7 +177,7 @@ def status_table(standings: Sequence[Standing], now: datetime, *, width: int = W
             "written by people" if item.written else _verdicts(Counter(item.verdicts)),
             _age(now - item.oldest) if item.oldest else "" if item.off or item.written else "never collected",
             "" if item.written else "unlimited" if item.left_today is None else f"{item.left_today:,}",
-            f"{item.paused_until:%Y-%m-%d %H:%M} {item.paused_for}" if item.paused_until else "",
+            f"{item.paused_until:%Y-%m-%d %H:%M} {item.paused_for}" if item.paused_until else item.paused_for,
         )
         for item in standings
     ]

@@ -268,7 +268,8 @@ def allowance(apps: Sequence[App], settings: Settings, clock: Clock) -> Iterator
 class Standing:
     """How one collection stands. oldest: of its good partitions, when the longest unread one was collected.
 
-    paused_until, paused_for: until when nobody asks its upstream, and why: a pause, or a rest after faults.
+    paused_until, paused_for: until when nobody asks its upstream, and why: a pause, or a rest after faults. Without a
+    moment an operator has paused it.
     outdated: how many records another declaration derived. drift: what its upstream changed within `DRIFT`. unreadable:
     a row of what is held for that, shortened; "" where nothing is.
     off: by its settings nothing is wanted. written: by people, so that there is nothing to collect.
@@ -313,7 +314,7 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
     states = store.ledger.states(collection).values()
     records, revision = store.extent(app, feed)
     counts = store.budgets.counts(feed.upstream.name)
-    paused = store.budgets.left_alone(feed.upstream.name, now)
+    paused, halted = store.budgets.left_alone(feed.upstream.name, now), store.orders.paused(collection)
     drift = store.desk.drift_since(collection, now - DRIFT)
     held = next((item for item in drift if item.kind == "rejects"), None)
     return Standing(
@@ -323,8 +324,8 @@ def _standing(app: App, name: str, store: Store, settings: Settings, now: dateti
         Counter(state.verdict or state.reason or "due" for state in states),
         min((state.collected_at for state in states if state.collected_at), default=None),
         left_today(feed.upstream.budget_now(settings), counts, now),
-        paused.until if paused else None,
-        paused.reason if paused else "",
+        paused.until if paused and not halted else None,
+        "by an operator" if halted else paused.reason if paused else "",
         store.ledger.outdated(collection, model_digest(feed.as_set(settings))),
         drift,
         unreadable_row(store, feed.as_set(settings), held) if held else "",

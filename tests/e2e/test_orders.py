@@ -108,4 +108,5 @@ def test_nobody_collects_what_is_paused(place, exchange):
         assert waiting.code == 3
         assert "stocks/bars: 1 not asked: paused by an operator" in waiting.text
         assert "paused" in place.run("plan", "stocks").text
+        assert "by an operator" in place.run("status", "stocks").text
         assert exchange.control.log() == []
