@@ -51,6 +51,7 @@ __all__ = ["History", "Tally", "World"]
 TARGET = f"{Path(__file__).with_name('wharf.py')}:app"
 BOXES = Collection(app.name, boxes)
 NOTES = next(item for item in collections_of(app) if item.feed.name == "notes")
+ADA = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
 COLLECTING = tuple(point for point in POINTS if not point.startswith("erase."))
 ERASING = tuple(point for point in POINTS if point.startswith("erase."))
 REPLAYING = ("page.parsed", "page.validated", "tx.begun", "versions.written", "ledger.written", "tx.committed")
@@ -133,6 +134,7 @@ class History(RuleBasedStateMachine):
         self.berth = self.world.berth()
         self.windows: dict[int, list[Cargo | None]] = {}
         self.notes: dict[str, tuple[int, int]] = {}
+        self.nobodys: set[str] = set()
         self.erased: set[tuple[int, int]] = set()
         self.before: dict[int, Cargo] = {}
         self.attempts = self.log = self.exchanges = 0
@@ -245,7 +247,7 @@ class History(RuleBasedStateMachine):
         make = (lambda _: resource.drafts.new(members)) if action == "create" else None
         if action == "change":
             make = lambda before: resource.drafts.patching(members, before)  # noqa: E731
-        who = Principal("ada", scopes=frozenset({"write"}), via="key")
+        who = Principal(ADA, scopes=frozenset({"write"}), via="key")
         writer = Writer(self.database, collections_of(app), FakeClock(self.berth.now))
         try:
             write = Write(collection=NOTES, action=action, principal=who, key=key, make=make)
@@ -264,20 +266,43 @@ class History(RuleBasedStateMachine):
             ((ship,), *_) = there
             self.notes[self.writes("create", ship=ship, stars=stars)] = (ship, stars)
 
-    @precondition(lambda self: self.notes)
+    @property
+    def own(self) -> set[str]:
+        """The notes of the person who writes."""
+        return self.notes.keys() - self.nobodys
+
+    @precondition(lambda self: self.own)
     @step(stars=st.integers(0, 5))
     def somebody_changes_a_note(self, stars: int) -> None:
-        key = min(self.notes)
+        key = min(self.own)
         if self.berth.sql(f"SELECT 1 FROM harbour_notes WHERE id = '{key}'"):
             self.writes("change", key, stars=stars)
             self.notes[key] = (self.notes[key][0], stars)
 
-    @precondition(lambda self: self.notes)
+    @precondition(lambda self: self.own)
     @step()
     def somebody_removes_a_note(self) -> None:
-        key = min(self.notes)
+        key = min(self.own)
         self.writes("delete", key)
         del self.notes[key]
+
+    @precondition(lambda self: self.own)
+    @step(point=st.sampled_from(["", "erase.marked"]))
+    def who_writes_is_erased(self, point: str) -> None:
+        """Their notes stay as nobody's, under other keys."""
+        own = self.own
+        if point:
+            self.forked("kill", "erase", TARGET, "--user", ADA, "--yes", points=f"{point}:1:kill")
+        with self.store() as store:
+            assert store.person(ADA, [app]).run(self.berth.now).done
+        rows = self.berth.sql("SELECT id, ship, stars FROM harbour_notes WHERE author IS NULL")
+        fresh = {key: (ship, stars) for key, ship, stars in rows if key not in self.nobodys}
+        assert sorted(fresh.values()) == sorted(self.notes[key] for key in own)
+        assert not fresh.keys() & self.notes.keys()
+        assert ADA not in repr(self.berth.sql("SELECT * FROM harbour_notes_version"))
+        assert ADA not in repr(self.berth.sql("SELECT * FROM _audit"))
+        self.notes = {key: note for key, note in self.notes.items() if key not in own} | fresh
+        self.nobodys |= fresh.keys()
 
     @contextmanager
     def store(self) -> Iterator[Store]:

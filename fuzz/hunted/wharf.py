@@ -22,7 +22,7 @@ class Note(Record):
     """What a person says about a ship."""
 
     id: str
-    author: str
+    author: str | None
     ship: int
     stars: int
     created_at: datetime
@@ -33,6 +33,7 @@ notes = Resource(
     Note,
     about=Link(ships, "ship"),
     owner="author",
+    outlives=True,
     rollups=[Rollup(of="stars", by=("ship",))],
     counters=[Counter(by=("ship", "day(created_at)"), of=("stars",))],
 )

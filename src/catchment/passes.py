@@ -129,6 +129,11 @@ def _meaning(feed: Feed, lease: Lease, request: Request, answer: Answer) -> Mean
     return feed.reader(answer, lease.partition)
 
 
+def _has(fetched: Fetched, exchange: Exchange) -> bool:
+    """Whether a page of the pass answered the same request."""
+    return any(page.fingerprint == exchange.fingerprint for page in fetched.pages)
+
+
 def _settles(meaning: Meaning, exchange: Exchange) -> bool:
     """Whether an archived answer need not be asked for again. One without data is an attempt's end, not a pass's."""
     return meaning.kind == "data" or (meaning.kind not in _ASK_AGAIN and not exchange.settled)
@@ -271,6 +276,8 @@ class Passes:
         pages = self._pages(feed, first := self._first(feed, lease))
         fetched, request = Fetched(Meaning.data(), instead=lease.instead), next(pages)
         while True:
+            while kept and kept[0].fingerprint != request.fingerprint and _has(fetched, kept[0]):
+                kept.popleft()  # a worker that had lost its lease by then asked for it too
             answered = await self._answer(feed, lease, request, kept)
             fetched = replace(
                 fetched,

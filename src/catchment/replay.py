@@ -185,6 +185,8 @@ class _Again:
                 raise DecodeError("its answers do not reach the end of its pages", reason="archive")
             by_request = by_request and (bool(found) or answered.fingerprint == request.fingerprint)
             if by_request and answered.fingerprint != request.fingerprint:
+                if answered.fingerprint in {page.fingerprint for page in found}:
+                    continue  # a worker that had lost its lease by then asked for it too
                 raise DecodeError("its pages lead elsewhere by now", reason="archive")
             if not isinstance(request, Again):
                 found.append(answered.bare)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from shelf import Shelf, api, books, reading
+from shelf import Reading, Shelf, api, books, reading
 
 from catchment import (
     CONTENT,
+    App,
     Meaning,
     QueryKey,
     Secret,
@@ -25,7 +28,9 @@ from catchment import (
     read_http,
 )
 from catchment.paging import single
-from catchment.settings import Settings
+from catchment.replay import replay
+from catchment.runs import Scope
+from catchment.settings import Settings, load_settings
 from catchment.standin import Answer, Paged
 from catchment.store.store import Store
 
@@ -119,6 +124,35 @@ def test_pages_before_a_quota_are_kept_for_the_next_day(tmp_path):
         assert shelf.collect().verdict == "complete"
         assert shelf.asked[10:] == ["/books?page=10"]
         assert shelf.stored == list(range(95))
+
+
+def answered_twice(shelf: Reading, page: int) -> None:
+    """Has the archive hold the answer of a page twice, as where a worker was stopped for longer than its lease: it asks
+    once more, and archives that, when another one has gone on.
+    """
+    with closing(sqlite3.connect(shelf.folder / "catchment.sqlite")) as sql, sql:
+        sql.execute("UPDATE _exchange SET id = id + 100 WHERE id > ?", (page,))
+        columns = "feed, partition, pass, attempt, fingerprint, method, url, status, headers, digest, size, wire, at"
+        sql.execute(f"INSERT INTO _exchange (id, {columns}) SELECT 50, {columns} FROM _exchange WHERE id = ?", (page,))
+
+
+def test_a_page_that_two_workers_asked_for_is_one_page(tmp_path):
+    """A resume asks for nothing again, and a replay derives all of it."""
+    allowed, twist, read = quota_at("10")
+    with reading(tmp_path, Paged("page", total=True), by_page(total="total"), range(95), read=read) as shelf:
+        shelf.shelf.twist = twist
+        assert shelf.collect().verdict == "partial"
+        answered_twice(shelf, 4)
+        shelf.clock.advance(timedelta(days=1))
+        allowed.append(True)
+        assert shelf.collect().verdict == "complete"
+        assert shelf.asked[10:] == ["/books?page=10"]
+        assert shelf.stored == list(range(95))
+        app = App("shop", feeds=[shelf.feed])
+        settings = load_settings({"CATCHMENT_DATA": str(tmp_path)}, folder=tmp_path, environ={})
+        with Store(settings, [app], replaying=True) as store:
+            (done,) = replay(app, Scope(), store, settings, shelf.clock, lambda _: None)
+        assert (done.passes, done.left, done.after.records) == (1, (), 95)
 
 
 def test_a_fault_in_the_middle_is_asked_again_by_itself(tmp_path):
