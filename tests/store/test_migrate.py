@@ -4,7 +4,8 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from shop import app, things
+from shop import Shop, app, things
+from sqlalchemy.dialects import sqlite
 
 from catchment import App, Counter, Record
 from catchment.errors import SchemaTooNew, SchemaTooOld, StoreError
@@ -14,6 +15,7 @@ from catchment.store.migrate import OURS, steps, stored_schema
 from catchment.store.planned import apply, look
 from catchment.store.schema import LEDGER, SCHEMA
 from catchment.store.store import Store, prepare
+from catchment.store.tables import collections_of
 
 LATER = f"{int(SCHEMA) + 1:04}"
 NEXT = f'''"""Says of a run why it was begun."""
@@ -104,6 +106,48 @@ def test_an_older_schema_is_refused_in_a_line(here, database):
         check(database, [])
     with pytest.raises(StoreError, match="schema 0000 is none that this catchment knows"):
         look(database, [app])
+
+
+EARLIER = [step.revision for step in steps(sqlite.dialect(), "")][:-1]
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_a_store_of_an_earlier_schema_becomes_the_present_one_with_all_that_is_in_it(
+    revision, here, database, new_database
+):
+    """What an older catchment left is made of what this one has: all that later steps brought is taken away again."""
+    here.collect(("a", 1), ("b", 1), ("c", 1), b'{"id": 7}')
+    here.collect(("a", 2), ("b", 1))
+    here.collect(("a", 2), ("b", 1), ("c", 1), shelf="two")
+    before = here.everything
+    older = database_of(new_database())
+    with closing(older.open()) as sql, transaction(sql, durable=True):
+        for step in steps(sql.dialect, "", until=revision):
+            for statement in step.statements:
+                sql.execute(statement)
+    take_away(here.store._derived, ledger(older)[0], revision)
+    assert ledger(database) == ledger(older)
+    with pytest.raises(SchemaTooOld):
+        Store(here.place, [app])
+    planned = look(database, [app])
+    assert [item.of for item in planned] == ["ledger"] * (len(EARLIER) - EARLIER.index(revision))
+    apply(database, [app], planned)
+    assert here.everything == before
+    assert look(database, [app]) == []
+    assert [text for rule in check(database, collections_of(app)) for text in rule.shown] == []
+    with Store(here.place, [app]) as store:
+        assert Shop(store, here.place, here.now).collect(("a", 3)).verdict == "complete"
+
+
+def take_away(sql, older, revision):
+    """Leaves of the ledger's tables what an older one has."""
+    for layout in [item for item in sql.layouts() if item.name[0] == "_"]:
+        if layout.name not in older:
+            sql.drop(layout.name)
+            continue
+        for column in set(sql.columns(layout.name)) - {item.name for item in older[layout.name].columns}:
+            sql.execute(f'ALTER TABLE "{layout.name}" DROP COLUMN "{column}"')
+    sql.execute("UPDATE _schema SET version_num = ?", (revision,))
 
 
 def test_of_an_app_that_nothing_is_stored_of_nothing_has_to_change(database):
