@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from commands import NOW, Place
-from walk import DOCS, NOT_RUN, ROOT, Walk, blocks
+from walk import DOCS, NOT_RUN, ROOT, Folder, Walk, blocks
 
 from catchment.clock import FakeClock
 from catchment.standin import Answer, Request, serve_in_thread
@@ -17,7 +17,7 @@ WALKED = ["apps.md", "collecting.md", "operating.md", "tutorial.md", "writing.md
 
 @pytest.mark.parametrize("name", WALKED)
 def test_a_page_can_be_followed_from_an_empty_folder(name: str, tmp_path):
-    walk = Walk(Place(tmp_path), ROOT / "docs" / name)
+    walk = Walk(Folder(tmp_path), ROOT / "docs" / name)
     with walk.open:
         walk.through()
 

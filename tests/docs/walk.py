@@ -56,6 +56,15 @@ def blocks(page: Path) -> list[Block]:
     return [Block(match[1], match[2], match[3], text.count("\n", 0, match.start()) + 1) for match in found]
 
 
+class Folder(Place):
+    """A reader's own: nothing is set but the clock and the port, so that a page has to say what is needed."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        said = super().environment
+        return {name: said[name] for name in said if name not in ("CATCHMENT_ALLOW_PRIVATE", "CATCHMENT_DATA")}
+
+
 @dataclass
 class Walk:
     """A reader's folder and terminals. said: what the last command printed."""
