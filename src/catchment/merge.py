@@ -129,12 +129,15 @@ class _Hashes:
 
     def put(self, slot: int, content: bytes) -> None:
         at = slot * HASH - self._written
-        if at < 0 and self._file is not None:
+        if at == len(self._last):  # mostly
+            self._last += content
+        elif at < 0 and self._file is not None:
             self._file.write(content, at=slot * HASH)
             self._read = (0, b"")
             return
-        self._last.extend(bytes(max(at - len(self._last), 0)))  # others wait there that are nobody's record
-        self._last[at : at + HASH] = content
+        else:
+            self._last.extend(bytes(max(at - len(self._last), 0)))  # others wait there that are nobody's record
+            self._last[at : at + HASH] = content
         if len(self._last) >= 2 * _PART:
             self._file = Spool() if self._file is None else self._file
             self._file.write(self._last[:-_PART])

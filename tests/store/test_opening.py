@@ -202,6 +202,15 @@ def test_more_than_a_batch_waits_on_disk():
             assert [entry.values[0] for entry, _ in stage.read(order)] == order
 
 
+def test_long_documents_wait_on_disk_however_few_they_are():
+    long = "x" * 6_000
+    with Stage() as stage:
+        for number in range(2_200):
+            stage.add(Entry(str(number), b"h", b"r", (), f"{number}{long}"), 0)
+        assert stage.room._scratch is not None
+        assert [entry.key for entry, _ in stage.read([2199, 7, 1048, 1049, 0])] == ["2199", "7", "1048", "1049", "0"]
+
+
 OPENERS = 4
 
 

@@ -89,6 +89,10 @@ class Pile(Generic[T]):
         self._batch.append(value)
         return place + self._written * BATCH + len(self._batch) - 1
 
+    def fill(self) -> None:
+        """Has what comes from now on be written, however few there are in memory."""
+        self._few = min(self._few, len(self._memory))
+
     def _spill(self) -> None:
         if self._table is None:
             self._table = self._room.table("number INTEGER PRIMARY KEY, entries BLOB")

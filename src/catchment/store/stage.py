@@ -12,15 +12,20 @@ from .room import BATCH, FEW, Room
 __all__ = ["Stage"]
 
 
-class Stage:
-    """Records of about 2 kB each by slot, in the order in which they came. A context manager.
+MOST = 6 << 20
+"""Characters of the documents that are kept in memory, where each of a record takes about four bytes in all."""
 
-    room: for what else is kept while they are compared.
+
+class Stage:
+    """Records by slot, in the order in which they came. A context manager.
+
+    room: for what else is kept while they are compared. in_memory: so many records stay there, if they are not long.
     """
 
-    def __init__(self, in_memory: int = 4 * BATCH, few: int = FEW) -> None:
+    def __init__(self, in_memory: int = 10 * BATCH, few: int = FEW) -> None:
         self.room = Room(few)
         self._entries = self.room.pile(tuple[Entry, int], in_memory)
+        self._left = MOST
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +40,10 @@ class Stage:
 
     def add(self, entry: Entry, origin: int) -> int:
         """The slot under which the record waits. origin: which of the answers it came from."""
+        if self._left > 0:
+            self._left -= len(entry.doc)
+            if self._left <= 0:
+                self._entries.fill()
         return self._entries.append((entry, origin))
 
     def read(self, slots: Iterable[int]) -> Iterator[tuple[Entry, int]]:
