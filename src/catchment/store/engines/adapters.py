@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -9,7 +10,7 @@ from psycopg.adapt import AdaptersMap, Loader
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import BytesBinaryDumper, StrDumper
 
-__all__ = ["CONTEXT"]
+__all__ = ["CONTEXT", "types_of"]
 
 
 class _Number(Loader):
@@ -46,3 +47,9 @@ class _Context:
 
 
 CONTEXT = _Context()
+
+
+def types_of(cursor: psycopg.RawCursor[Any], table: str) -> Mapping[str, int]:
+    """The types of a table's columns, as the server numbers them."""
+    columns = "SELECT attname, CAST(atttypid AS bigint) FROM pg_attribute WHERE attrelid = to_regclass($1)"
+    return dict(cursor.execute(columns, (f'"{table}"',)).fetchall())

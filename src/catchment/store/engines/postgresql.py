@@ -17,8 +17,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...clock import monotonic
 from ...errors import StoreError, StoreUnavailable, UsageError
-from . import interface, layouts
-from .adapters import CONTEXT
+from . import interface, layouts, vectors
+from .adapters import CONTEXT, types_of
 from .compiling import dialect
 from .failures import told
 from .interface import WORDS, Down, Interrupted, Values, Words
@@ -106,7 +106,7 @@ class Connection:
             coming = iter(again)
             first = list(islice(coming, _MANY))
             # Many are worth a question for the types by which they are sent as they are, and not as text.
-            types = _types(cursor, table) if len(first) == _MANY else {}
+            types = types_of(cursor, table) if len(first) == _MANY else {}
             with cursor.copy(f'COPY "{table}" ({quoted}) FROM STDIN{_BINARY * bool(types)}') as into:
                 if types:
                     into.set_types([types[name] for name in names])
@@ -202,24 +202,9 @@ class Connection:
     def _make_words(self, table: str, words: Words) -> None:
         """By a trigger words follow in the same transaction, whoever writes the rows."""
         follows = "SELECT obj_description(to_regclass(?)) FROM pg_trigger WHERE tgname = ? AND tgrelid = to_regclass(?)"
-        name, fields = f'"{words.name}"', ",".join(words.fields)
-        if self.execute(follows, (name, words.name, f'"{table}"')).fetchone() == (fields,):
-            return
-        # No more of a text than a tsvector holds.
-        texts = (", ".join(f'{row}"{field}"' for field in words.fields) for row in ("", "NEW."))
-        old, new = (f"to_tsvector('simple', left(concat_ws(' ', {text}), 250000))" for text in texts)
-        self._together(
-            f"DROP TABLE IF EXISTS {name}",
-            f"CREATE TABLE {name} (rowid bigint PRIMARY KEY, found tsvector NOT NULL)",
-            f"CREATE INDEX ON {name} USING gin (found)",
-            f"COMMENT ON TABLE {name} IS '{fields}'",
-            f'INSERT INTO {name} SELECT _id, {old} FROM "{table}"',  # noqa: S608 (declared names)
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"  # noqa: S608
-            f" IF TG_OP <> 'INSERT' THEN DELETE FROM {name} WHERE rowid = OLD._id; END IF;"
-            f" IF TG_OP <> 'DELETE' THEN INSERT INTO {name} VALUES (NEW._id, {new}); END IF; RETURN NULL; END $$",
-            f'CREATE OR REPLACE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON "{table}"'
-            f" FOR EACH ROW EXECUTE FUNCTION {name}()",
-        )
+        fields = ",".join(words.fields)
+        if self.execute(follows, (f'"{words.name}"', words.name, f'"{table}"')).fetchone() != (fields,):
+            self._together(*vectors.making(table, words))
 
     def drop(self, table: str) -> None:
         triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(?) AND NOT tgisinternal"
@@ -321,12 +306,6 @@ class Connection:
 
     def close(self) -> None:
         self._driver.close()
-
-
-def _types(cursor: psycopg.RawCursor[Any], table: str) -> Mapping[str, int]:
-    """The types of a table's columns, as the server numbers them."""
-    columns = "SELECT attname, CAST(atttypid AS bigint) FROM pg_attribute WHERE attrelid = to_regclass($1)"
-    return dict(cursor.execute(columns, (f'"{table}"',)).fetchall())
 
 
 @dataclass(frozen=True, slots=True)
