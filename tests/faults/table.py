@@ -579,6 +579,7 @@ MACHINE_ROWS = (
         "what was told as not done is not done; goes on when it is back, and doubles nothing",
         proof=proof(
             AWAY + "test_who_collects_goes_on_when_it_is_back",
+            "tests/faults/test_processes.py::test_two_collectors_and_two_servers_share_one_database_that_falls",
             AWAY + "test_who_serves_says_503_while_it_is_away_and_heals_by_itself",
             AWAY + "test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it",
         ),
