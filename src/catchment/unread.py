@@ -41,7 +41,6 @@ def held_back(
         missing: key and document of the stored records that the answer lacks.
     """
     read, values_of = _reader(feed, partition), _values_of(feed)
-    read, values_of = _reader(feed, partition), _values_of(feed)
     left = Counter(read(reject.raw) for reject in rejects if reject.key is None)
     # Who says most chooses first.
     ways = sorted({(row.places, row.shaped) for row in left}, key=lambda way: (-len(way[0]), way))
