@@ -113,6 +113,10 @@ class Orders:
 
     async def _replayed(self, order: Order) -> tuple[bool, str]:
         named = await self.store.derived(self._named, order)
+        # A replay notes rejects anew: the row is known by its bytes before and after.
+        row = await self.store.derived(self.store.orders.rejected, order.reject) if order.reject else None
+        if order.reject and row is None:
+            return False, "there is no such reject any more"
         work = _beside(lambda: self._derive(order, named))
         stopped: asyncio.Future[Any] = asyncio.ensure_future(self.stop.wait())
         either: list[asyncio.Future[Any]] = [work, stopped]
@@ -124,10 +128,12 @@ class Orders:
             raise _Stopped  # its thread ends with the process; what it derived so far nobody reads
         (done,) = await work
         said = f"{done.passes:,} answers derived again as generation {done.generation}, {done.after.rejects:,} rejects"
-        if order.reject:
-            why = await self.store.derived(self.store.orders.rejected, order.reject)
+        if not done.complete:
+            return False, f"{len(done.left):,} answers could not be derived again: {done.left[0].reason}"
+        if row is not None:
+            why = await self.store.derived(self.store.orders.refused, row)
             return why is None, f"refused as before: {why}" if why else f"it is a record by now; {said}"
-        return done.complete, said if done.complete else f"{said}; {len(done.left):,} answers could not be"
+        return True, said
 
     def _derive(self, order: Order, named: dict[str, Sequence[str]]) -> list[Replayed]:
         """A replay over connections of its own: however long it takes, collecting goes on beside it."""

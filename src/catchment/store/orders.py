@@ -16,7 +16,7 @@ from ..clock import render_moment
 from .audit import Entry, note
 from .engines import Connection, Database, Workers, mapped, transaction
 
-__all__ = ["VERBS", "Order", "Orders", "Paused", "Verb", "Wanted", "collecting", "give", "listed", "paused"]
+__all__ = ["VERBS", "Order", "Orders", "Paused", "Rejected", "Verb", "Wanted", "collecting", "give", "listed", "paused"]
 
 Verb = Literal["start", "collect", "retry", "pause", "resume", "replay", "readmit"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -69,6 +69,15 @@ class Wanted:
     verb: Verb
     partition: str = ""
     reject: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that became no record, as it is known whatever generation its reject is of. digest: of its bytes."""
+
+    collection: str
+    partition: str
+    digest: str
 
 
 # -- who gives them ------------------------------------------------------------------------------------------------
@@ -202,13 +211,22 @@ class Orders:
                 (render_moment(now), int(good), result, number),
             )
 
-    def rejected(self, number: int) -> str | None:
-        """Why a row became no record, as of the last answer; None where that has it no more, or it is one by now."""
+    def rejected(self, number: int) -> Rejected | None:
+        """The row that a reject is about; None where there is no such reject any more."""
         with mapped():
             row = self._connection.execute(
-                "SELECT reason FROM _reject WHERE id = ? AND count > 0", (number,)
+                "SELECT feed, partition, digest FROM _reject WHERE id = ?", (number,)
             ).fetchone()
-        return row[0] if row else None
+        return Rejected(*row) if row else None
+
+    def refused(self, row: Rejected) -> str | None:
+        """Why a row became no record, as of the last answer; None where that has it no more, or it is one by now."""
+        with mapped():
+            found = self._connection.execute(
+                "SELECT reason FROM _reject WHERE feed = ? AND partition = ? AND digest = ? AND count > 0",
+                (row.collection, row.partition, row.digest),
+            ).fetchone()
+        return found[0] if found else None
 
     def begin(self, app: str, now: datetime) -> None:
         """Says that this worker collects what becomes due of an app; what the dead said is taken back."""
