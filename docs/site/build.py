@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
@@ -18,7 +19,9 @@ from posixpath import normpath, relpath
 import jinja2
 import pygments
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import find_lexer_class_by_name
 from pygments.util import ClassNotFound
@@ -168,8 +171,18 @@ def build(out: Path, root: Path = ROOT) -> list[Page]:
 def rendered(page: Page) -> str:
     """The page's text as HTML. A wide table can be moved by the keyboard too."""
     markdown = MarkdownIt("commonmark", {"highlight": coloured})
+    markdown.add_render_rule("fence", _block)
     text: str = markdown.renderer.render(page.tokens, markdown.options, {})
     return text.replace("<table>", '<table tabindex="0">')
+
+
+def _block(
+    renderer: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, environment: EnvType
+) -> str:
+    """A block of code, below the name of the file that it is."""
+    _, _, name = tokens[place].info.partition(" ")
+    named = f'<p class="file"><code>{escape(name)}</code></p>' if "." in name else ""
+    return named + renderer.fence(tokens, place, options, environment)
 
 
 def _template() -> jinja2.Template:
