@@ -5,7 +5,7 @@ it looks for a partition that is half of one tide and half of the other; then it
 On PostgreSQL the server also falls under two collectors, and comes up again; and collectors are stopped, and go on when
 their leases have ended and another one has done their work (SQLite lets nobody write while one that writes is stopped).
 
-    ./run fuzz kills [--engine sqlite|postgresql] [--kills 2000] [--real 200] [--restarts 20] [--stops 2] [--jobs 1]
+    ./run fuzz kills [--engine sqlite|postgresql] [--kills 2000] [--real 200] [--restarts 20] [--stops 10] [--jobs 1]
                      [--minutes 0] [--seed N]
 """
 
