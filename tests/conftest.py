@@ -5,16 +5,22 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from catchment.store.engines import Connection, Database, database_of
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside this one
+
+import databases
+from choice import Choice, counts, engine_of, server_there
+from databases import ENGINES, Fill, Pool
+
+from catchment.store.engines import Connection
 from catchment.testing import Cluster, NoServer
 
 # How fast values are made and examples run is a matter of the machine, and of what else it does.
@@ -27,6 +33,9 @@ MEMORY, ROOM = Path("/dev/shm"), 2 << 30
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
     # A test of what is durable kills processes, never the machine: nobody has to wait for a disk.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+STORED = ("explorer", "keys", "paging", "resources", "serve", "store")
+"""Folders of tests that open databases."""
 
 LONG = ("docs", "e2e", "typing", "repository", "faults", "apps")
 """Folders of tests that take long: begun first, so that no core waits for another one in the end."""
@@ -52,108 +61,42 @@ def cluster() -> Iterator[Cluster]:
         yield found
 
 
-SHAPE = (
-    "SELECT md5(string_agg(said, ',' ORDER BY said)) FROM (SELECT c.relname || '.' || coalesce(a.attname, '') AS said"
-    " FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
-    " WHERE relnamespace = to_regnamespace('public') UNION ALL SELECT tgname FROM pg_trigger) AS found"
-)
-"""What a database's tables, indexes, views and triggers are, in short."""
-
-
-class Pool:
-    """Databases of one server, used again when a test left nothing in them but rows: making one costs far more."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self._free: dict[str, list[str]] = {}
-        self._shapes: dict[str, tuple[str]] = {}
-
-    def take(self, template: str, fill: Callable[[Database], None] | None) -> str:
-        if free := self._free.setdefault(template, []):
-            return free.pop()
-        name = self.cluster.database(self.cluster.template(template, fill) if fill else template)
-        with closing(database_of(self.cluster.url(name)).open()) as sql:
-            self._shapes.setdefault(template, sql.execute(SHAPE).fetchone())
-        return name
-
-    def give_back(self, template: str, name: str) -> None:
-        with closing(database_of(self.cluster.url(name)).open()) as sql:
-            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            sql.execute(f"SELECT pg_terminate_backend(pid) {others}")
-            if as_it_was := sql.execute(SHAPE).fetchone() == self._shapes[template]:
-                self._empty(sql)
-        if as_it_was:
-            self._free[template].append(name)
-        else:
-            self.cluster.drop(name)
-
-    @staticmethod
-    def _empty(sql: Connection) -> None:
-        sequences = sql.execute("SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL").fetchall()
-        statements = ["SET session_replication_role = replica", *(f'DELETE FROM "{name}"' for name in sql.tables())]
-        statements += [f'ALTER SEQUENCE "{name}" RESTART' for (name,) in sequences]
-        sql._together(*statements)
-
-
 @pytest.fixture(scope="session")
 def pool(cluster: Cluster) -> Pool:
     return Pool(cluster)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """The name of a database engine: what asks for it is run on each of them."""
+    """The name of a database engine: what asks for it is run on each of them.
+
+    So is what lasts longer than a test and holds a database: it asks for it too, and is made anew on each.
+    """
+    if request.param == "postgresql":
+        databases.given.pool = request.getfixturevalue("pool")
     return str(request.param)
 
 
-class Files:
-    """Files of databases, copies of what was filled once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def copy(self, template: str, fill: Callable[[Database], None], path: Path) -> None:
-        filled = self._folder / f"{template}.sqlite"
-        if not filled.exists():
-            fill(database_of(f"sqlite:///{filled}"))
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        shutil.copy(filled, path)
-
-
-@pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Files(tmp_path_factory.mktemp("templates"))
+@pytest.fixture(autouse=True)
+def _given_back() -> Iterator[None]:
+    """What a test took is there for the next one; what a module took stays its own."""
+    mark = databases.given.mark()
+    yield
+    databases.given.give_back(mark)
 
 
 @pytest.fixture
-def new_database(
-    engine: str, request: pytest.FixtureRequest, tmp_path: Path, files: Files
-) -> Iterator[Callable[..., str]]:
+def new_database(engine: str, tmp_path: Path) -> Callable[..., str]:
     """A function that gives the URL of a new database of the engine.
 
     Where `fill` is given it is a copy of the one of that name which was filled once: so many tables cost little.
     """
-    if engine == "sqlite":
-        numbers = itertools.count(1)
+    numbers = itertools.count(1)
 
-        def new(template: str = "", fill: Callable[[Database], None] | None = None) -> str:
-            path = tmp_path / "data" / f"{next(numbers)}.sqlite"
-            if fill:
-                files.copy(template, fill, path)
-            return f"sqlite:///{path}"
+    def new(template: str = "", fill: Fill | None = None) -> str:
+        return databases.given.url(tmp_path / "data" / str(next(numbers)), template, fill)
 
-        yield new
-        return
-    pool: Pool = request.getfixturevalue("pool")
-    taken = list[tuple[str, str]]()
-
-    def one(template: str = "template1", fill: Callable[[Database], None] | None = None) -> str:
-        taken.append((template, pool.take(template, fill)))
-        return pool.cluster.url(taken[-1][1])
-
-    yield one
-    for template, name in taken:
-        pool.give_back(template, name)
+    return new
 
 
 @pytest.fixture
@@ -174,19 +117,32 @@ def refusing() -> Callable[[Connection, str, str, str], Callable[[], object]]:
     return refuse
 
 
+def pytest_unconfigure() -> None:
+    databases.given.close()
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """What is in these folders opens databases: unless it says otherwise it is run on every engine."""
+    if isinstance(collector, pytest.Module) and collector.path.relative_to(CHECKOUT / "tests").parts[0] in STORED:
+        collector.add_marker(pytest.mark.usefixtures("engine"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    databases.given.engine = engine_of(item)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--every-engine`: for a change to what stands behind a database."""
-    parser.addoption("--every-engine", action="store_true", help="also what is run on SQLite alone for time's sake")
+    parser.addoption("--every-engine", action="store_true", help="each row of each table on every engine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is about SQLite's own ways is not run on other engines; what takes long, only with --every-engine."""
-    names = ("sqlite",) if config.getoption("--every-engine") else ("sqlite", "once")
+    """Chooses what is run on which engine: see `CONTRIBUTING.md`."""
+    chosen = Choice(every=config.getoption("--every-engine"), server=server_there())
     kept, left = list[pytest.Item](), list[pytest.Item]()
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        other = callspec is not None and callspec.params.get("engine", "sqlite") != "sqlite"
-        (left if other and any(map(item.get_closest_marker, names)) else kept).append(item)
+        (kept if chosen.takes(item) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=_turn)
@@ -209,7 +165,9 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line: how many tests were skipped, by reason. Nobody takes a skipped test for a passed one."""
+    """How many tests ran on which engine, and how many were skipped, by reason: nobody takes one for a passed one."""
+    if counted := counts(terminalreporter.getreports("passed") + terminalreporter.getreports("failed")):
+        terminalreporter.write_line(counted)
     reasons = Counter(skip_reason(report) for report in terminalreporter.getreports("skipped"))
     if reasons:
         each = "; ".join(f"{count} x {reason}" for reason, count in sorted(reasons.items()))

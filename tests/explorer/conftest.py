@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
 
 from asgi_client import Client
+from databases import values_in
 from shop import START, Shop, app, settings
 
 from catchment import explorer
@@ -63,8 +64,9 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Shop]:
-    store = Store(settings(tmp_path / "data"), [app])
-    yield Shop(store, START)
+    place = settings(tmp_path, **values_in(tmp_path / "data", [app]))
+    store = Store(place, [app])
+    yield Shop(store, place, START)
     store.close()
 
 
@@ -112,7 +114,7 @@ class Person:
 def front(here: Shop) -> Iterator[Any]:
     """The pages of the tiny app."""
     clock = FakeClock(START)
-    found = build([app], settings(here.store.database.path.parent), clock, pages=explorer.handlers)
+    found = build([app], here.place, clock, pages=explorer.handlers)
     found.clock = clock
     yield found
     found.close()

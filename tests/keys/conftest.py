@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 # For the modules beside the tests, and for the store and the client that the tests of serving use.
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))
+sys.path.insert(2, str(Path(__file__).parents[1] / "faults"))  # for the server that forks commands
 
+import databases
 from demo_feeds import BARS, NOTES, Note, app
-from filled_store import FilledStore, bar
+from filled_store import FilledStore, bar, make_tables
 from many_people import GATEWAY, NOW, USER, Service, Ticks
 from own_routes_app import own
 
@@ -17,7 +20,7 @@ from catchment.clock import FakeClock
 from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Database, database_of
 from catchment.store.store import prepare
 
 
@@ -27,16 +30,16 @@ def now():
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(new_database: Callable[..., str]) -> Database:
     """A fresh database: the ledger's tables, nothing in them."""
-    path = tmp_path / "data" / "catchment.sqlite"
-    prepare(File(path), [])
-    return path
+    found = database_of(new_database("ledger", lambda database: prepare(database, [])))
+    prepare(found, [])
+    return found
 
 
 @pytest.fixture
 def store(tmp_path: Path):
-    filled = FilledStore(f"sqlite:///{tmp_path / 'catchment.sqlite'}", tmp_path)
+    filled = FilledStore(databases.given.url(tmp_path, "bars", make_tables), tmp_path)
     filled.put(BARS, bar("IBM", "2026-01-02"))
     filled.put(NOTES, Note("canary-note", None, None, None, []))
     yield filled
@@ -51,7 +54,7 @@ def service(store: FilledStore):
         values = {**store.values, "CATCHMENT_TRUSTED_GATEWAYS": GATEWAY} | settings
         return build([app, own], Settings().with_values("test", values), clock, tick=ticks)
 
-    made = Service(store.database.path, clock, ticks, start)
+    made = Service(store.database, clock, ticks, start)
     made.client()
     yield made
     for front in made.fronts:

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from asgi_client import Client
 
 from catchment.clock import FakeClock
 from catchment.serve.front import Front
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Database
 from catchment.store.keys import create, revoke
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -31,17 +30,17 @@ class Ticks:
 class Service:
     """An API over a filled store, with people who have keys. It is asked from any address."""
 
-    path: Path
+    database: Database
     clock: FakeClock
     ticks: Ticks
     start: Callable[..., Front]
     fronts: list[Front] = field(default_factory=list)
 
     def key(self, *scopes: str, principal: str = USER, **options) -> str:
-        return create(File(self.path), "test", principal, set(scopes), self.clock.now(), **options)[0]
+        return create(self.database, "test", principal, set(scopes), self.clock.now(), **options)[0]
 
     def revoke(self, key: str) -> None:
-        revoke(File(self.path), key.split("_")[1], self.clock.now())
+        revoke(self.database, key.split("_")[1], self.clock.now())
 
     def settle(self) -> None:
         """Returns when all is written that nobody waited for."""

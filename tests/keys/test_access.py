@@ -1,6 +1,6 @@
 """Who may do what, over the whole application: a table of people and routes, and the ways around it."""
 
-import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -253,6 +253,7 @@ def test_the_description_shows_what_its_reader_may_see(service, people):
     }
 
 
+@pytest.mark.sqlite  # whose file is away; tests/engines/test_away.py has a server that is
 def test_without_a_database_nobody_is_let_in_by_a_key(service, store):
     key = service.key("read")
     away = store.database.path.with_name("away")
@@ -268,9 +269,8 @@ def test_use_of_a_key_is_noted_once_a_minute(service):
 
     def noted() -> str:
         service.settle()
-        with sqlite3.connect(service.path) as sql:
+        with closing(service.database.open()) as sql:
             (found,) = sql.execute("SELECT last_used_at FROM _api_key").fetchone()
-        sql.close()
         return found
 
     assert noted() is None

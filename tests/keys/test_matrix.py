@@ -21,6 +21,8 @@ from catchment.app import SHIPPED
 
 GUIDE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
+pytestmark = pytest.mark.sqlite  # put back as it was after every write: a file is, in no time
+
 
 @pytest.fixture
 def world(tmp_path):

@@ -4,21 +4,23 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+from databases import left_in, url_of, values_in
+from forkserver import Ended, run
 from many_people import NOW, USER
 
 from catchment.errors import UsageError
 from catchment.serve.server import check_address
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
 from catchment.store.keys import create, revoke
 
 FEEDS = Path(__file__).parents[1] / "serve"
@@ -33,22 +35,14 @@ def free_port() -> int:
 
 
 class Commands:
-    """catchment's commands on one data folder, with nothing else set."""
+    """catchment's commands, with nothing set but where their database is."""
 
-    def __init__(self, data: Path) -> None:
-        self.environment = {"PATH": os.environ["PATH"], "CATCHMENT_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    def __init__(self, place: Mapping[str, str]) -> None:
+        self.environment = {"PATH": os.environ["PATH"], **place}
         self.running: list[subprocess.Popen[str]] = []
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "catchment", *arguments],
-            cwd=FEEDS,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+    def run(self, *arguments: str) -> Ended:
+        return run(FEEDS, arguments, self.environment)
 
     def serve(self, *arguments: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
         """A server that answers, and where."""
@@ -75,7 +69,7 @@ class Commands:
 
 @pytest.fixture
 def commands(tmp_path):
-    made = Commands(tmp_path)
+    made = Commands(values_in(tmp_path))
     yield made
     made.end()
 
@@ -88,10 +82,10 @@ def outcome(process) -> str:
     return out + err
 
 
-def test_a_key_lives_and_dies_with_the_server_running(commands, store, tmp_path):
+def test_a_key_lives_and_dies_with_the_server_running(commands, store):
     process, url = commands.serve(CATCHMENT_LIMIT_FAILED_KEYS="off")
     made = commands.run("keys", "create", "--name", "reports", "--scope", "read", "--principal", USER)
-    key = made.stdout.strip()
+    key = made.out.strip()
     identity, secret = key.split("_")[1:]
     with httpx.Client(base_url=url, headers=OUTSIDE, timeout=10) as client:
         bearer, other = {"authorization": f"Bearer {key}"}, {"x-api-key": key}
@@ -100,12 +94,12 @@ def test_a_key_lives_and_dies_with_the_server_running(commands, store, tmp_path)
             assert client.get("/v1/demo/notes", headers=headers).json()["data"][0]["text"] == "canary-note"
         assert client.get(f"/v1/demo/notes?key={key}").status_code == 400
         assert client.get("/v1/_/feeds", headers=bearer).status_code == 403
-        assert commands.run("keys", "revoke", identity).returncode == 0
+        assert commands.run("keys", "revoke", identity).code == 0
         refused = client.get("/v1/demo/notes", headers=bearer)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     said = outcome(process)
     assert f"request_id={refused.headers['x-request-id']}" in said
-    left = said.encode() + b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    left = said.encode() + left_in(store.database)
     assert secret.encode() not in left
     assert identity.encode() in left
 
@@ -123,9 +117,8 @@ def test_requests_at_once_keep_their_ids_apart(commands, store):
     lines = re.findall(r"path=/v1/n(\d+).*request_id=id-(\d+)", outcome(process))
     assert sorted(int(path) for path, _ in lines) == list(range(60))
     assert all(path == identity for path, identity in lines)
-    with sqlite3.connect(store.database.path) as sql:
+    with closing(store.database.open()) as sql:
         rows = sql.execute("SELECT object, request_id FROM _audit").fetchall()
-    sql.close()
     assert sorted(rows) == sorted((f"/v1/n{number}", f"id-{number}") for number in range(60))
 
 
@@ -134,27 +127,28 @@ def test_requests_at_once_keep_their_ids_apart(commands, store):
 
 def test_it_listens_to_others_only_when_there_is_a_key(commands, tmp_path):
     refused = commands.run("serve", "demo_feeds:app", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "there is no key yet" in refused.stderr
-    assert "catchment keys create" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    assert (refused.code, refused.out) == (2, "")
+    assert "there is no key yet" in refused.err
+    assert "catchment keys create" in refused.err
+    assert "Traceback" not in refused.err
     refused = commands.run("up", "demo_feeds:app", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104
-    assert (refused.returncode, "there is no key yet" in refused.stderr) == (2, True)
-    assert commands.run("keys", "create", "--name", "first", "--scope", "read").returncode == 0
+    assert (refused.code, "there is no key yet" in refused.err) == (2, True)
+    assert commands.run("keys", "create", "--name", "first", "--scope", "read").code == 0
     _, url = commands.serve("--host", "0.0.0.0")  # noqa: S104
     assert httpx.get(f"{url}/health/live", timeout=10).status_code == 200
 
 
+@pytest.mark.sqlite
 def test_what_it_makes_is_for_its_owner_only(commands, tmp_path):
     data = tmp_path / "new"
     commands.environment["CATCHMENT_DATA"] = str(data)
-    assert commands.run("keys", "list", "--json").stdout == '{"data":[],"meta":{}}\n'  # no key comes with it
+    assert commands.run("keys", "list", "--json").out == '{"data":[],"meta":{}}\n'  # no key comes with it
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (data, data / "catchment.sqlite")}
     assert modes == {"new": 0o700, "catchment.sqlite": 0o600}
 
 
 def test_settings_show_the_limits_and_who_is_trusted(commands):
-    shown = dict(re.findall(r"^(\S+) +(\S+) +default$", commands.run("settings").stdout, re.MULTILINE))
+    shown = dict(re.findall(r"^(\S+) +(\S+) +default$", commands.run("settings").out, re.MULTILINE))
     assert shown["CATCHMENT_HOST"] == "127.0.0.1"
     assert shown["CATCHMENT_TRUSTED_GATEWAYS"] == "-"
     assert shown["CATCHMENT_WITHOUT_KEYS"] == "-"
@@ -176,7 +170,7 @@ HOSTS = {
 
 @pytest.mark.parametrize(("host", "own"), HOSTS.items(), ids=HOSTS.keys())
 def test_an_address_that_others_reach_needs_a_key_that_can_be_used(database, now, host, own):
-    settings = Settings().with_values("test", {"CATCHMENT_HOST": host, "CATCHMENT_DATA": str(database.parent)})
+    settings = Settings().with_values("test", {"CATCHMENT_HOST": host, "CATCHMENT_DATABASE": url_of(database)})
 
     def check() -> None:
         if own:
@@ -186,16 +180,16 @@ def test_an_address_that_others_reach_needs_a_key_that_can_be_used(database, now
             check_address(settings)
 
     check()
-    _, old = create(File(database), "old", USER, {"read"}, NOW, expires_at=NOW)
+    _, old = create(database, "old", USER, {"read"}, NOW, expires_at=NOW)
     check()
-    _, dead = create(File(database), "dead", USER, {"read"}, NOW)
-    revoke(File(database), dead.id, NOW)
+    _, dead = create(database, "dead", USER, {"read"}, NOW)
+    revoke(database, dead.id, NOW)
     check()
     for said in ("no", "true", "1"):
         settings = settings.with_values("test", {"CATCHMENT_WITHOUT_KEYS": said})
         check()
     check_address(settings.with_values("test", {"CATCHMENT_WITHOUT_KEYS": "yes"}))
-    create(File(database), "good", USER, {"read"}, NOW)
+    create(database, "good", USER, {"read"}, NOW)
     check_address(settings)
     assert old.id != dead.id
 

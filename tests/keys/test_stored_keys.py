@@ -1,21 +1,22 @@
 """Keys as they are made, stored, proved and revoked."""
 
-import sqlite3
 import sys
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from databases import left_in
 
 from catchment.errors import StoreUnavailable, UsageError
 from catchment.store import keys
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import database_of
 from catchment.store.keys import any_usable, create, find, listed, proved, revoke, split, touch, without_keys
 
 USER = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
 
 
 def made(database, now, **options):
-    return create(File(database), "reports", USER, {"read"}, now, **options)
+    return create(database, "reports", USER, {"read"}, now, **options)
 
 
 def test_a_key_proves_its_user_and_its_scopes(database, now):
@@ -23,7 +24,7 @@ def test_a_key_proves_its_user_and_its_scopes(database, now):
     identity, secret = split(text)
     assert text == f"ck_{identity}_{secret}"
     assert (len(identity), len(secret)) == (8, 40)  # base32: 200 random bits
-    found = proved(find(File(database), identity), secret, now)
+    found = proved(find(database, identity), secret, now)
     assert found is not None
     assert (found.id, found.scopes, found.key_id, found.via) == (USER, {"read"}, key.id, "key")
 
@@ -43,61 +44,61 @@ def test_what_is_not_the_secret_proves_nobody(database, now, case):
         "unknown id": split(text)[1],
         "nothing": "",
     }[case]
-    stored = None if case == "unknown id" else find(File(database), key.id)
+    stored = None if case == "unknown id" else find(database, key.id)
     assert proved(stored, secret, now) is None
 
 
 def test_a_key_ends_at_its_moment_and_not_before(database, now):
     text, key = made(database, now, expires_at=now + timedelta(days=1))
-    stored, secret = find(File(database), key.id), split(text)[1]
+    stored, secret = find(database, key.id), split(text)[1]
     assert proved(stored, secret, now + timedelta(days=1, microseconds=-1)) is not None
     assert proved(stored, secret, now + timedelta(days=1)) is None
 
 
 def test_a_revoked_key_proves_nobody_and_stays_listed(database, now):
     text, key = made(database, now)
-    assert any_usable(File(database), now)
-    assert revoke(File(database), key.id, now).revoked_at == now
-    assert revoke(File(database), key.id, now + timedelta(days=1)).revoked_at == now
-    assert proved(find(File(database), key.id), split(text)[1], now) is None
-    assert [item.id for item in listed(File(database))] == [key.id]
-    assert not any_usable(File(database), now)
+    assert any_usable(database, now)
+    assert revoke(database, key.id, now).revoked_at == now
+    assert revoke(database, key.id, now + timedelta(days=1)).revoked_at == now
+    assert proved(find(database, key.id), split(text)[1], now) is None
+    assert [item.id for item in listed(database)] == [key.id]
+    assert not any_usable(database, now)
 
 
 def test_use_is_noted(database, now):
     _, key = made(database, now)
-    assert find(File(database), key.id).last_used_at is None
-    touch(File(database), key.id, now)
-    assert find(File(database), key.id).last_used_at == now
+    assert find(database, key.id).last_used_at is None
+    touch(database, key.id, now)
+    assert find(database, key.id).last_used_at == now
 
 
 def test_an_unknown_key_cannot_be_revoked(database, now):
     with pytest.raises(UsageError, match="no key has the id"):
-        revoke(File(database), "aaaaaaaa", now)
+        revoke(database, "aaaaaaaa", now)
 
 
 def test_the_secret_is_nowhere(database, now):
     text, key = made(database, now)
     secret = split(text)[1]
     with pytest.raises(UsageError) as wrong:
-        revoke(File(database), text, now)  # somebody pastes the key for its id
-    assert secret not in f"{wrong.value}{key!r}{find(File(database), key.id)!r}"
-    revoke(File(database), key.id, now)
-    for file in database.parent.rglob("*"):
-        if file.is_file():
-            assert secret.encode() not in file.read_bytes()
+        revoke(database, text, now)  # somebody pastes the key for its id
+    assert secret not in f"{wrong.value}{key!r}{find(database, key.id)!r}"
+    revoke(database, key.id, now)
+    left = left_in(database)
+    assert key.id.encode() in left
+    assert secret.encode() not in left
 
 
-def test_without_a_database_there_are_no_keys_and_nobody_is_let_in(tmp_path, now):
-    assert not any_usable(File(tmp_path / "none.sqlite"), now)
+def test_without_a_database_there_are_no_keys_and_nobody_is_let_in(new_database, now):
+    none, old = database_of(new_database()), database_of(new_database())
+    assert not any_usable(none, now)
     with pytest.raises(StoreUnavailable):
-        find(File(tmp_path / "none.sqlite"), "aaaaaaaa")
-    assert not (tmp_path / "none.sqlite").exists()
-    with sqlite3.connect(tmp_path / "old.sqlite") as other:
-        other.execute("CREATE TABLE _meta (name TEXT)")
-    other.close()
+        find(none, "aaaaaaaa")
+    assert not none.exists()
+    with closing(old.open()) as sql:
+        sql.execute("CREATE TABLE _meta (name TEXT)")
     with pytest.raises(StoreUnavailable, match="holds no data of ours"):
-        find(File(tmp_path / "old.sqlite"), "aaaaaaaa")
+        find(old, "aaaaaaaa")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_wrong_secret_and_an_unknown_key_cost_the_same_comparison(database, no
     """No time is measured here: what is called is. Digests of one length are compared in constant time, once."""
     text, _ = made(database, now)
     identity, secret = split(text)
-    stored = find(File(database), identity)
+    stored = find(database, identity)
     assert stored is not None
     assert len(stored.digest) == len(keys._NOBODYS) == 32
 

@@ -1,10 +1,10 @@
 """What a request leaves behind: its id, a line in the log, a row in the audit; and what it must not leave."""
 
-import sqlite3
 from contextlib import closing
 
 import pytest
 import structlog
+from databases import left_in
 from many_people import GATEWAY, OUTSIDE, USER
 
 from catchment.serve.rights import peer_of
@@ -24,7 +24,7 @@ def log():
 
 
 def told(service):
-    with closing(sqlite3.connect(service.path)) as sql:
+    with closing(service.database.open()) as sql:
         return [entry for entry in reversed(find(sql, Asked())) if not entry.action.startswith("key-")]
 
 
@@ -110,10 +110,10 @@ def test_a_denial_that_cannot_be_audited_is_a_denial(service, store, log):
     ]
 
 
-def test_a_use_that_cannot_be_noted_is_served(service, store, log):
+def test_a_use_that_cannot_be_noted_is_served(service, store, refusing, log):
     """Advisory A15: a fault in the background is logged, and the process lives."""
     key = service.key("read")
-    store.db.execute("CREATE TRIGGER no_use BEFORE UPDATE ON _api_key BEGIN SELECT RAISE(ABORT, 'no'); END")
+    refusing(store.db, "BEFORE UPDATE", "_api_key", "NEW.id IS NOT NULL")
     assert service.ask(PRIVATE, key).status_code == 200
     service.settle()
     assert [line["event"] for line in log] == ["last use of a key is not stored"]
@@ -134,7 +134,7 @@ def test_no_secret_is_left_anywhere(service, log, capsys):
         answers.append(service.ask(f"{WRITING}/{key}", method="DELETE"))
         answers.append(service.ask(f"/own/{key}", key, method="DELETE"))
     assert {answer.status_code for answer in answers} >= {200, 400, 401, 403, 404, 500}
-    left = b"".join(file.read_bytes() for file in service.path.parent.iterdir() if file.is_file())
+    left = left_in(service.database)
     left += str(log).encode() + str(capsys.readouterr()).encode() + repr(service.fronts[0]._rights.ring._known).encode()
     for answer in answers:
         if "/ck_" not in str(answer.url).lower():  # a path is told back to whom it came from

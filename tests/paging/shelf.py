@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from databases import asked, database_in, values_in
 
 from catchment import RETIRE, App, Feed, Get, Record, Upstream, items
 from catchment.clock import FakeClock
@@ -18,6 +19,7 @@ from catchment.paging import Pager
 from catchment.runs import Result, Scope
 from catchment.settings import load_settings
 from catchment.standin import Answer, Control, Paged, Request, serve_in_thread
+from catchment.store.engines import database_of
 from catchment.store.store import Store
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
@@ -88,7 +90,7 @@ class Reading:
 
     async def _collect(self, feed: Feed) -> Result:
         values = {
-            "CATCHMENT_DATA": str(self.folder),
+            **values_in(self.folder, [App("shop", feeds=[self.feed])]),
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
             "CATCHMENT_UPSTREAM_SHELF": self.url,
             **self.values,
@@ -100,11 +102,7 @@ class Reading:
         return result
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        database = sqlite3.connect(f"file:{self.folder / 'catchment.sqlite'}?mode=ro", uri=True)
-        try:
-            return database.execute(statement).fetchall()
-        finally:
-            database.close()
+        return asked(database_of(database_in(self.folder)), statement)
 
     @property
     def stored(self) -> list[int]:

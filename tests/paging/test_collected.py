@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from databases import database_in, left_in, values_in
 from shelf import Reading, Shelf, api, books, reading
 
 from catchment import (
@@ -32,6 +32,7 @@ from catchment.replay import replay
 from catchment.runs import Scope
 from catchment.settings import Settings, load_settings
 from catchment.standin import Answer, Paged
+from catchment.store.engines import database_of
 from catchment.store.store import Store
 
 STYLES = {
@@ -130,10 +131,11 @@ def answered_twice(shelf: Reading, page: int) -> None:
     """Has the archive hold the answer of a page twice, as where a worker was stopped for longer than its lease: it asks
     once more, and archives that, when another one has gone on.
     """
-    with closing(sqlite3.connect(shelf.folder / "catchment.sqlite")) as sql, sql:
+    with closing(database_of(database_in(shelf.folder)).open()) as sql:
         sql.execute("UPDATE _exchange SET id = id + 100 WHERE id > ?", (page,))
         columns = "feed, partition, pass, attempt, fingerprint, method, url, status, headers, digest, size, wire, at"
         sql.execute(f"INSERT INTO _exchange (id, {columns}) SELECT 50, {columns} FROM _exchange WHERE id = ?", (page,))
+        sql.number_on("_exchange", "id")
 
 
 def test_a_page_that_two_workers_asked_for_is_one_page(tmp_path):
@@ -149,7 +151,7 @@ def test_a_page_that_two_workers_asked_for_is_one_page(tmp_path):
         assert shelf.asked[10:] == ["/books?page=10"]
         assert shelf.stored == list(range(95))
         app = App("shop", feeds=[shelf.feed])
-        settings = load_settings({"CATCHMENT_DATA": str(tmp_path)}, folder=tmp_path, environ={})
+        settings = load_settings(values_in(tmp_path), folder=tmp_path, environ={})
         with Store(settings, [app], replaying=True) as store:
             (done,) = replay(app, Scope(), store, settings, shelf.clock, lambda _: None)
         assert (done.passes, done.left, done.after.records) == (1, (), 95)
@@ -357,7 +359,7 @@ def test_a_key_goes_only_where_it_belongs_and_a_link_that_echoes_it_is_cleaned(t
         assert shelf.collect().verdict == "complete"
         assert shelf.stored == list(range(25))
         assert {target.count("canary-of-a-key") for target in shelf.asked} == {1}
-        assert b"canary-of-a-key" not in (tmp_path / "catchment.sqlite").read_bytes()
+        assert b"canary-of-a-key" not in left_in(database_of(database_in(tmp_path)))
 
 
 # -- one answer --------------------------------------------------------------------------------------------------------
@@ -433,5 +435,5 @@ def test_a_page_of_another_shape_fails_the_partition(tmp_path):
 def test_a_plan_counts_the_pages_of_the_last_pass(tmp_path, paged, pages, requests):
     with reading(tmp_path, paged, pages, range(25)) as shelf:
         shelf.collect()
-        with Store(Settings({"CATCHMENT_DATA": (str(shelf.folder), "test")}), []) as store:
+        with Store(Settings().with_values("test", values_in(shelf.folder)), []) as store:
             assert store.ledger.pages("shop/books") == {"": requests}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from databases import values_in
 from shelf import Reading, reading
 
 from catchment import App, Meaning, by_page, read_http
@@ -23,7 +24,7 @@ def shelf(tmp_path):
     with reading(tmp_path, Paged("page", total=True), by_page(total="total"), BOTH, **rows) as shelf:
         assert shelf.collect().verdict == "complete"
         app = App("shop", feeds=[shelf.feed])
-        settings = load_settings({"CATCHMENT_DATA": str(tmp_path)}, folder=tmp_path, environ={})
+        settings = load_settings(values_in(tmp_path), folder=tmp_path, environ={})
         with Store(settings, [app]) as store:
             assert store.erasure(Collection("shop", shelf.feed), app, ["3"]).run(shelf.clock.now()).done
         assert held(shelf) == []
@@ -34,7 +35,7 @@ def shelf(tmp_path):
 def held(shelf: Reading) -> list[str]:
     """The archived bodies with the erased row."""
     app = App("shop", feeds=[shelf.feed])
-    settings = load_settings({"CATCHMENT_DATA": str(shelf.folder)}, folder=shelf.folder, environ={})
+    settings = load_settings(values_in(shelf.folder), folder=shelf.folder, environ={})
     with Store(settings, [app]) as store:
         digests = [digest for (digest,) in shelf.sql("SELECT DISTINCT digest FROM _body")]
         return [digest for digest in digests if GONE in store.archive.body(digest)]

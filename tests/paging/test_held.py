@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from databases import values_in
 from shelf import Reading, reading
 
 from catchment import App
@@ -26,7 +27,7 @@ def numbered(_, answer: Answer) -> Answer:
 def told(shelf: Reading) -> list[str]:
     """What `catchment status` says of drift."""
     app = App("shop", feeds=[shelf.feed])
-    settings = load_settings({"CATCHMENT_DATA": str(shelf.folder)}, folder=shelf.folder, environ={})
+    settings = load_settings(values_in(shelf.folder), folder=shelf.folder, environ={})
     with Store(settings, [app]) as store:
         return drift_lines(standings([app], store, settings, shelf.clock.now()))
 
@@ -63,7 +64,7 @@ def test_a_row_that_is_erased_is_shown_no_more(tmp_path):
         shelf.collect()
         assert '{"id": 0' in told(shelf)[-1]
         app = App("shop", feeds=[shelf.feed])
-        settings = load_settings({"CATCHMENT_DATA": str(tmp_path)}, folder=tmp_path, environ={})
+        settings = load_settings(values_in(tmp_path), folder=tmp_path, environ={})
         with Store(settings, [app]) as store:
             assert store.erasure(Collection("shop", shelf.feed), app, ["0"]).run(shelf.clock.now()).done
         assert '{"id": 1' in told(shelf)[-1]

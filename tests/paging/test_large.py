@@ -7,6 +7,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from databases import values_in
 from shelf import reading
 
 from catchment import App, Meaning, by_link
@@ -30,7 +31,7 @@ def padded(_, answer: Answer) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def shelf(engine, tmp_path_factory):
     with reading(tmp_path_factory.mktemp("large"), Paged("link"), by_link(), range(11)) as shelf:
         shelf.shelf.twist = padded
         result = shelf.collect()
@@ -52,7 +53,7 @@ def test_an_equal_answer_is_known_by_its_digest(shelf):
 
 def test_it_is_derived_again_and_checked_from_the_archive(shelf):
     before, requests = shelf.sql(HELD), len(shelf.asked)
-    settings = load_settings({"CATCHMENT_DATA": str(shelf.folder)}, folder=shelf.folder, environ={})
+    settings = load_settings(values_in(shelf.folder), folder=shelf.folder, environ={})
     app = App("shop", feeds=[shelf.feed])
     with Store(settings, [app], replaying=True) as store:
         (done,) = replay(app, Scope(), store, settings, shelf.clock, lambda _: None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from databases import values_in
 from shelf import Reading, reading
 
 from catchment import App, Meaning, Upstream, by_cursor, by_header_link, by_link, by_offset, by_page, read_http
@@ -28,7 +29,7 @@ HELD = "SELECT _key, _version, _said_at, _exchange, _doc FROM shop_books{} ORDER
 def again(shelf: Reading, **changes: object) -> Replayed:
     """A replay where nobody has said any more where the upstream is."""
     nowhere = replace(shelf.feed, upstream=Upstream("elsewhere", "https://elsewhere.example/v9"), **changes)
-    settings = load_settings({"CATCHMENT_DATA": str(shelf.folder)}, folder=shelf.folder, environ={})
+    settings = load_settings(values_in(shelf.folder), folder=shelf.folder, environ={})
     app = App("shop", feeds=[nowhere])
     with Store(settings, [app], replaying=True) as store:
         (done,) = replay(app, Scope(), store, settings, shelf.clock, lambda _: None)

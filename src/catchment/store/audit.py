@@ -102,7 +102,7 @@ def find(sql: Connection, asked: Asked, *, before: int | None = None, limit: int
     terms: list[tuple[str, tuple[object, ...], object]] = [
         ("id < ?", (before,), before),
         ("(principal = ? OR key_id = ?)", (asked.who, asked.who), asked.who),
-        ("(object = ? OR substr(object, 1, ?) = ?)", (asked.what, len(below), below), asked.what),
+        ("(object = ? OR substr(object, 1, length(?)) = ?)", (asked.what, below, below), asked.what),
         ("action = ?", (asked.action,), asked.action),
         ("result = ?", (asked.result,), asked.result),
         ("at >= ?", (asked.since and render_moment(asked.since),), asked.since),

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .errors import CatchmentError, StoreUnavailable
-from .store.engines import Database, database_of
+from ..errors import CatchmentError, StoreUnavailable
+from ..store.engines import Database, database_of
 
-__all__ = ["Cluster", "NoServer"]
+__all__ = ["Cluster", "NoServer", "programs"]
 
 _FAST: Mapping[str, str] = {
     "fsync": "off",
@@ -48,7 +48,7 @@ class Cluster:
     """
 
     def __init__(self) -> None:
-        self._programs, self._as = _programs(), _unprivileged()
+        self._programs, self._as = programs(), _unprivileged()
         self.folder = Path(tempfile.mkdtemp(prefix="catchment-pg-"))
         self._server: subprocess.Popen[bytes] | None = None
         self._made = 0
@@ -144,7 +144,8 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of a PostgreSQL's programs. NoServer where there is none."""
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
