@@ -135,6 +135,8 @@ class History(RuleBasedStateMachine):
         self.windows: dict[int, list[Cargo | None]] = {}
         self.notes: dict[str, tuple[int, int]] = {}
         self.nobodys: set[str] = set()
+        self.failed: set[int] = set()  # ships of which an answer may be whole in the archive, and not merged
+        self.replays = False
         self.erased: set[tuple[int, int]] = set()
         self.before: dict[int, Cargo] = {}
         self.attempts = self.log = self.exchanges = 0
@@ -324,12 +326,14 @@ class History(RuleBasedStateMachine):
     @step()
     def it_is_replayed(self) -> None:
         settings = load_settings(self.berth.environment, folder=self.berth.folder, environ={})
+        self.replays = True
         with self.store() as store:
             found = replay(app, Scope(), store, settings, FakeClock(self.berth.now), lambda _: None)
         assert all(item.complete for item in found), found
 
     @step(point=st.sampled_from(REPLAYING), hit=st.integers(1, 3))
     def a_replay_is_killed(self, point: str, hit: int) -> None:
+        self.replays = True  # it may come to its end
         self.forked("kill", "replay", TARGET, points=f"{point}:{hit}:kill")
 
     # -- what must hold --------------------------------------------------------------------------------------------
@@ -345,13 +349,16 @@ class History(RuleBasedStateMachine):
         ended = self.ended()
         for ship in {*stored, *self.before, *self.windows}:
             verdicts = ended.get(ship, set())
-            if "complete" in verdicts:
+            if "complete" in verdicts or (self.replays and ship in self.failed):
                 self.is_of_its_window(ship, stored.get(ship, {}))
             else:
                 assert stored.get(ship, {}) == self.before.get(ship, {}), f"ship {ship} changed: {verdicts}"
             if verdicts & set(GOOD):
                 self.windows[ship] = [copy.copy(self.wharf.lying.get(ship))]
-        self.before = stored
+                self.failed.discard(ship)
+            elif verdicts:
+                self.failed.add(ship)
+        self.before, self.replays = stored, False
         self.tally.survived.update(self.now)
         self.now, self.whole = [], True
 
