@@ -174,7 +174,6 @@ def upgrade() -> None:
         text("upstream", primary_key=True),
         integer("number", primary_key=True),
         text("owner", nullable=False),
-        text("until", nullable=False),
     )
     op.create_table(
         "_commit",

@@ -1,4 +1,7 @@
-"""What operators ask the collector for, which feeds they paused, who collects, and who is signed in."""
+"""What operators ask the collector for, which feeds they paused, who collects, and who is signed in.
+
+A place among open requests has an end. Nobody holds one while the schema is changed, so that table is made anew.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Makes the four tables."""
+    """Makes four tables, and one anew."""
     op.create_table(
         "_order",
         integer("id", primary_key=True),
@@ -49,5 +52,13 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary, primary_key=True),
         text("key_id", nullable=False),
         text("at", nullable=False),
+        text("until", nullable=False),
+    )
+    op.drop_table("_slot")
+    op.create_table(
+        "_slot",
+        text("upstream", primary_key=True),
+        integer("number", primary_key=True),
+        text("owner", nullable=False),
         text("until", nullable=False),
     )
