@@ -53,7 +53,7 @@ def test_an_answer_held_as_drift_is_noted_and_is_read_by_a_replay_once_the_decla
             "SELECT DISTINCT verdict, substr(reason, 1, 5) FROM _partition WHERE feed = 'shows/seasons'"
         ) == [("failed", "drift")]
         found = here.sql("SELECT DISTINCT kind, field FROM _drift")
-        assert found == [("rejects", "")]
+        assert found == [("rejects", "rating")]
         requests = len(here.control.log())
         mended = App("shows", feeds=[shows, seasons, episodes])
         (done,) = [item for item in here.replay(mended) if item.collection == "shows/seasons"]

@@ -266,7 +266,7 @@ def test_a_plan_asks_nobody(place, upstream):
 def test_a_plan_says_how_long_a_quota_lasts(place):
     names = ",".join(f"S{number}" for number in range(500))
     done = place.run("plan", "stocks", values={"STOCK_SYMBOLS": names})
-    (row,) = (line for line in done.out.splitlines() if line.startswith("stocks/bars"))
+    row = next(line for line in done.out.splitlines() if line.startswith("stocks/bars"))
     assert row.split()[1] == "500"
     # At 25 a day, from the 20th of March: the 20th day.
     assert "2026-04-08" in row

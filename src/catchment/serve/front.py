@@ -60,6 +60,8 @@ _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"
 """Those that are counted by their names: a client may make up any."""
 _NO_METHOD = "TRACE"
 """A method that no route has."""
+_SERVICE = "/v1/_/"
+"""What the paths begin with that are no collection's."""
 _KEYED = ("/v1/", "/explore/")
 """What the paths that end in a key begin with."""
 
@@ -304,9 +306,10 @@ class Front:
                 self._cache.put(key, answer)
             await self._send_answer(answer, path, scope, data, send)
             return
-        if scope["method"] == "OPTIONS" and not path.startswith("/v1/"):
+        generic = path.startswith("/v1/") and not path.startswith(_SERVICE)
+        if scope["method"] == "OPTIONS" and not generic:
             caught = await self._with_all_methods(caught, path, scope, data)
-        if caught.start["status"] == 405 and path.startswith("/v1/"):
+        if caught.start["status"] == 405 and generic:
             caught = await self._with_its_methods(caught, path, scope, data)
         await self._send_other(caught, path, scope, data, send)
 

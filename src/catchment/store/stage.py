@@ -12,7 +12,7 @@ from .room import BATCH, FEW, Room
 __all__ = ["Stage"]
 
 
-MOST = 6 << 20
+MOST = 3 << 20
 """Characters of the documents that are kept in memory, where each of a record takes about four bytes in all."""
 
 

@@ -316,7 +316,7 @@ async def endpoints(store: Store) -> Response[bytes]:
     await asyncio.to_thread(_look, store)
     names = ("financial_data", "statistics", "coverage")
     listed = [f"{root}/{name}" for root in ("/api", "/api/v1") for name in names]
-    return respond({"data": [*listed, "/v1/stocks/bars", "/docs"], "info": {"error": ""}})
+    return respond({"data": [*listed, "/v1/stocks/bars", "/openapi.json"], "info": {"error": ""}})
 
 
 def _look(store: Data) -> None:
