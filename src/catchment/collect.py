@@ -166,17 +166,42 @@ class Collector:
             if shut:
                 return replace(shut, feed=name, partition=task.partition.key)
             try:
-                async with self._passes.slot(feed.upstream, lambda: self._draining):
-                    return await self._partition(run, feed, task)
+                return await self._placed(run, feed, task)
             except StoreUnavailable as error:
                 return Result(name, task.partition.key, None, str(error))
 
-    async def _partition(self, run: int, feed: Feed, task: Task) -> Result:
+    async def _placed(self, run: int, feed: Feed, task: Task) -> Result:
+        """One partition, in a place among the upstream's open requests; or how it stands when another worker has done
+        it meanwhile. One that is being done has its place already: it is waited for without another one.
+
+        Raises:
+            StoreUnavailable: nothing can be said of it now.
+        """
+        name, state = self._app.collection(feed), task.state
+        while True:
+            async with self._passes.slot(feed.upstream, lambda: self._draining):
+                if self._draining:
+                    return Result(name, task.partition.key, None, "stopped")
+                claim, now = self._store.ledger.claim, self._clock.now()
+                lease = await self._store.derived(claim, run, name, state, now, task.stamp)
+                if lease is not None:
+                    return await self._partition(feed, lease, task)
+            state = await self._let_go(name, task)
+            if state.verdict is not None and not state.held:
+                verdict: Verdict = "unchanged" if state.verdict in GOOD else state.verdict
+                return Result(name, task.partition.key, verdict, state.reason, until=state.retry_at)
+
+    async def _let_go(self, name: str, task: Task) -> State:
+        """The partition once no other worker has it, or we are to end: a run ends when nothing is due."""
+        while True:
+            state = (await self._store.derived(self._store.ledger.states, name))[task.partition.key]
+            if not state.held or self._draining:
+                return replace(state, partition=task.partition)  # the ledger does not know its row of a list
+            await heartbeat(HELD_S)
+
+    async def _partition(self, feed: Feed, lease: Lease, task: Task) -> Result:
         """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""
-        name, key = self._app.collection(feed), task.partition.key
-        lease = await self._claim(run, name, task)
-        if isinstance(lease, Result):
-            return lease
+        name, key = lease.feed, task.partition.key
         if task.why == "named":
             lease = self._passes.as_declared(feed, lease)
         self._tell(Event("started", name, key))
@@ -296,28 +321,6 @@ class Collector:
         with suppress(LeaseLost):
             await self._store.derived(self._verdicts.finish, feed, lease, outcome)
         return outcome
-
-    async def _claim(self, run: int, name: str, task: Task) -> Lease | Result:
-        """A lease; or how the partition stands when another worker has done it meanwhile. One that is being done is
-        waited for: a run ends when nothing is due.
-        """
-        state, key = task.state, task.partition.key
-        while not self._draining:
-            try:
-                lease = await self._store.derived(
-                    self._store.ledger.claim, run, name, state, self._clock.now(), task.stamp
-                )
-            except StoreUnavailable as error:
-                return Result(name, key, None, str(error))
-            if lease is not None:
-                return lease
-            state = (await self._store.derived(self._store.ledger.states, name))[key]
-            if state.held:
-                await heartbeat(HELD_S)
-            elif state.verdict is not None:
-                verdict: Verdict = "unchanged" if state.verdict in GOOD else state.verdict
-                return Result(name, key, verdict, state.reason, until=state.retry_at)
-        return Result(name, key, None, "stopped")
 
     async def _without_list(self, name: str, feed: Feed) -> list[Result]:
         """Nothing is expected. That is the truth only where the feeds that say what is to be expected are complete."""

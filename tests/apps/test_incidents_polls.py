@@ -306,12 +306,16 @@ def test_of_two_instances_one_polls_and_the_other_takes_over_when_it_is_killed(t
 
 def test_two_instances_at_once_are_one_poll(tmp_path):
     """Acceptance 17. In real time: in a file's time whoever waits for the other moves it past the other's lease."""
-    with reporting(tmp_path / "data", switches={"late_s": 0.05}) as reported:
+    with reporting(tmp_path / "data") as reported:
+        control = reported.collected.control
+        control.hold(f"/incidents/{TYPES[0]}/")
         both = [command(reported.collected, "collect", "incidents", real_time=True) for _ in range(2)]
+        control.wait_for(3)  # beside the one that is held another one is asked for
+        control.release()
         ended = [finished(process) for process in both]
         assert [code for code, _, _ in ended] == [0, 0], ended
-        assert len(reported.collected.control.log()) == 8
-        assert reported.collected.control.max_open() <= 2
+        assert len(control.log()) == 8
+        assert control.max_open() == 2
 
 
 class Standing(FakeClock):
@@ -342,6 +346,30 @@ async def _both(collected: Collecting, clock: Standing, intervals: int) -> None:
                 due = [await each.next_due(Scope(retry=False)) for each in (one, other)]
                 assert due == [clock.now() + timedelta(minutes=30)] * 2
                 clock.advance(timedelta(minutes=30))
+
+
+def test_who_waits_for_a_type_that_another_asks_for_asks_for_the_others_meanwhile(tmp_path):
+    """Of two places the other has one, and whoever waits for it has none."""
+    with reporting(tmp_path) as reported:
+        asyncio.run(_beside(reported.collected, Standing(NOW)))
+
+
+async def _beside(collected: Collecting, clock: Standing) -> None:
+    settings, control = load_settings(collected.environment, folder=collected.folder, environ={}), collected.control
+    with Store(settings, [app]) as ours, Store(settings, [app]) as theirs:
+        async with Collector(app, ours, settings, clock) as one, Collector(app, theirs, settings, clock) as other:
+            await one.run(Scope(feeds=["identities"]))
+            control.hold(f"/incidents/{TYPES[0]}/")
+            first = asyncio.create_task(one.run(Scope(only={"type": TYPES[:1]})))
+            await asyncio.to_thread(control.wait_for, 2)
+            second = asyncio.create_task(other.run(Scope()))
+            await asyncio.to_thread(control.wait_for, 8)  # the first is held, and all the others are asked for
+            control.release()
+            summaries = await asyncio.gather(first, second)
+    assert all(summary.complete for summary in summaries)
+    assert by_partition(summaries[1], FEED)[f"type={TYPES[0]}"].verdict == "unchanged"
+    assert len(control.log()) == 8
+    assert control.max_open() == 2
 
 
 # -- the file -------------------------------------------------------------------------------------------------------
