@@ -19,17 +19,17 @@ SMALL = {
         *SEED,
     ],
     "backup": ["--rounds", "3", *SEED],
-    "changes": ["--changes", "400", "--kills", "5", *SEED],
-    "bugs": ["--only", "an attempt ends twice"],
+    "changes": ["--changes", "120", "--kills", "2", *SEED],
+    "bugs": ["--only", "the newest are asked first"],
     "budgets": ["--months", "1", "--symbols", "26"],
-    "writes": ["--operations", "300", "--kills", "1", *SEED],
+    "writes": ["--operations", "60", "--kills", "1", *SEED],
     "corpora": ["--requests", "1500", *SEED],
-    "histories": ["--histories", "3", "--steps", "8", *SEED],
-    "queries": ["--queries", "300", *SEED],
-    "stats": ["--questions", "250", *SEED],
-    "kills": ["--kills", "6", "--real", "1", *SEED],
+    "histories": ["--histories", "2", "--steps", "6", *SEED],
+    "queries": ["--queries", "60", *SEED],
+    "stats": ["--questions", "50", *SEED],
+    "kills": ["--kills", "3", "--real", "1", *SEED],
 }
-ON_POSTGRESQL = ["--engine", "postgresql", "--kills", "3", "--real", "1", "--restarts", "1", "--stops", "0", *SEED]
+ON_POSTGRESQL = ["--engine", "postgresql", "--kills", "1", "--real", "1", "--restarts", "1", "--stops", "0", *SEED]
 
 
 NEEDS = {"api": "schemathesis"}
