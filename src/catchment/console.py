@@ -121,14 +121,14 @@ def _style(verdict: str) -> str:
 
 def result_lines(results: Iterable[Result]) -> list[str]:
     """What is incomplete, why, and when it is tried again; equal ones together."""
-    groups: dict[tuple[str, str, datetime | None], list[Result]] = {}
+    groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in results:
         if result.verdict not in GOOD:
             said = (
                 f"{result.verdict or 'not asked'}: {in_words(result.reason)}" if result.reason else f"{result.verdict}"
             )
-            groups.setdefault((result.feed, said, result.until), []).append(result)
-    return [_group(feed, said, _again(until), members) for (feed, said, until), members in groups.items()]
+            groups.setdefault((result.feed, said, _again(result.until)), []).append(result)
+    return [_group(feed, said, when, members) for (feed, said, when), members in groups.items()]
 
 
 def _again(until: datetime | None) -> str:

@@ -18,7 +18,7 @@ from .drift import Drift
 from .errors import DecodeError, PagingError
 from .feed import Feed
 from .passes import Fetched
-from .plan import END, GOOD, Verdict
+from .plan import END, GOOD, Verdict, retry_at
 from .runs import Result
 from .settings import Settings
 from .store.lease import Lease, Outcome
@@ -79,14 +79,17 @@ class Verdicts:
                 raise
             until = None if error.passing else feed.schedule.next_after(self.clock.now())
             outcome = replace(outcome, verdict="partial", reason=f"{error.reason}: {error}", until=until)
-        self.finish(feed, lease, outcome)
-        return outcome
+        return self.finish(feed, lease, outcome)
 
-    def finish(self, feed: Feed, lease: Lease, outcome: Outcome) -> None:
-        """Ends an attempt that committed no record."""
+    def finish(self, feed: Feed, lease: Lease, outcome: Outcome) -> Outcome:
+        """Ends an attempt that committed no record; of a refusal the outcome says for how long it holds."""
+        now = self.clock.now()
+        if outcome.verdict == "refused":
+            outcome = replace(outcome, until=retry_at(outcome.verdict, 0, now, until=outcome.until))
         if outcome.verdict not in GOOD and not outcome.goes_on:
             self.store.burn_pass(Collection(self.app.name, feed), lease)
-        self.store.ledger.finish(lease, outcome, self.clock.now())
+        self.store.ledger.finish(lease, outcome, now)
+        return outcome
 
     def _derived(
         self, feed: Feed, lease: Lease, fetched: Fetched, outcome: Outcome, before: PagingError | None

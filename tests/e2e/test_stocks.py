@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from subprocess import Popen, run
 from urllib.request import urlopen
@@ -90,6 +91,23 @@ def test_killed_inside_a_write_it_asks_nothing_twice(upstream, undisturbed, tmp_
     assert again.code == 0, again.text
     assert symbols(upstream) == ["IBM", "AAPL"]
     assert end_of(place) == undisturbed
+
+
+def test_of_a_symbol_that_is_refused_the_first_run_says_until_when_as_the_next_one_does(upstream, tmp_path):
+    place = place_of(tmp_path, upstream.url)
+    place.values["STOCK_SYMBOLS"] = "IBM,NOSUCH,NOTHER"
+    said = []
+    for _ in range(2):
+        done = place.run("collect", "stocks")
+        assert done.code == 3, done.text
+        said.append([line for line in done.text.splitlines() if "bad symbol" in line])
+        place.clock.set(NOW + timedelta(hours=1))
+    until = f"{NOW + timedelta(days=30):%Y-%m-%d %H:%M} UTC"
+    assert said[0] == said[1]
+    assert [line.partition("stocks/bars: ")[2] for line in said[0]] == [
+        f"2 refused: bad symbol, not before {until}: symbol=NOSUCH symbol=NOTHER"
+    ]
+    assert symbols(upstream) == ["IBM", "NOSUCH", "NOTHER"]
 
 
 def test_the_script_of_the_service_before_collects_as_often_as_one_likes(upstream, undisturbed, tmp_path):
