@@ -326,7 +326,7 @@ class Standing(FakeClock):
 
 
 def test_two_instances_that_live_on_poll_once_an_interval(tmp_path):
-    """Acceptance 17: two `up`, each looks for what is due as soon as it is."""
+    """Acceptance 17: two collectors on one data folder, each looks for what is due as soon as it is."""
     with reporting(tmp_path) as reported:
         asyncio.run(_both(reported.collected, Standing(NOW), intervals=4))
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from catchment.apps.incidents import api, identities, incidents
 from catchment.apps.incidents.asking import asked_for, unattributed_asked_for
 from catchment.apps.incidents.rules import (
     Identity,
@@ -171,13 +170,6 @@ def test_a_200_is_judged_by_its_shape(name):
 def test_a_status_says_what_it_says_of_both(status, kind):
     answer = Answer(status, b"{}", AT)
     assert {read_incidents(answer, of("other")).kind, read_map(answer, Partition()).kind} == {kind}
-
-
-def test_what_is_declared_of_the_upstream_is_what_it_was_promised():
-    assert (api.deadline.total_seconds(), api.tries, api.longest_wait.total_seconds()) == (10, (30, 60, 120), 600)
-    assert (api.budget.concurrency, api.budget.windows, api.max_body) == (2, (), 16 * 2**20)
-    assert identities.max_partition_records == 1_000_000
-    assert {identities.public, incidents.public} == {False}
 
 
 # -- whose it is ----------------------------------------------------------------------------------------------------

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asgi_client import Client
 from collecting import Collecting, by_partition, collecting
+from forkserver import Ended, run
+from httpx import Response
 
 from catchment.apps.police.answers import OURS, read_stops
 from catchment.apps.police.records import Stop
 from catchment.apps.police.standin import PUBLISHERS
+from catchment.cli import INCOMPLETE
+from catchment.clock import FileClock, parse_moment
 from catchment.exchange import Answer
 from catchment.partitions import Partition
 from catchment.runs import Result, Summary
+from catchment.serve.app import build
+from catchment.settings import load_settings
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -29,6 +37,23 @@ def one(police: Collecting, month: str, force: str = ONE) -> Result:
     """The result of naming one force and month."""
     summary = police.run(only={"force": [force], "month": [month]})
     return by_partition(summary, STOPS)[f"force={force},month={month}"]
+
+
+def called(police: Collecting, *arguments: str) -> Ended:
+    """`catchment` on the same stand-in, data folder and moment, to its end."""
+    clock = police.folder / "clock"
+    FileClock(clock).set(police.clock.now())
+    environment = {"PATH": os.environ["PATH"], **police.environment, "CATCHMENT_CLOCK": f"file:{clock}"}
+    return run(police.folder, arguments, environment)
+
+
+def asked(police: Collecting, url: str) -> Response:
+    """What the API on this data answers to anybody."""
+    front = build([police.app], load_settings(police.environment, folder=police.folder, environ={}), police.clock)
+    try:
+        return Client(front, "192.0.2.7").get(url)
+    finally:
+        front.close()
 
 
 def stored(police: Collecting) -> int:
@@ -96,6 +121,8 @@ def test_a_month_newer_than_the_list_is_asked_for_once_when_it_is_named(tmp_path
 def test_a_month_before_the_window_is_asked_for_once_and_never_again(tmp_path):
     """Acceptance 5."""
     with collecting("police", tmp_path, now=NOW, POLICE_BUDGET="1000/second") as police:
+        first = called(police, "collect", "police", "--only", f"force={ONE}", "--only", "month=2020-01")
+        assert first.code == INCOMPLETE == 3, first.text
         summary = police.run(only={"force": [ONE], "month": ["2020-01"]})
         assert not summary.complete
         assert verdicts(summary) == {f"force={ONE},month=2020-01": "refused"}
@@ -278,6 +305,14 @@ def test_one_force_that_breaks_leaves_the_others_complete_and_keeps_what_it_had(
             " FROM _partition WHERE feed = 'police/stops'"
         )
         assert kept < others
+        # What is served says how old it is: as old as its oldest part, which is that force's.
+        answers = [asked(police, f"{path}?force=kent") for path in ("/v1/police/stops", "/police/v1/breakdown")]
+        age = int((police.clock.now() - parse_moment(kept)).total_seconds())
+        assert age >= DAY.total_seconds()
+        assert [answer.headers["x-age"] for answer in answers] == [str(age)] * 2
+        assert (answers[0].json()["data"][0]["force"], answers[1].json()["total"]) == ("kent", 5)
+        (cell,) = asked(police, "/police/v1/coverage?force=kent&from=2026-01").json()["cells"]
+        assert (cell["state"], cell["records"], cell["collected_at"]) == ("failed", 5, kept)
 
 
 @pytest.mark.parametrize(("dedupe", "records"), [("", 921), ("count", 921), ("collapse", 634)])
