@@ -25,6 +25,20 @@ def market(tmp_path):
         yield made
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A marketplace that is asked for what is refused alone, so that nothing is ever in it."""
+    with marketplace(tmp_path_factory.mktemp("empty")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A marketplace in which each test has a provider of its own, and looks at no other one."""
+    with marketplace(tmp_path_factory.mktemp("shared"), PROVIDERS_PRIOR_MEAN="3.5") as made:
+        yield made
+
+
 def status(answer) -> int:
     """The status; a problem has the one shape."""
     if answer.status_code >= 400:
@@ -351,8 +365,8 @@ def test_what_is_replaced_keeps_its_reviews_and_what_is_deleted_its_versions(mar
         ("/service-providers/recommend", {"skills": ["x"], "job_budget_in_pence": {}}, "a whole number, got an object"),
     ],
 )
-def test_a_wrong_type_is_told_to_people_who_write_no_python(market, path, body, said):
-    answer = market.ask("POST", path, body)
+def test_a_wrong_type_is_told_to_people_who_write_no_python(empty, path, body, said):
+    answer = empty.ask("POST", path, body)
     assert status(answer) == 422
     assert said in answer.json()["errors"][0]["message"]
 
@@ -461,12 +475,12 @@ def test_a_held_comment_is_on_no_generic_route(market, path):
         *("/stats?by={}", "/stats?of=min({})", "/stats?of=count({})", "/stats?by=rating&sort={}", "/stats?{}=canary"),
     ],
 )
-def test_what_is_hidden_is_asked_for_like_what_is_not_there(market, query):
+def test_what_is_hidden_is_asked_for_like_what_is_not_there(shared, query):
     """Advisory A3, A4: byte for byte, but for the name; so nothing of it is guessed letter by letter."""
-    market.rate(market.offer(), 4, comment="canary")
+    shared.rate(shared.offer(), 4, comment="canary")
     told = []
     for name in ("comment", "comnemt"):
-        answer = market.ask("GET", f"/v1/providers/reviews{query.format(name)}", who=0, x_request_id="same")
+        answer = shared.ask("GET", f"/v1/providers/reviews{query.format(name)}", who=0, x_request_id="same")
         assert answer.status_code == 400
         # What is nearest to a name is sought among those that are shown.
         told.append(re.sub(r"nearest is [a-z_()]+", "nearest is another", answer.text.replace(name, "X")))
@@ -579,23 +593,23 @@ WRONG_PROVIDERS = {
 
 
 @pytest.mark.parametrize("case", WRONG_PROVIDERS)
-def test_a_wrong_provider_is_refused_and_named(market, case):
+def test_a_wrong_provider_is_refused_and_named(empty, case):
     """Acceptance 13 and 22."""
-    answer = market.ask("POST", "/service-provider", BODY | WRONG_PROVIDERS[case])
+    answer = empty.ask("POST", "/service-provider", BODY | WRONG_PROVIDERS[case])
     assert status(answer) == 422
     (field,) = WRONG_PROVIDERS[case]
     assert answer.json()["errors"][0]["field"].split(".")[0] == field
     assert answer.json()["error"]
-    assert market.found() == []
+    assert empty.found() == []
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "5.01", "-0.01", "4.555", "true", "[]"])
-def test_a_wrong_rating_is_refused(market, number):
+def test_a_wrong_rating_is_refused(shared, number):
     """Acceptance 13: it is not stored, and reading works afterwards."""
-    provider = market.offer()
-    answer = market.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
+    provider = shared.offer()
+    answer = shared.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
     assert status(answer) == 422
-    assert market.provider(provider)["review_count"] == 0
+    assert shared.provider(provider)["review_count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -603,12 +617,12 @@ def test_a_wrong_rating_is_refused(market, number):
     [("4.5" + "0" * 300, 201), ("4." + "1" * 300, 422), ("4.50" + "0" * 40 + "1", 422), ("0." + "0" * 300 + "1", 422)],
     ids=["zeros", "ones", "one at the 43rd place", "one at the 301st place"],
 )
-def test_a_rating_of_very_many_digits_is_judged_by_all_of_them(market, number, expected):
+def test_a_rating_of_very_many_digits_is_judged_by_all_of_them(shared, number, expected):
     """Acceptance 13: arithmetic in 28 digits would round it to one of two."""
-    provider = market.offer()
-    answer = market.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
+    provider = shared.offer()
+    answer = shared.ask("POST", f"/service-provider/{provider}/review", f'{{"rating":{number}}}'.encode(), 2)
     assert status(answer) == expected, answer.text
-    assert market.provider(provider)["review_rating"] == (4.5 if expected == 201 else 0.0)
+    assert shared.provider(provider)["review_rating"] == (4.5 if expected == 201 else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -625,15 +639,15 @@ def test_a_rating_of_very_many_digits_is_judged_by_all_of_them(market, number, e
         b'{"cost_gt":1e400}',
     ],
 )
-def test_hostile_filters_are_refused(market, body):
-    market.offer()
-    assert status(market.ask("POST", "/service-providers", body)) == 422
+def test_hostile_filters_are_refused(shared, body):
+    shared.offer()
+    assert status(shared.ask("POST", "/service-providers", body)) == 422
 
 
 @pytest.mark.parametrize("path", ["/service-provider", "/v1/providers/providers"])
-def test_half_a_character_is_refused_however_deep_it_stands(market, path):
+def test_half_a_character_is_refused_however_deep_it_stands(empty, path):
     body = json.dumps(BODY).replace('"to_date"', '"\\ud800": 1, "to_date"').encode()
-    assert status(market.ask("POST", path, body)) == 422
+    assert status(empty.ask("POST", path, body)) == 422
 
 
 def test_the_largest_question_is_answered(market):
@@ -664,9 +678,9 @@ def test_the_largest_question_is_answered(market):
         ("available_from=2023-01-01", 422),
     ],
 )
-def test_a_wrong_query_is_refused(market, query, expected):
+def test_a_wrong_query_is_refused(empty, query, expected):
     """Acceptance 14."""
-    assert status(market.ask("GET", f"/service-providers?{query}")) == expected
+    assert status(empty.ask("GET", f"/service-providers?{query}")) == expected
 
 
 def test_a_misspelt_filter_names_the_nearest(market):
@@ -684,8 +698,8 @@ def test_a_misspelt_filter_names_the_nearest(market):
     ("body", "expected"),
     [(b"{", 400), (b'{"name":"a","name":"b"}', 400), (b"[]", 422), (b'"' + b"x" * 2**18 + b'"', 413)],
 )
-def test_what_is_no_body_is_refused(market, body, expected):
-    assert status(market.ask("POST", "/service-provider", body)) == expected
+def test_what_is_no_body_is_refused(empty, body, expected):
+    assert status(empty.ask("POST", "/service-provider", body)) == expected
 
 
 def test_the_least_rating_leaves_out_the_unrated(market):
