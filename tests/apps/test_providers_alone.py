@@ -7,10 +7,11 @@ from catchment.app import load_app
 from catchment.errors import UsageError
 
 
-@pytest.fixture
-def both(tmp_path):
-    """All of the app, and beside it the reviews alone."""
-    with marketplace(tmp_path) as whole, marketplace(tmp_path, ("reviews",)) as alone:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """All of the app, and beside it the reviews alone; each test has a provider of its own."""
+    folder = tmp_path_factory.mktemp("both")
+    with marketplace(folder) as whole, marketplace(folder, ("reviews",)) as alone:
         yield whole, alone
 
 
