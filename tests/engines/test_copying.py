@@ -19,7 +19,9 @@ from catchment.store.store import Store, prepare
 from catchment.store.tables import collections_of
 
 COPY = "copy.sqlite"
-BOTH_WAYS = pytest.mark.parametrize("engine", ["sqlite", "postgresql"], ids=["from a file", "from a server"])
+BOTH_WAYS = pytest.mark.parametrize(
+    "engine", ["sqlite", "postgresql"], ids=["from a file", "from a server"], indirect=True
+)
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_nothing_is_copied_over_what_is_there(here, into):
     assert everything(into) == before
 
 
-@pytest.mark.parametrize("engine", ["sqlite"])
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_name_that_is_somebody_elses_is_told_and_left_alone(here, into):
     with closing(into.open()) as sql:
         sql.execute("CREATE TABLE _commit (other text)")
@@ -120,7 +122,7 @@ def test_a_name_that_is_somebody_elses_is_told_and_left_alone(here, into):
     assert not into.exists()
 
 
-@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_file_that_cannot_be_made_is_told(here, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
