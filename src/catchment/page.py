@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 import msgspec
 
+from .erased import MARK
 from .errors import PagingError
 from .exchange import Answer, Request
 
@@ -52,7 +53,10 @@ class Page:
 
     @property
     def digest(self) -> bytes:
-        """A digest of its rows: equal for equal rows in the same order, whatever else the body says."""
+        """A digest of its rows: equal for equal rows in the same order, whatever else the body says.
+
+        Rows that were erased look alike and were not: they make a page equal to none but itself.
+        """
         return self._counted[1]
 
     @cached_property
@@ -61,6 +65,8 @@ class Page:
         for row in self.read():
             digest.update(b"%d:" % len(row))
             digest.update(row)
+            if row == MARK:
+                digest.update(self.request.fingerprint.encode())
             count += 1
         return count, digest.digest()
 

@@ -15,6 +15,7 @@ from catchment.runs import Scope
 from catchment.settings import load_settings
 from catchment.standin import Answer, Paged
 from catchment.store.store import Store
+from catchment.store.tables import Collection
 
 STYLES = {
     "page, all again": (Paged("page"), by_page(empty=1, recheck="all")),
@@ -50,6 +51,18 @@ def test_every_style_is_derived_again_page_by_page(tmp_path, paged, pages):
         assert [shelf.sql(HELD.format(end)) for end in ("", "_version")] == before
         assert len(before[1]) == 1
         assert len(shelf.asked) == requests
+
+
+def test_pages_of_which_all_was_erased_are_no_pages_that_came_again(tmp_path):
+    with reading(tmp_path, Paged("page", total=True), by_page(total="total"), range(25)) as shelf:
+        assert shelf.collect().verdict == "complete"
+        app = App("shop", feeds=[shelf.feed])
+        with Store(load_settings(values_in(tmp_path), folder=tmp_path, environ={}), [app]) as store:
+            keys = [str(book) for book in range(20)]
+            assert store.erasure(Collection("shop", shelf.feed), app, keys).run(shelf.clock.now()).done
+        done = again(shelf)
+        assert (done.passes, done.left) == (1, ())
+        assert shelf.stored == list(range(20, 25))
 
 
 def test_a_pass_that_went_on_after_a_quota_is_one_pass(tmp_path):
