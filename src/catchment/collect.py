@@ -187,7 +187,8 @@ class Collector:
                 if lease is not None:
                     return await self._partition(feed, lease, task)
             state = await self._let_go(name, task)
-            if state.verdict is not None and not state.held:
+            done = state.checked_at != task.state.checked_at  # else whoever had it gave it back as it was
+            if done and state.verdict is not None and not state.held:
                 verdict: Verdict = "unchanged" if state.verdict in GOOD else state.verdict
                 return Result(name, task.partition.key, verdict, state.reason, until=state.retry_at)
 

@@ -372,6 +372,33 @@ async def _beside(collected: Collecting, clock: Standing) -> None:
     assert control.max_open() == 2
 
 
+def test_a_type_that_another_gives_back_unasked_is_asked_for(tmp_path):
+    """What was said of it before it was due again is no word on what it is now."""
+    with reporting(tmp_path) as reported:
+        asyncio.run(_given_back(reported.collected, Standing(NOW)))
+
+
+async def _given_back(collected: Collecting, clock: Standing) -> None:
+    settings, control = load_settings(collected.environment, folder=collected.folder, environ={}), collected.control
+    with Store(settings, [app]) as ours, Store(settings, [app]) as theirs:
+        async with Collector(app, ours, settings, clock) as one, Collector(app, theirs, settings, clock) as other:
+            await one.run(Scope())
+            clock.advance(timedelta(minutes=30))
+            control.hold(f"/incidents/{TYPES[0]}/")
+            before = len(control.log())
+            first = asyncio.create_task(one.run(Scope(only={"type": TYPES[:1]})))
+            await asyncio.to_thread(control.wait_for, before + 1)
+            second = asyncio.create_task(other.run(Scope()))
+            await asyncio.to_thread(control.wait_for, before + 8)  # the first is held, and all the others are asked for
+            one.cut()
+            await first
+            control.release()
+            summary = await second
+    assert summary.complete
+    assert by_partition(summary, FEED)[f"type={TYPES[0]}"].verdict == "complete"
+    assert len(control.log()) == before + 9, "each once, and the one that was given back again"
+
+
 # -- the file -------------------------------------------------------------------------------------------------------
 
 
