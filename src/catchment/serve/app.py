@@ -73,12 +73,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     def description(visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
         return describe(apps, visible, version=__version__, reader=caller)
 
-    # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
-    handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if writable else ())]
-    handlers += [*collections.HANDLERS, *changes.HANDLERS, *stats.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
-    handlers += [*orders.HANDLERS, *ahead.HANDLERS, *metrics.HANDLERS]
-    handlers += [*export.handlers(known), docs.openapi]
-    handlers += pages() or [docs.to_description]
+    handlers = [*_handlers(known, written=bool(writable)), *(pages() or [docs.to_description])]
     forms, traffic = errors_of(apps), Traffic()
     order_desk = orders.OrderDesk(database)
     known_by: dict[str, Any] = {resources.WRITER: writer, orders.DESK: order_desk, status.LATELY: status.Lately()}
@@ -98,6 +93,15 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
         ending=ending,
         order_desk=order_desk,
     )
+
+
+def _handlers(known: Sequence[Collection], *, written: bool) -> list[ControllerRouterHandler]:
+    """The routes that are the same for every app. written: people write some of these collections."""
+    # Those that people write by come first: the framework makes an OPTIONS of its own for a path that has none yet.
+    handlers: list[ControllerRouterHandler] = [*(resources.HANDLERS if written else ())]
+    handlers += [*collections.HANDLERS, *changes.HANDLERS, *stats.HANDLERS, *status.HANDLERS, *desk.HANDLERS]
+    handlers += [*orders.HANDLERS, *ahead.HANDLERS, *metrics.HANDLERS]
+    return [*handlers, *export.handlers(known), docs.openapi]
 
 
 class _Service(Front):
