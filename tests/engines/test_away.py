@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))
 
 from asgi_client import Client
 from shop import START, Shop, app, settings
+from waiting import until
 
 from catchment.clock import FakeClock
 from catchment.errors import StoreUnavailable
@@ -38,13 +38,6 @@ def here(own_cluster, tmp_path):
     place = settings(tmp_path, CATCHMENT_DATABASE=own_cluster.url(own_cluster.database()))
     with Store(place, [app]) as store:
         yield Shop(store, place)
-
-
-def until(is_so):
-    """Returns once it is so: a session that was cut off is noticed by itself."""
-    end = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < end
 
 
 def contradictions(here):

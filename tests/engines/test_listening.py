@@ -1,7 +1,6 @@
 """Whether something was committed: told by the server, known of oneself at once, and asked for while nobody tells."""
 
 import sys
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -13,6 +12,7 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))
 
 from asgi_client import Client
 from shop import START, Shop, app, settings
+from waiting import PATIENCE_S, until
 
 from catchment.clock import FakeClock
 from catchment.serve.app import build
@@ -21,14 +21,6 @@ from catchment.store.engines.listening import Listening
 from catchment.store.store import Store
 
 LISTENERS = "FROM pg_stat_activity WHERE query = 'LISTEN catchment' OR query = 'SELECT 1'"
-PATIENCE_S = 20.0
-
-
-def until(is_so):
-    """Returns once it is so: what another process tells comes by itself."""
-    end = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end, "nobody was told"
 
 
 @pytest.fixture

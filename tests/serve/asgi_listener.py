@@ -26,6 +26,7 @@ class Listener:
     stuck: asyncio.Event = field(default_factory=asyncio.Event)
     status: int = 0
     headers: dict = field(default_factory=dict)
+    answering: asyncio.Task | None = None
     _waiting: list[Event] = field(default_factory=list)
 
     async def receive(self):
@@ -47,6 +48,10 @@ class Listener:
     async def full(self):
         """Returns when the client has stopped taking and is offered more."""
         await asyncio.wait_for(self.stuck.wait(), WAIT_S)
+
+    async def ended(self):
+        """Returns when the application has answered; raises what it raised."""
+        await asyncio.wait_for(self.answering, WAIT_S)
 
     async def piece(self) -> bytes | None:
         return await asyncio.wait_for(self.pieces.get(), WAIT_S)
@@ -92,9 +97,9 @@ async def listening(app, url: str, *, headers=None, takes=10_000, accept="text/e
         "state": {},
     }
     listener = Listener(takes)
-    task = asyncio.create_task(app(scope, listener.receive, listener.send))
+    listener.answering = asyncio.create_task(app(scope, listener.receive, listener.send))
     try:
         yield listener
     finally:
         listener.left.set()
-        await asyncio.wait_for(task, WAIT_S)
+        await listener.ended()

@@ -145,7 +145,7 @@ def test_what_has_no_place_in_its_column_ends_the_file_in_the_middle(prices, asg
 
     async def listen():
         async with listening(asgi, f"{BAR}.parquet", accept="*/*") as answer:
-            await answer.full()
+            await answer.ended()
 
     with pytest.raises(LitestarException) as broken:
         asyncio.run(listen())
