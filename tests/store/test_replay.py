@@ -58,6 +58,11 @@ def held(there: Shop, table: str = "shop_things") -> tuple[list[Any], list[Any],
     )
 
 
+def contradictions(there: Shop) -> list[str]:
+    found = check(there.store.database, collections_of(app))
+    return [f"{item.rule}: {text}" for item in found for text in item.shown]
+
+
 def a_history(there: Shop, feed: Feed = things) -> None:
     """What is new, the same, changed, gone, back and unreadable, on two shelves."""
     there.collect(("a", 1), ("b", 2), feed=feed)
@@ -179,7 +184,7 @@ def test_an_answer_that_could_not_be_read_when_it_came_is_read_now(here):
     assert here.rows(f"SELECT {names} FROM _partition") == [("complete", "", 0, None, 2, page.digest, None)]
     said = "read by a replay; it was failed: drift: the shape"
     assert here.rows("SELECT verdict, reason FROM _attempt") == [("complete", said)]
-    assert [item for item in check(here.store.database, collections_of(app)) if item.wrong] == []
+    assert contradictions(here) == []
 
 
 def test_what_is_known_of_partitions_goes_with_the_present_declaration(here):
@@ -247,7 +252,7 @@ def test_after_retention_a_replay_gives_what_is_kept_and_nothing_is_wrong(here, 
     documents = [[(row[0], row[4], row[7]) for row in rows] for rows in (before[0], after[0], before[1], after[1])]
     assert documents[0] == documents[1]
     assert set(documents[2]) <= set(documents[3])
-    assert [item for item in check(here.store.database, collections_of(app)) if item.wrong] == []
+    assert contradictions(here) == []
 
 
 # -- what cannot be derived again ------------------------------------------------------------------------------------
@@ -426,6 +431,23 @@ def test_what_a_replay_left_that_died_is_served_to_nobody_and_removed_by_the_nex
     ]
     assert here.rows("SELECT DISTINCT feed FROM _partition") == [("shop/things",)]
     assert [name for name in here.tables if "__next" in name] == []
+
+
+def test_what_a_replay_that_died_had_read_of_a_failed_attempt_has_changed_nothing(here):
+    """It stands beside what is read: the attempt is `complete` when a replay has come to its end, and not before."""
+    lease = here.claim()
+    here.answer(lease, ("a", 1), ("b", 2))
+    here.store.ledger.finish(lease, Outcome("failed", "I/O error"), here.now)
+    here.collect(("a", 1), ("b", 20))
+    left_alone(here)
+    assert here.rows("SELECT collection FROM _commit WHERE attempt = 1") == [("shop/things@next",)]
+    verdicts = "SELECT id, verdict FROM _attempt ORDER BY id"
+    assert here.rows(verdicts) == [(1, "failed"), (2, "complete")]
+    assert contradictions(here) == []
+    again(here, things)
+    assert here.rows(verdicts) == [(1, "complete"), (2, "complete")]
+    assert here.rows("SELECT _key, value, _attempt FROM shop_things_version") == [("b", 2, 1)]
+    assert contradictions(here) == []
 
 
 @pytest.mark.parametrize("then", ["writes", "switches", "gives up"])

@@ -248,7 +248,8 @@ LEDGER_RULES = (
         by_sql(
             "SELECT feed || ' attempt ' || id || ': was ' || verdict || ' and changed records' FROM _attempt"
             " WHERE verdict <> 'complete' AND (new + changed + back + gone > 0 OR revision > 0"
-            " OR id IN (SELECT attempt FROM _commit))"
+            # What a replay has read of it stands beside what is read, until the switch makes it a complete one.
+            " OR id IN (SELECT attempt FROM _commit WHERE collection = _attempt.feed))"
         ),
     ),
 )
