@@ -3,7 +3,7 @@
 After each step the model of the history and the invariants of what is stored are held against the database; at its end
 the upstream rests, and what is stored must be what it says.
 
-    ./run fuzz histories [--minutes 10] [--histories 0] [--steps 30] [--seed N]
+    ./run fuzz histories [--engine sqlite|postgresql] [--minutes 10] [--histories 0] [--steps 30] [--seed N]
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pathlib import Path
 
 import hypothesis
 import structlog
-from hunted.history import History, Tally, World
+from hunted.engines import ENGINES, cluster_of
+from hunted.history import TARGET, History, Tally, World
 from hunted.wharf import Wharf, app
 from hypothesis.stateful import run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "faults"))
 
 from forkserver import forks
-from harbour import NOW
+from harbour import NOW, Berth
 
 from catchment.clock import FakeClock
 from catchment.standin import serve_in_thread
-from catchment.store.engines.sqlite import File
 from catchment.store.store import prepare
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (folders of our own are made in it)
@@ -37,7 +37,7 @@ BATCH = 20
 """Histories that share a seed: what fails is made again from the seed that is printed."""
 
 
-def hunt(seed: int, histories: int, steps: int, *, shrink: bool) -> str:
+def hunt(seed: int, histories: int, steps: int, *, engine: str, shrink: bool) -> str:
     """What went wrong in so many histories; "" where nothing did."""
     chosen = hypothesis.settings(
         max_examples=histories,
@@ -51,7 +51,8 @@ def hunt(seed: int, histories: int, steps: int, *, shrink: bool) -> str:
     try:
         run_state_machine_as_test(hypothesis.seed(seed)(type("Seeded", (History,), {})), settings=chosen)
     except Exception:  # noqa: BLE001 (whatever it is, it is told with its seed)
-        again = f"./run fuzz histories --shrink --seed {seed} --histories {histories} --steps {steps}"
+        again = f"./run fuzz histories --shrink --engine {engine} --seed {seed}"
+        again += f" --histories {histories} --steps {steps}"
         return f"{traceback.format_exc()}\nagain: {again}"
     return ""
 
@@ -76,6 +77,7 @@ def table(tally: Tally, seed: int, seconds: float, failed: int) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     parser.add_argument("--minutes", type=float, default=10, help="begin no other batch after so long")
     parser.add_argument("--histories", type=int, default=0, help="so many, in one batch, whatever time they take")
     parser.add_argument("--steps", type=int, default=30, help="of a history, at most")
@@ -89,14 +91,17 @@ def main() -> int:
     wharf = Wharf()
     with (
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as name,
+        cluster_of(options.engine) as cluster,
         forks("harbour", "quay") as server,
         serve_in_thread(wharf, clock=FakeClock(NOW)) as upstream,
     ):
         folder = Path(name)
-        prepare(File(folder / "empty" / "catchment.sqlite"), [app])
-        History.world = World(folder, wharf, upstream, server, folder / "empty", tally)
+        empty = Berth(folder / "empty", upstream.url, upstream.control, server, app=app, target=TARGET, cluster=cluster)
+        prepare(empty.database, [app])
+        History.world = World(folder, wharf, empty, tally)
         while not said and (not batches or (not options.histories and time.monotonic() - began < options.minutes * 60)):
-            said = hunt(options.seed + batches, options.histories or BATCH, options.steps, shrink=options.shrink)
+            many, seed = options.histories or BATCH, options.seed + batches
+            said = hunt(seed, many, options.steps, engine=options.engine, shrink=options.shrink)
             batches += 1
     sys.stdout.write(
         table(tally, options.seed, time.monotonic() - began, int(bool(said))) + "\n" + said + "\n" * bool(said)

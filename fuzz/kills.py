@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -248,9 +247,7 @@ def go_round(hunt: Hunt, number: int, seed: str, found: Found, way: Callable[[Ro
         sys.stderr.write(f"{what}\n{this.berth.output}\n")
     else:
         found.survived.update(this.actions)
-    shutil.rmtree(this.berth.folder)
-    if this.berth.cluster:
-        this.berth.cluster.drop(this.berth.name)
+    this.berth.remove()
 
 
 def table(found: Found, seed: int, seconds: float) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import wraps
 from itertools import count
@@ -26,7 +25,6 @@ from hunted.wharf import HEAVY, Cargo, Wharf, app
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "faults"))
 
-from forkserver import Forks
 from harbour import CONCURRENCY, Berth, boxes
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -39,14 +37,12 @@ from catchment.principal import Principal
 from catchment.replay import replay
 from catchment.runs import Scope
 from catchment.settings import load_settings
-from catchment.standin import Running
-from catchment.store.engines.sqlite import File
 from catchment.store.store import Store
 from catchment.store.tables import Collection, collections_of
 from catchment.store.write import Write
 from catchment.store.writes import Writer
 
-__all__ = ["History", "Tally", "World"]
+__all__ = ["TARGET", "History", "Tally", "World"]
 
 TARGET = f"{Path(__file__).with_name('wharf.py')}:app"
 BOXES = Collection(app.name, boxes)
@@ -99,26 +95,18 @@ class Tally:
 
 @dataclass(frozen=True)
 class World:
-    """What all histories share. empty: a folder with the tables, and nothing in them."""
+    """What all histories share. empty: a place with the tables, and nothing in them."""
 
     folder: Path
     wharf: Wharf
-    upstream: Running
-    forks: Forks
-    empty: Path
+    empty: Berth
     tally: Tally
     numbers: Iterator[int] = field(default_factory=count)
 
     def berth(self) -> Berth:
         """A place to collect into, on an upstream without ships."""
-        self.upstream.control.reset()
-        made = Berth(
-            *(self.folder / f"history-{next(self.numbers)}", self.upstream.url, self.upstream.control, self.forks),
-            app=app,
-            target=TARGET,
-        )
-        shutil.copytree(self.empty, made.folder / "data")
-        return made
+        self.empty.control.reset()
+        return replace(self.empty, folder=self.folder / f"history-{next(self.numbers)}").with_data_of(self.empty)
 
 
 class History(RuleBasedStateMachine):
@@ -140,7 +128,6 @@ class History(RuleBasedStateMachine):
         self.erased: set[tuple[int, int]] = set()
         self.before: dict[int, Cargo] = {}
         self.attempts = self.log = self.exchanges = 0
-        self.doubtful = 0  # requests that may have no exchange: in flight when it was killed, or answered badly
         self.now: list[str] = []  # the faults of this step
         self.whole = True  # whether the last step came to its end, and all held
 
@@ -250,16 +237,12 @@ class History(RuleBasedStateMachine):
         if action == "change":
             make = lambda before: resource.drafts.patching(members, before)  # noqa: E731
         who = Principal(ADA, scopes=frozenset({"write"}), via="key")
-        writer = Writer(self.database, collections_of(app), FakeClock(self.berth.now))
+        writer = Writer(self.berth.database, collections_of(app), FakeClock(self.berth.now))
         try:
             write = Write(collection=NOTES, action=action, principal=who, key=key, make=make)
             return writer.submit(write).result().key
         finally:
             writer.close()
-
-    @property
-    def database(self) -> File:
-        return File(self.berth.folder / "data" / "catchment.sqlite")
 
     @step(stars=st.integers(0, 5))
     def somebody_writes(self, stars: int) -> None:
@@ -422,7 +405,7 @@ class History(RuleBasedStateMachine):
             if self.whole:
                 self.comes_to_rest()
         finally:
-            shutil.rmtree(self.berth.folder)
+            self.berth.remove()
 
     def comes_to_rest(self) -> None:
         for _ in range(4):

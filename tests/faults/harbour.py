@@ -217,6 +217,12 @@ class Berth:
         FileClock(self.folder / "clock").set(other.now)
         return self
 
+    def remove(self) -> None:
+        """Its folder and its database are gone."""
+        shutil.rmtree(self.folder)
+        if self.cluster:
+            self.cluster.drop(self.name)
+
     def hits(self, point: str) -> int:
         """How often the run that counted came by a point."""
         return int(json.loads((self.folder / "hits").read_text())[point])
