@@ -25,6 +25,7 @@ from .rules import Doubt, Met, doubt
 from .split import content_of, raw_rows
 from .spool import Content
 from .store.archive import Exchange
+from .store.engines import Undone
 from .store.erasing import Burn
 from .store.filled import Source
 from .store.lease import Counts, Lease, Outcome
@@ -66,13 +67,16 @@ def derive(
         DecodeError: an answer is not of the declared shape, or the feed's guard refuses it. Nothing is stored.
         PagingError: rows may have moved between pages: a key is on two, or a stored one on none. Nothing is stored.
         LeaseLost: another worker has the partition by now. Nothing is stored.
+        StoreUnavailable: so it is after `TRIES` tries, each of which another one was in the way of.
     """
-    for _ in range(TRIES):
+    why = ""
+    for number in range(1, TRIES + 1):
         try:
             return _once(feed, lease, pages, records, outcome, now, body_of=body_of, settled=settled)
-        except MergeOutdated as outdated:
-            log.info("compared again", why=outdated.message)
-    raise StoreUnavailable(f"{lease.label}: rows changed under {TRIES} comparisons")
+        except (MergeOutdated, Undone) as error:
+            why = error.message
+            log.info("compared again", feed=lease.feed, partition=lease.partition.key, tries=number, why=why)
+    raise StoreUnavailable(f"{lease.label}: given up after {TRIES} comparisons: {why}")
 
 
 def _once(

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 
 sys.path.insert(1, str(Path(__file__).parents[1] / "store"))
 sys.path.insert(1, str(Path(__file__).parents[1] / "serve"))
@@ -99,18 +100,46 @@ def test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it(here
     assert contradictions(here) == []
 
 
-@pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
-def test_what_the_server_undoes_for_the_sake_of_another_is_whole_when_it_is_tried_again(here, code):
+def undoing(sql, code, *, most):
+    """Has the server undo transactions that change a record; a sequence counts them, which nobody undoes."""
+    said = f"RAISE EXCEPTION 'undone' USING ERRCODE = '{code}'"
+    words = f"BEGIN IF nextval('undone') <= {most} THEN {said}; END IF; RETURN NEW; END"
+    sql.execute("CREATE SEQUENCE undone")
+    sql.execute(f"CREATE FUNCTION undoing() RETURNS trigger LANGUAGE plpgsql AS $$ {words} $$")
+    sql.execute("CREATE TRIGGER undoing BEFORE UPDATE ON shop_things FOR EACH ROW EXECUTE FUNCTION undoing()")
+
+
+CODES = pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+
+
+@CODES
+def test_what_the_server_undoes_for_the_sake_of_another_is_done_again_and_counted(here, code):
+    """F74: four times, and the fifth try is whole."""
     here.collect(("a", 1))
     lease = here.claim()
     page = here.answer(lease, ("a", 2), ("b", 2))
-    sql = here.store._derived
-    words = f"LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '{code}'; END $$"
-    sql.execute(f"CREATE FUNCTION undoing() RETURNS trigger {words}")
-    sql.execute("CREATE TRIGGER undoing BEFORE UPDATE ON shop_things FOR EACH ROW EXECUTE FUNCTION undoing()")
-    with pytest.raises(StoreUnavailable, match=code):
+    undoing(here.store._derived, code, most=4)
+    with structlog.testing.capture_logs() as told:
+        counts = here.merge(lease, page).counts
+    assert (counts.new, counts.changed) == (1, 1)
+    assert here.rows("SELECT last_value FROM undone") == [(5,)]
+    again = [entry for entry in told if entry["event"] == "compared again"]
+    assert [entry["tries"] for entry in again] == [1, 2, 3, 4]
+    assert all(code in entry["why"] for entry in again)
+    assert here.rows("SELECT id, value, _version FROM shop_things ORDER BY id") == [("a", 2, 2), ("b", 2, 1)]
+    assert contradictions(here) == []
+
+
+@CODES
+def test_what_the_server_undoes_each_time_is_given_up_after_five_tries_and_whole_later(here, code):
+    here.collect(("a", 1))
+    lease = here.claim()
+    page = here.answer(lease, ("a", 2), ("b", 2))
+    undoing(here.store._derived, code, most=100)
+    with pytest.raises(StoreUnavailable, match=f"given up after 5 comparisons: .*{code}"):
         here.merge(lease, page)
-    sql.execute("DROP FUNCTION undoing CASCADE")
+    assert here.rows("SELECT last_value FROM undone") == [(5,)]
+    here.store._derived.execute("DROP FUNCTION undoing CASCADE")
     assert here.rows("SELECT count(*) FROM shop_things") == [(1,)]
     counts = here.merge(lease, page).counts
     assert (counts.new, counts.changed) == (1, 1)

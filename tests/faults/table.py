@@ -570,7 +570,9 @@ MACHINE_ROWS = (
         "the database is locked",
         "waited for, then told",
         proof=proof(
-            OPENING + "test_a_database_that_is_locked_is_unavailable", MACHINE + "test_a_locked_database_is_survived"
+            OPENING + "test_a_database_that_is_locked_is_unavailable",
+            MACHINE + "test_a_locked_database_is_survived",
+            MACHINE + "test_an_answer_waits_six_times_for_a_database_that_is_locked",
         ),
     ),
     Row(
@@ -587,11 +589,12 @@ MACHINE_ROWS = (
     Row(
         "F74",
         "deadlocks and serialization failures",
-        "writers take turns, so that none is of our own making; what the server undoes is whole when it is tried again",
+        "writers take turns, so that none is our own doing; what the server undoes is done again, five times at most",
         proof=proof(
             "tests/engines/test_server.py::test_writers_take_turns",
             AWAY + "test_many_collectors_at_once_share_one_database",
-            AWAY + "test_what_the_server_undoes_for_the_sake_of_another_is_whole_when_it_is_tried_again",
+            AWAY + "test_what_the_server_undoes_for_the_sake_of_another_is_done_again_and_counted",
+            AWAY + "test_what_the_server_undoes_each_time_is_given_up_after_five_tries_and_whole_later",
         ),
     ),
     Row(

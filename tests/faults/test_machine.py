@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import datetime, timedelta
 
 import pytest
-from harbour import REQUESTS, asked
+from harbour import REQUESTS, app, asked
 
 from catchment.clock import FakeClock
+from catchment.collect import Collector
+from catchment.runs import Result, Scope
+from catchment.settings import load_settings
+from catchment.store.store import Store
 
 
 @pytest.mark.parametrize("point", ["exchange.kept", "tx.begun", "versions.written", "ledger.written"])
@@ -32,6 +39,52 @@ def test_a_locked_database_is_survived(berth, first_tide, undisturbed, point):
     assert berth.collect() == 0, berth.output
     assert berth.state() == undisturbed[0]
     assert set(asked(berth.control.log()).values()) == {1}
+
+
+class Patience(FakeClock):
+    """A clock that does something when it was asked to wait for so many times."""
+
+    def __init__(self, start: datetime, waits: int, then: Callable[[], object]) -> None:
+        super().__init__(start)
+        self.waited, self._waits, self._then = 0, waits, then
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited += 1
+        if self.waited == self._waits:
+            self._then()
+        await super().sleep(seconds)
+
+
+async def locked_from_the_first_answer(berth, waits: int) -> tuple[Result, int]:
+    """What came of the ships, and how often an answer was waited with: somebody else has the lock until it was waited
+    for so often, or the partition has ended.
+    """
+    settings = load_settings(berth.environment, folder=berth.folder, environ={})
+    with Store(settings, [app]) as store, closing(berth.database.open()) as other, ExitStack() as lock:
+        store._paid.execute("PRAGMA busy_timeout = 1")
+        clock = Patience(berth.now, waits, lock.close)
+        free = lambda event: lock.close() if event.kind == "ended" else None  # noqa: E731
+        async with Collector(app, store, settings, clock, on_event=free) as collector:
+            running = asyncio.create_task(collector.run(Scope(feeds=["ships"], again=True)))
+            await asyncio.to_thread(berth.control.wait_for, 1)
+            lock.enter_context(other.transaction(durable=False))
+            berth.control.release()
+            (result,) = (await running).results
+    return result, clock.waited
+
+
+@pytest.mark.parametrize(("waits", "verdict"), [(6, "unchanged"), (7, "failed")], ids=["six times", "no more"])
+def test_an_answer_waits_six_times_for_a_database_that_is_locked(berth, first_tide, undisturbed, waits, verdict):
+    """F72, F74. Then it is given up, and asked for again by the next run."""
+    berth.after(first_tide).control.hold(call=1)
+    result, waited = asyncio.run(locked_from_the_first_answer(berth, waits))
+    assert (result.verdict, waited) == (verdict, 6)
+    assert ("database is locked" in result.reason) == (verdict == "failed")
+    assert berth.wrong() == []
+    assert asked(berth.control.log())["/ships"] == 1
+    assert berth.collect() == 0, berth.output
+    assert berth.state() == undisturbed[0]
+    assert asked(berth.control.log())["/ships"] == (2 if verdict == "failed" else 1)
 
 
 def test_two_collectors_ask_everything_once(berth, first_tide, undisturbed):

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 import psycopg
 
 from ...errors import StoreError
-from .interface import Broken, Down, Interrupted, Misunderstood, Taken
+from .interface import Broken, Down, Interrupted, Misunderstood, Taken, Undone
 
 __all__ = ["told"]
 
 _CODES: Mapping[str, type[StoreError]] = {
     "23505": Taken,
+    "40001": Undone,  # a serialization failure
+    "40P01": Undone,  # a deadlock
     "57014": Interrupted,
     "0A000": Down,  # a prepared statement is about a table that was made anew: it is prepared anew
     "55P03": Down,

@@ -25,6 +25,7 @@ __all__ = [
     "Misunderstood",
     "Rows",
     "Taken",
+    "Undone",
     "Watch",
     "Words",
     "Workers",
@@ -48,6 +49,10 @@ class Words:
 
 class Down(StoreUnavailable):
     """The driver says: locked, full, gone; the same may go well later."""
+
+
+class Undone(Down):
+    """The database undid a transaction for the sake of another one: the same goes well when it is done again."""
 
 
 class Broken(StoreError):
