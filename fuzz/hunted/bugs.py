@@ -151,6 +151,11 @@ BUGS = (
         "(self._user, stands, self._user, stands, self._user",
         "(self._user, self._user, self._user, stands, self._user",
         "tests/resources/test_person.py -k nothing_names"),
+    Bug("a person is erased in parts", "store/person.py",
+        "                self._take_away(sql, collection, resource, now)\n",
+        "                self._take_away(sql, collection, resource, now)\n"
+        "                sql.execute('COMMIT')\n                sql.execute('BEGIN IMMEDIATE')\n",
+        "tests/faults/test_beside.py -k person"),
     Bug("reviews go with the person who wrote them", "store/erase.py", "            if self._nameless:\n",
         "            if False:\n", "tests/resources/test_person.py -k nothing_names"),
     Bug("an erased row that is cut in two stays", "scrub.py", "certain = len(held) - len(raw) + 1",

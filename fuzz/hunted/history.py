@@ -272,12 +272,14 @@ class History(RuleBasedStateMachine):
         del self.notes[key]
 
     @precondition(lambda self: self.own)
-    @step(point=st.sampled_from(["", "erase.marked"]))
+    @step(point=st.sampled_from(["", "erase.taken", "erase.marked"]))
     def who_writes_is_erased(self, point: str) -> None:
         """Their notes stay as nobody's, under other keys."""
         own = self.own
         if point:
             self.forked("kill", "erase", TARGET, "--user", ADA, "--yes", points=f"{point}:1:kill")
+            ((left,),) = self.berth.sql(f"SELECT count(*) FROM harbour_notes WHERE author = '{ADA}'")
+            assert left in {0, len(own)}, "half of what a person wrote is erased"
         with self.store() as store:
             assert store.person(ADA, [app]).run(self.berth.now).done
         rows = self.berth.sql("SELECT id, ship, stars FROM harbour_notes WHERE author IS NULL")

@@ -5,38 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "faults"))
 
 from harbour import Switches, boxes, ships
+from quay import notes
 
-from catchment import App, Counter, Link, Record, Resource, Rollup
+from catchment import App
 from catchment.standin import Answer, Paged, Request
 
 __all__ = ["HEAVY", "Wharf", "app"]
 
-
-class Note(Record):
-    """What a person says about a ship."""
-
-    id: str
-    author: str | None
-    ship: int
-    stars: int
-    created_at: datetime
-
-
-notes = Resource(
-    "notes",
-    Note,
-    about=Link(ships, "ship"),
-    owner="author",
-    outlives=True,
-    rollups=[Rollup(of="stars", by=("ship",))],
-    counters=[Counter(by=("ship", "day(created_at)"), of=("stars",))],
-)
 app = App("harbour", feeds=[ships, boxes], resources=[notes])
 
 HEAVY = "heavy"

@@ -44,6 +44,7 @@ POINTS = (
     "rows.filled",
     "rows.swept",
     "rows.carried",
+    "erase.taken",
     "erase.marked",
     "erase.body",
 )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,15 @@ from test_sweep import COLLECTING
 
 from catchment.clock import FakeClock, render_moment
 from catchment.failpoints import POINTS
+from catchment.principal import Principal
 from catchment.serve.app import build
 from catchment.settings import load_settings
 from catchment.store.check import check
 from catchment.store.engines.sqlite import File
+from catchment.store.keys import create
 from catchment.store.tables import collections_of
+from catchment.store.write import Write
+from catchment.store.writes import Writer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
 
@@ -80,6 +85,53 @@ def stored(berth, first_tide) -> Berth:
     return berth
 
 
+ADA = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
+BOB = "5ab0f1d4-6d0c-4c67-9a51-6a3d8f0f3b22"
+WRITTEN = {
+    "notes": "SELECT author, ship, stars, _version FROM quay_notes ORDER BY ship, stars",
+    "older notes": "SELECT author, stars FROM quay_notes_version ORDER BY stars",
+    "pins": "SELECT author, ship FROM quay_pins ORDER BY ship",
+    "keys": "SELECT principal FROM _api_key ORDER BY 1",
+    "in the audit": f"SELECT count(*) FROM _audit WHERE principal = '{ADA}' OR object LIKE '%{ADA}%'",
+}
+
+
+@pytest.fixture
+def written(berth) -> Berth:
+    """Ada and Bob have written about ships, and have a key each; Ada has changed her mind once, and taken a pin off."""
+    assert quay(berth) == 0, berth.output
+    from quay import app
+
+    of = {item.feed.name: item for item in collections_of(app)}
+    with closing(Writer(berth.database, list(of.values()), FakeClock(berth.now))) as writer:
+
+        def wrote(who: str, name: str, key: str = "", action: str = "create", **members: int) -> str:
+            drafts = of[name].feed.drafts
+            make = partial(drafts.patching, members) if key else lambda _: drafts.new(members)
+            principal = Principal(who, scopes=frozenset({"write"}), via="key")
+            write = Write(collection=of[name], action=action, principal=principal, key=key, make=make)
+            return writer.submit(write).result().key
+
+        for who, stars in ((ADA, 1), (BOB, 4)):
+            create(berth.database, "of theirs", who, {"write"}, berth.now)
+            note, *_ = [wrote(who, "notes", ship=ship, stars=stars) for ship in (1, 2)]
+            pin, *_ = [wrote(who, "pins", ship=ship, stars=0) for ship in (1, 2, 3)]
+            wrote(who, "notes", note, "change", stars=stars + 1)
+            wrote(who, "pins", pin, "delete")
+    return berth
+
+
+def written_left(berth: Berth) -> dict[str, list[tuple]]:
+    return {what: berth.sql(statement) for what, statement in WRITTEN.items()}
+
+
+def named(berth: Berth) -> list[str]:
+    """What contradicts an invariant; and files that name Ada, once it is said that she is erased to the end."""
+    done = berth.sql("SELECT 1 FROM _erased WHERE collection = 'people' AND done_at IS NOT NULL")
+    files = [path for path in (berth.folder / "data").rglob("*") if path.is_file()] if done else []
+    return [*wrong(berth), *(f"{path.name} names her" for path in files if ADA.encode() in path.read_bytes())]
+
+
 def harbour_left(berth: Berth) -> dict[str, list[tuple]]:
     bodies = berth.sql("SELECT DISTINCT digest FROM _body ORDER BY 1")
     return {**berth.state(), "bodies": bodies, "generation": berth.sql(GENERATION)}
@@ -87,14 +139,18 @@ def harbour_left(berth: Berth) -> dict[str, list[tuple]]:
 
 @dataclass(frozen=True)
 class Deed:
-    """What is done beside collecting. place: the fixture that it begins in. least: hits of an undisturbed one."""
+    """What is done beside collecting, and the point at which it is broken off. place: the fixture that it begins in.
+    least: hits of an undisturbed one. at_once: all of it is there, or nothing.
+    """
 
+    point: str
     place: str
     command: tuple[str, ...]
     least: int
     left: Callable[[Berth], object] = harbour_left
     wrong: Callable[[Berth], list[str]] = Berth.wrong
     unfinished: str = ""  # what `check` says of one that was broken off
+    at_once: bool = False
 
 
 GENERATION = "SELECT generation FROM _collection WHERE name = 'harbour/boxes'"
@@ -102,40 +158,47 @@ ONE_SHIP = ("replay", "harbour:app/boxes", "--only", "ship=3")
 ERASED = ("erase", "harbour:app/boxes", "1,5", "1,9", "--yes")
 NOT_TO_THE_END = "was not erased to the end"
 
+PERSON = ("erase", "quay:app", "--user", ADA, "--yes")
 DEEDS = {
-    "rows.filled": Deed("moored", ("collect", "quay:app"), 3, left, wrong),
-    "rows.swept": Deed("moored", ("collect", "quay:app"), 5, left, wrong),
-    "rows.carried": Deed("stored", ONE_SHIP, 1),
-    "erase.marked": Deed("stored", ERASED, 1, unfinished=NOT_TO_THE_END),
-    "erase.body": Deed("stored", ERASED, 3, unfinished=NOT_TO_THE_END),
+    "filling": Deed("rows.filled", "moored", ("collect", "quay:app"), 3, left, wrong),
+    "retention": Deed("rows.swept", "moored", ("collect", "quay:app"), 5, left, wrong),
+    "a replay": Deed("rows.carried", "stored", ONE_SHIP, 1),
+    "an erasure, begun": Deed("erase.taken", "stored", ERASED, 1, at_once=True),
+    "an erasure, marked": Deed("erase.marked", "stored", ERASED, 1, unfinished=NOT_TO_THE_END),
+    "an erasure, in the archive": Deed("erase.body", "stored", ERASED, 3, unfinished=NOT_TO_THE_END),
+    "a person, begun": Deed("erase.taken", "written", PERSON, 2, written_left, named, at_once=True),
+    "a person, marked": Deed(
+        "erase.marked", "written", PERSON, 1, written_left, named, unfinished=NOT_TO_THE_END, at_once=True
+    ),
 }
 
 
 def test_every_point_is_one_of_a_collection_or_of_what_is_done_beside_it():
-    assert {*COLLECTING, *DEEDS} == set(POINTS)
-    assert not set(COLLECTING) & DEEDS.keys()
+    beside = {deed.point for deed in DEEDS.values()}
+    assert {*COLLECTING, *beside} == set(POINTS)
+    assert not set(COLLECTING) & beside
 
 
 @pytest.mark.parametrize("action", ["kill", "raise"])
-@pytest.mark.parametrize("point", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
 def test_broken_off_anywhere_what_is_done_beside_collecting_ends_the_same_when_it_is_done_again(
-    request, tmp_path_factory, point, action
+    request, tmp_path_factory, deed, action
 ):
     """At its first, second and last step."""
-    deed = DEEDS[point]
     place = request.getfixturevalue(deed.place)
     control = copied(place, tmp_path_factory.mktemp("control"))
     assert control.run(*deed.command, hits="hits").end() == 0, control.output
-    hits, wanted = control.hits(point), deed.left(control)
+    hits, before, wanted = control.hits(deed.point), deed.left(place), deed.left(control)
     assert hits >= deed.least
-    assert wanted != deed.left(place)
+    assert wanted != before
     for hit in sorted({1, min(2, hits), hits}):
         berth = copied(place, tmp_path_factory.mktemp(action))
-        fault = f"{point}:{hit}:{action}"
+        fault = f"{deed.point}:{hit}:{action}"
         code = berth.run(*deed.command, points=fault).end()
         assert (code == -signal.SIGKILL) if action == "kill" else code in {1, 3}, berth.output
         assert berth.fired == [fault]
         assert [text for text in deed.wrong(berth) if not deed.unfinished or deed.unfinished not in text] == []
+        assert not deed.at_once or deed.left(berth) == (wanted if deed.unfinished else before)
         assert berth.run(*deed.command).end() == 0, berth.output
         assert deed.left(berth) == wanted
         assert deed.wrong(berth) == []

@@ -235,6 +235,7 @@ class Erasure:
         if self._keys:
             counting.follow(sql, self._collection)
             self._withdraw(sql)
+        failpoint("erase.taken")
 
     def _withdraw(self, sql: Connection) -> None:
         """No version tells those who follow the changes what went: they take the whole collection anew."""

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from ..clock import render_moment
 from ..errors import UsageError
+from ..failpoints import failpoint
 from ..resource import Resource
 from . import audit, counting
 from .engines import Connection, Workers, mapped, transaction
@@ -122,6 +123,7 @@ class Person:
             self._forget(sql, now)
             # What was begun before and is not done to the end is done together with this.
             sql.execute("UPDATE _erased SET at = ? WHERE at = ? AND done_at IS NULL", (begun[0] if begun else at, at))
+        failpoint("erase.marked")
         if not self._connection.write_anew():
             return left
         with transaction(self._connection, durable=True) as sql:
