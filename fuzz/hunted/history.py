@@ -48,7 +48,7 @@ TARGET = f"{Path(__file__).with_name('wharf.py')}:app"
 BOXES = Collection(app.name, boxes)
 NOTES = next(item for item in collections_of(app) if item.feed.name == "notes")
 ADA = "0b9d6a52-9d0c-4d4e-8f3a-0d6f0a6f8a11"
-COLLECTING = tuple(point for point in POINTS if not point.startswith("erase."))
+COLLECTING = tuple(point for point in POINTS if not point.startswith(("erase.", "person.")))
 ERASING = tuple(point for point in POINTS if point.startswith("erase."))
 REPLAYING = ("page.parsed", "page.validated", "tx.begun", "versions.written", "ledger.written", "tx.committed")
 HOLDS = {"gzip-bomb"}
@@ -272,7 +272,7 @@ class History(RuleBasedStateMachine):
         del self.notes[key]
 
     @precondition(lambda self: self.own)
-    @step(point=st.sampled_from(["", "erase.taken", "erase.marked"]))
+    @step(point=st.sampled_from(["", "erase.taken", "person.forgotten"]))
     def who_writes_is_erased(self, point: str) -> None:
         """Their notes stay as nobody's, under other keys."""
         own = self.own

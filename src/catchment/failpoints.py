@@ -47,8 +47,11 @@ POINTS = (
     "erase.taken",
     "erase.marked",
     "erase.body",
+    "person.forgotten",
 )
-"""In the order in which a partition comes by them; then those of filling again, retention, a replay and an erasure."""
+"""In the order in which a partition comes by them; then those of filling again, retention, a replay, an erasure, and a
+person's.
+"""
 
 
 class FailPoint(Exception):

@@ -167,8 +167,8 @@ DEEDS = {
     "an erasure, marked": Deed("erase.marked", "stored", ERASED, 1, unfinished=NOT_TO_THE_END),
     "an erasure, in the archive": Deed("erase.body", "stored", ERASED, 3, unfinished=NOT_TO_THE_END),
     "a person, begun": Deed("erase.taken", "written", PERSON, 2, written_left, named, at_once=True),
-    "a person, marked": Deed(
-        "erase.marked", "written", PERSON, 1, written_left, named, unfinished=NOT_TO_THE_END, at_once=True
+    "a person, forgotten": Deed(
+        "person.forgotten", "written", PERSON, 1, written_left, named, unfinished=NOT_TO_THE_END, at_once=True
     ),
 }
 

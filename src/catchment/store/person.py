@@ -123,7 +123,7 @@ class Person:
             self._forget(sql, now)
             # What was begun before and is not done to the end is done together with this.
             sql.execute("UPDATE _erased SET at = ? WHERE at = ? AND done_at IS NULL", (begun[0] if begun else at, at))
-        failpoint("erase.marked")
+        failpoint("person.forgotten")
         if not self._connection.write_anew():
             return left
         with transaction(self._connection, durable=True) as sql:
