@@ -49,9 +49,7 @@ POINTS = (
     "erase.body",
     "person.forgotten",
 )
-"""In the order in which a partition comes by them; then those of filling again, retention, a replay, an erasure, and a
-person's.
-"""
+"""In the order in which a partition comes by them; then those of filling again, retention, a replay, and erasures."""
 
 
 class FailPoint(Exception):
