@@ -128,6 +128,7 @@ def test_reviews_of_what_is_gone_are_erased_too(database, writer, sql, store, pl
 
 @pytest.mark.sqlite  # on a server nobody who reads is in its way
 def test_what_is_kept_from_its_end_is_told_and_done_by_the_same_again(database, writer, sql, store, places):
+    store._derived.execute("PRAGMA busy_timeout = 50")
     with closing(database.open()) as reading:
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM market_reviews").fetchone()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
@@ -70,17 +71,11 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
         Writer(database, known, clock, settings, batch=writes_together),
     )
 
-    def description(visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
-        return describe(apps, visible, version=__version__, reader=caller)
-
-    handlers = [*_handlers(known, written=bool(writable)), *(pages() or [docs.to_description])]
     forms, traffic = errors_of(apps), Traffic()
     order_desk = orders.OrderDesk(database)
     known_by: dict[str, Any] = {resources.WRITER: writer, orders.DESK: order_desk, status.LATELY: status.Lately()}
-    described = docs.Described(description)
-    known_by |= {ERRORS: forms, metrics.TRAFFIC: traffic, changes.TOLD: changes.Told(), docs.DESCRIBED: described}
-    state = State(known_by)
-    framework = _framework([*handlers, *(own_routes(app) for app in apps)], state)
+    known_by |= {ERRORS: forms, metrics.TRAFFIC: traffic, changes.TOLD: changes.Told()}
+    framework = _routes_of(apps, pages).served(known_by)
     service = resources.Resources(framework, reader.collections, writer)
     paths = [path for app in apps for item in app.handlers() for path in _paths(item)]
     own = Own(apps[0].home if len(apps) == 1 else "", paths, forms)
@@ -93,6 +88,49 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
         ending=ending,
         order_desk=order_desk,
     )
+
+
+class _Routes:
+    """The routes of apps, what answers on them and how they are described; any number of services may have them.
+
+    Raises:
+        DeclarationError: two routes of one path.
+    """
+
+    def __init__(self, apps: Sequence[App], pages: Callable[[], Sequence[Any]]) -> None:
+        self.apps = apps
+        known, written = [item for app in apps for item in collections_of(app)], any(app.resources for app in apps)
+        handlers = [*_handlers(known, written=written), *(pages() or [docs.to_description])]
+        self._framework = _framework([*handlers, *(own_routes(app) for app in apps)])
+        self._described = docs.Described(self._description)
+
+    def _description(self, visible: Sequence[Collection], caller: Principal) -> dict[str, Any]:
+        return describe(self.apps, visible, version=__version__, reader=caller)
+
+    def served(self, state: Mapping[str, Any]) -> Litestar:
+        """A service with these routes and a state of its own. At its end what writes is closed."""
+        own = copy(self._framework)
+        own.state = State({**state, docs.DESCRIBED: self._described})
+        own.on_shutdown = [state[resources.WRITER].close, state[orders.DESK].close]
+        own.asgi_router = copy(own.asgi_router)
+        own.asgi_router.app = own  # whose beginning and end it tells
+        return own
+
+
+_ROUTES: dict[tuple[object, ...], _Routes] = {}
+"""By the apps and pages that they are of: to make them takes far longer than all else that a service is made of."""
+
+_AT_MOST = 32
+
+
+def _routes_of(apps: Sequence[App], pages: Callable[[], Sequence[Any]]) -> _Routes:
+    """Those of these very apps, made once."""
+    same = (*map(id, apps), pages)
+    if same not in _ROUTES:
+        if len(_ROUTES) >= _AT_MOST:
+            del _ROUTES[next(iter(_ROUTES))]
+        _ROUTES[same] = _Routes(tuple(apps), pages)  # it keeps the apps, so that no other one gets the id of one
+    return _ROUTES[same]
 
 
 def _handlers(known: Sequence[Collection], *, written: bool) -> list[ControllerRouterHandler]:
@@ -122,15 +160,13 @@ def _paths(item: Any) -> list[str]:
     return [route.path for route in item.routes] if isinstance(item, Router) else sorted(item.paths)
 
 
-def _framework(handlers: Sequence[ControllerRouterHandler], state: State) -> Litestar:
+def _framework(handlers: Sequence[ControllerRouterHandler]) -> Litestar:
     try:
         return Litestar(
             handlers,
             openapi_config=None,
             exception_handlers={Exception: _problem},
             guards=[guard],
-            state=state,
-            on_shutdown=[state[resources.WRITER].close, state[orders.DESK].close],
             request_max_body_size=MAX_BODY,
             logging_config=None,
             debug=False,
