@@ -45,13 +45,15 @@ class Pool:
         self.cluster = cluster
         self._free: dict[str, list[str]] = {}
         self._shapes: dict[str, tuple[str]] = {}
+        self._rows: dict[str, list[str]] = {}
 
     def take(self, template: str, fill: Fill | None) -> str:
         if free := self._free.setdefault(template, []):
             return free.pop()
         name = self.cluster.database(self.cluster.template(template, fill) if fill else template)
-        with closing(database_of(self.cluster.url(name)).open()) as sql:
-            self._shapes.setdefault(template, sql.execute(SHAPE).fetchone())
+        if template not in self._shapes:
+            with closing(database_of(self.cluster.url(name)).open()) as sql:
+                self._shapes[template], self._rows[template] = sql.execute(SHAPE).fetchone(), _filling(sql)
         return name
 
     def give_back(self, template: str, name: str) -> None:
@@ -59,18 +61,28 @@ class Pool:
             others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             sql.execute(f"SELECT pg_terminate_backend(pid) {others}")
             if as_it_was := sql.execute(SHAPE).fetchone() == self._shapes.get(template):
-                self._empty(sql)
+                self._empty(sql, self._rows[template])
         if as_it_was:
             self._free[template].append(name)
         else:
             self.cluster.drop(name)
 
     @staticmethod
-    def _empty(sql: Connection) -> None:
+    def _empty(sql: Connection, filling: Sequence[str]) -> None:
+        """filling: statements that give it the rows that it had at first."""
         sequences = sql.execute("SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL").fetchall()
         statements = ["SET session_replication_role = replica", *(f'DELETE FROM "{name}"' for name in sql.tables())]
         statements += [f'ALTER SEQUENCE "{name}" RESTART' for (name,) in sequences]
-        sql._together(*statements)
+        sql._together(*statements, *filling)
+
+
+def _filling(sql: Connection) -> list[str]:
+    """For each table with rows a statement that puts them into it again."""
+    found = [(name, sql.execute(f'SELECT json_agg(t)::text FROM "{name}" AS t').fetchone()[0]) for name in sql.tables()]
+    said = [(name, rows.replace("'", "''")) for name, rows in found if rows]
+    return [
+        f'INSERT INTO "{name}" SELECT * FROM json_populate_recordset(NULL::"{name}", \'{rows}\')' for name, rows in said
+    ]
 
 
 @dataclass

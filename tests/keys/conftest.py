@@ -32,9 +32,7 @@ def now():
 @pytest.fixture
 def database(new_database: Callable[..., str]) -> Database:
     """A fresh database: the ledger's tables, nothing in them."""
-    found = database_of(new_database("ledger", lambda database: prepare(database, [])))
-    prepare(found, [])
-    return found
+    return database_of(new_database("ledger", lambda database: prepare(database, [])))
 
 
 @pytest.fixture

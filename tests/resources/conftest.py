@@ -30,9 +30,7 @@ def settings(new_database: Callable[..., str], tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def database(settings: Settings) -> Database:
-    found = database_of(settings.database)
-    prepare(found, [app])
-    return found
+    return database_of(settings.database)
 
 
 @pytest.fixture

@@ -69,12 +69,11 @@ class Store:
 
     def __init__(self, settings: Settings, apps: Sequence[App], *, replaying: bool = False) -> None:
         self.database = database_of(settings.database)
-        prepare(self.database, apps, replaying=replaying)
+        self._derived = _prepared(self.database, apps, replaying=replaying)
         self._paid_thread = ThreadPoolExecutor(1, "catchment-paid")
         self._derived_thread = ThreadPoolExecutor(1, "catchment-derived")
         self.workers = self.database.workers()
         self._paid = self.database.open()
-        self._derived = self.database.open()
         self.archive = Archive(self._paid)
         self.budgets = Budgets(self._paid)
         self.slots = Slots(self._paid, self.workers)
@@ -190,6 +189,11 @@ def prepare(database: Database, apps: Sequence[App], *, replaying: bool = False)
         SchemaTooNew, SchemaTooOld: another catchment wrote it.
         FieldsDiffer: a collection's declaration no longer fits its tables. What people wrote gets new fields in place.
     """
+    _prepared(database, apps, replaying=replaying).close()
+
+
+def _prepared(database: Database, apps: Sequence[App], *, replaying: bool) -> Connection:
+    """The connection by which the database was made ready (`prepare`)."""
     connection = database.open()
     try:
         with transaction(connection, durable=True) as sql:
@@ -201,8 +205,10 @@ def prepare(database: Database, apps: Sequence[App], *, replaying: bool = False)
                 for collection in collections_of(app):
                     _prepare_collection(sql, app, collection, replaying=replaying)
                 _make_views(sql, app)
-    finally:
+    except BaseException:
         connection.close()
+        raise
+    return connection
 
 
 def _make_views(sql: Connection, app: App) -> None:
