@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData
-
 from catchment.app import App
 from catchment.store.engines import Connection, Database, database_of
 from catchment.store.store import prepare
@@ -170,8 +168,7 @@ def _shape(apps: Sequence[App]) -> str:
 
 
 def _shape_of(app: App) -> str:
-    metadata = MetaData()
-    tables = [table for item in collections_of(app) for table in tables_of(item, metadata)]
+    tables = [table for item in collections_of(app) for table in tables_of(item)]
     said = [
         (
             table.name,

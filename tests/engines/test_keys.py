@@ -1,7 +1,6 @@
 """Every key begins with a column by which its table could be spread over machines (docs/design-notes.md says which)."""
 
 import pytest
-import sqlalchemy as sa
 
 from catchment.app import SHIPPED, load_app
 from catchment.store.engines import Layout
@@ -44,7 +43,7 @@ def test_a_key_of_the_ledger_begins_with_what_it_would_be_spread_by(table):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_key_of_a_collection_has_the_records_key_or_is_known_to_stand_in_the_way(name):
     for collection in collections_of(load_app(name)):
-        for table in tables_of(collection, sa.MetaData()):
+        for table in tables_of(collection):
             layout = Layout.of(table)
             others = [key for key in keys(layout) if key[0] not in ("_key", "_group")]
             once = f"{collection.indexes}__only"  # what an owner may write once is held by its own columns

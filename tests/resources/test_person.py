@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-import sqlalchemy as sa
 from market import app
 from people import COLLECTIONS, NOW, PLACE, creation, deletion, patching, somebody, user
 
@@ -37,7 +36,7 @@ def clean(database) -> list[str]:
 
 def naming(sql, word: str) -> list[str]:
     """The tables in which a row has this word."""
-    names = [*LEDGER.tables, *(table.name for item in COLLECTIONS.values() for table in tables_of(item, sa.MetaData()))]
+    names = [*LEDGER.tables, *(table.name for item in COLLECTIONS.values() for table in tables_of(item))]
     rows = {name: sql.execute(f'SELECT * FROM "{name}"').fetchall() for name in names if sql.columns(name)}
     return [name for name, found in rows.items() if word in repr(found)]
 

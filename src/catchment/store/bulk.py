@@ -17,8 +17,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from ..app import App
 from ..clock import Clock, render_moment
 from ..errors import QueryError, UsageError
@@ -77,7 +75,7 @@ def load(path: Path, app: App, drafts: Iterable[Draft], clock: Clock) -> Iterato
                 loading.flush()
         with transaction(sql, durable=True):
             for collection in written:
-                sql.create(tables_of(collection, sa.MetaData()))
+                sql.create(tables_of(collection))
                 _check_ones(sql, collection)
             for collection in written:
                 assert isinstance(collection.feed, Resource)
@@ -97,7 +95,7 @@ def _drop_indexes(sql: Connection, collections: Sequence[Collection]) -> None:
     """None is used while loading."""
     with transaction(sql, durable=True):
         for collection in collections:
-            for table in tables_of(collection, sa.MetaData()):
+            for table in tables_of(collection):
                 for index in table.indexes:
                     sql.execute(f'DROP INDEX IF EXISTS "{index.name}"')
 

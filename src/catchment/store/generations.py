@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from ..clock import render_moment
 from ..errors import LeaseLost, UsageError
 from ..partitions import Partition
@@ -51,7 +49,7 @@ class Next:
             self.collection = replace(collection, generation=generation + 1, staged=True)
             self._first = (revision // APART + 1) * APART
             self._discard(sql)
-            sql.create(tables_of(self.collection, sa.MetaData()))
+            sql.create(tables_of(self.collection))
             sql.execute(
                 "INSERT INTO _collection (name, generation, revision, horizon, model) VALUES (?, ?, ?, ?, '')",
                 (self.collection.name, generation + 1, self._first, self._first),

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import sqlalchemy as sa
-
 from ..app import App
 from ..errors import UsageError
 from . import counting
@@ -95,9 +93,7 @@ def _ledger(sql: Connection, database: Database, until: str, folders: Sequence[P
 
 def _of_collection(sql: Connection, collection: Collection, layouts: Mapping[str, Layout]) -> list[Planned]:
     row = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()
-    declared = [
-        Layout.of(table) for table in tables_of(replace(collection, generation=row[0] if row else 1), sa.MetaData())
-    ]
+    declared = [Layout.of(table) for table in tables_of(replace(collection, generation=row[0] if row else 1))]
     if collection.table not in layouts:
         return [Planned(collection.name, "made", f"{len(declared)} tables")]
     pairs = [(layouts.get(layout.name), layout) for layout in declared]

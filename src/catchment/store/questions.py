@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..errors import StoreError
 from ..resource import Resource
 from .sql import Statement
-from .tables import Collection, current_table, list_table, rollup_table, version_table
+from .tables import Collection, current_table, list_table, once, rollup_table, version_table
 
 __all__ = ["Question", "Tables", "prepared", "tables", "written"]
 
@@ -31,6 +31,7 @@ class Tables:
     rollups: tuple[sa.Table, ...]
 
 
+@once
 def tables(collection: Collection) -> Tables:
     """The collection's tables."""
     metadata, feed = sa.MetaData(), collection.feed

@@ -232,7 +232,7 @@ def _prepare_collection(sql: Connection, app: App, collection: Collection, *, re
         (collection.name,),
     )
     generation = sql.execute("SELECT generation FROM _collection WHERE name = ?", (collection.name,)).fetchone()[0]
-    tables = tables_of(replace(collection, generation=generation), sa.MetaData())
+    tables = tables_of(replace(collection, generation=generation))
     if collection.written:
         _prepare_written(sql, replace(collection, generation=generation), tables)
         counting.prepare(sql, collection)

@@ -4,10 +4,10 @@ kept beside them of records that people write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -26,6 +26,7 @@ __all__ = [
     "collections_of",
     "current_table",
     "list_table",
+    "once",
     "own_names",
     "rollup_table",
     "tables_of",
@@ -218,8 +219,30 @@ def version_table(collection: Collection, metadata: sa.MetaData) -> sa.Table:
     return table
 
 
-def tables_of(collection: Collection, metadata: sa.MetaData) -> list[sa.Table]:
+T = TypeVar("T")
+_MOST = 256
+
+
+def once(make: Callable[[Collection], T]) -> Callable[[Collection], T]:
+    """The function, whose value of a declaration is made once: it is not to be changed."""
+    made: dict[tuple[object, ...], tuple[Feed | Resource, T]] = {}
+
+    @wraps(make)
+    def found(collection: Collection) -> T:
+        same = (id(collection.feed), collection.app, collection.generation, collection.staged)
+        if same not in made:
+            if len(made) >= _MOST:
+                made.clear()
+            made[same] = collection.feed, make(collection)  # it is kept, so that no other one gets its id
+        return made[same][1]
+
+    return found
+
+
+@once
+def tables_of(collection: Collection) -> Sequence[sa.Table]:
     """All tables of a collection."""
+    metadata = sa.MetaData()
     found = [current_table(collection, metadata), version_table(collection, metadata)]
     if isinstance(collection.feed, Resource):
         found += [list_table(collection, name, metadata) for name in collection.feed.lists]

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from ..record import Record, columns, stored_record
 from ..resource import Resource
@@ -51,7 +50,7 @@ def widen(sql: Connection, collection: Collection, stored: Sequence[str]) -> Col
     resource, following = collection.feed, replace(collection, generation=collection.generation + 1)
     assert isinstance(resource, Resource)
     added = [column.name for column in collection.columns if column.name not in stored]
-    tables = tables_of(following, sa.MetaData())
+    tables = tables_of(following)
     pairs = [(collection.table, ()), (collection.versions, _ENDS)]
     for name, _ in pairs:
         sql.execute(f'CREATE TEMPORARY TABLE "old_{name}" AS SELECT * FROM "{name}"')  # noqa: S608

@@ -340,9 +340,9 @@ def database_of(url: str) -> File:
     return File(Path(path))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _definition(part: sa.Table | sa.Index) -> str:
-    """The statement that makes it. The ledger's are the same in every database, and take longer to say than to do."""
+    """The statement that makes it. Tables are the same in every database, and take longer to say than to do."""
     definition = CreateTable(part) if isinstance(part, sa.Table) else CreateIndex(part)
     return str(definition.compile(dialect=_DIALECT))
 
