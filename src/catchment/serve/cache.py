@@ -57,7 +57,7 @@ class Answer:
 
     def said(self, if_none_match: str, coding: str) -> tuple[int, Headers, bytes]:
         """Status, headers and body for a client that has these tags, and takes that coding."""
-        if known := known_tag(if_none_match, self.etag, coding):
+        if if_none_match and (known := known_tag(if_none_match, self.etag, coding)):
             return 304, [*self.unchanged, (b"etag", known.encode())], b""
         return 200, self.headers, self.body
 
@@ -111,14 +111,21 @@ class _Shelf:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
+        self._by: Mapping[str, State] = {}
+        self._held: set[Key] = set()  # the answers that were found to hold by those states
 
     def get(self, key: Key, states: Mapping[str, State]) -> Answer | None:
         answer = self._kept.get(key)
         if answer is None:
             return None
-        if not answer.holds(states):
-            self.drop(key)
-            return None
+        if self._by is not states:
+            self._by = states
+            self._held.clear()
+        if key not in self._held:
+            if not answer.holds(states):
+                self.drop(key)
+                return None
+            self._held.add(key)
         self._kept.move_to_end(key)
         return answer
 
@@ -132,6 +139,7 @@ class _Shelf:
             self.drop(next(iter(self._kept)))
 
     def drop(self, key: Key) -> None:
+        self._held.discard(key)
         if answer := self._kept.pop(key, None):
             self._bytes -= _size(key, answer)
 

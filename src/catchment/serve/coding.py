@@ -141,6 +141,8 @@ def known_tag(if_none_match: str, etag: str, coding: str) -> str:
     """
     if not if_none_match:
         return ""
+    if if_none_match == etag:  # as most who come again have it
+        return etag
     known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     if known == ["*"]:
         return etag

@@ -130,11 +130,12 @@ class Ages:
 
         stale_by: collection -> the part of its partitions by which what is too old is named.
         """
-        if self._of[0] is not states or self._of[1] != int(now.timestamp()):
-            self._of = states, int(now.timestamp())
+        second = int(now.timestamp())
+        if self._of[0] is not states or self._of[1] != second:
+            self._of = states, second
             self._fresh.clear()
             self._headers.clear()
-        key = (*names, *stale_by.items())
+        key = (*names, *stale_by.items()) if stale_by else tuple(names)
         found = self._headers.get(key)
         if found is None:
             told = age([self._freshness(name, now) for name in names], now)
