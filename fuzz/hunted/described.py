@@ -1,4 +1,4 @@
-"""Operations of the API's description, tried one by one in this process: schemathesis draws requests and judges answers.
+"""Operations of the description, tried one by one in this process: schemathesis draws requests and judges answers.
 
 No socket is in between, and of the many parameters that a list may have each request is offered a few, others every
 some requests: to draw all of them for each took twenty times as long as to answer it.
@@ -93,8 +93,14 @@ class InProcess(requests.adapters.BaseAdapter):
         sent = asyncio.Event()
         given = {"host": parts.netloc} | {name.lower(): value for name, value in request.headers.items()}
         scope = {
-            "type": "http", "http_version": "1.1", "scheme": "http", "method": request.method, "root_path": "",
-            "path": unquote(parts.path), "raw_path": parts.path.encode(), "query_string": parts.query.encode(),
+            "type": "http",
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": request.method,
+            "root_path": "",
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
             "client": ("127.0.0.1", 5000),
             "server": ("127.0.0.1", 80),
             "state": {},
@@ -170,7 +176,7 @@ class Described:
             for good, bad, number in self._thinned(operation, examples, drawn):
                 cases = strategies.one_of(self._drawn(good, "POSITIVE"), self._drawn(bad, "NEGATIVE"))
                 self._ask(cases, number, drawn.randrange(2**32), statuses, failures)
-        except Exception as error:  # the others are to be tried all the same
+        except Exception as error:  # noqa: BLE001 (the others are to be tried all the same)
             failures["raised"] = f"{type(error).__name__}: {error}"[:1200]
         return Tried(self._who, operation, dict(statuses), list(failures.values()), time.monotonic() - began)
 
