@@ -1,12 +1,13 @@
-"""Every question of docs/reading.md, asked of all five apps."""
+"""Every question of docs/reading.md, asked of all five apps on both engines."""
 
 import asyncio
 import csv
+import functools
+import itertools
 import json
+import pkgutil
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,17 @@ from typing import Any
 import httpx
 import pytest
 from collecting import collecting
+from databases import ENGINES
 from marketplace import marketplace
 
+from catchment import apps
+from catchment.app import load_app
+from catchment.clock import FakeClock
 from catchment.grouping import BUCKETS
 from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
+from catchment.store.engines import database_of, move
 from catchment.store.statistics import FUNCTIONS, PARAMETERS
 
 DOCS = Path(__file__).parents[2] / "docs" / "reading.md"
@@ -40,13 +46,15 @@ class Asked:
 
     front: Front
     root: str
+    app: str
+    engine: str
 
-    def answer(self, url: str, **headers: str) -> httpx.Response:
+    def answer(self, url: str, *, method: str = "GET", **headers: str) -> httpx.Response:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.front, client=("127.0.0.1", 5000))
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 given = {name.replace("_", "-"): value for name, value in headers.items()}
-                return await client.get(url, headers=given)
+                return await client.request(method, url, headers=given)
 
         return asyncio.run(send())
 
@@ -67,27 +75,36 @@ class Asked:
         )
 
 
-@contextmanager
-def serving(app: str, folder: Path) -> Iterator[Front]:
+def filled(app: str, folder: Path) -> Path:
+    """The file of an app that has something in every question's answer."""
     if app == "providers":
         with marketplace(folder) as market:
             for number in range(1, 6):
                 market.offer(number, name=f"Mill {number}")
-            yield market.front
-        return
+            return market.database
     with collecting(app, folder, now=NOW, **APPS[app][1]) as collected:
         collected.run()
-        front = build([collected.app], Settings().with_values("test", collected.environment), collected.clock)
-        try:
-            yield front
-        finally:
-            front.close()
+        return collected.folder / "catchment.sqlite"
 
 
-@pytest.fixture(scope="module", params=APPS)
-def asked(request, tmp_path_factory):
-    with serving(request.param, tmp_path_factory.mktemp(request.param)) as front:
-        yield Asked(front, f"/v1/{request.param}/{APPS[request.param][0]}")
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """A function that gives the file of an app."""
+    return functools.cache(lambda app: filled(app, tmp_path_factory.mktemp(app)))
+
+
+@pytest.fixture(scope="module", params=itertools.product(APPS, ENGINES), ids="-".join)
+def asked(request, file):
+    app, engine = request.param
+    url = f"sqlite:///{file(app)}"
+    if engine == "postgresql":
+        cluster = request.getfixturevalue("cluster")
+        url, there = cluster.url(cluster.database()), url
+        move(database_of(there), database_of(url))
+    settings = Settings().with_values("test", {"CATCHMENT_DATABASE": url, **APPS[app][1]})
+    front = build([load_app(app)], settings, FakeClock(NOW))
+    yield Asked(front, f"/v1/{app}/{APPS[app][0]}", app, engine)
+    front.close()
 
 
 def a_list(asked):
@@ -154,6 +171,9 @@ def a_time(asked):
     revision = asked.get()["meta"]["revision"]
     assert asked.get(f"?as_of={revision}")["data"] == asked.get()["data"]
     assert asked.get("?as_of=0")["data"] == asked.get("?as_of=2001-01-01")["data"] == []
+    item = f"/{asked.first['_key']}"
+    assert asked.get(f"{item}?as_of={revision}") == asked.get(item)
+    assert asked.answer(f"{asked.root}{item}?as_of=0").status_code == 404
 
 
 def a_difference(asked):
@@ -204,6 +224,34 @@ def an_export(asked):
     assert {row["_key"] for row in table} == {json.loads(line)["_key"] for line in lines}
 
 
+def a_tag(asked):
+    """What was answered is known again, in whatever coding it came; a HEAD says the same of it."""
+    url = f"{asked.root}?limit=100"
+    plain = asked.answer(url, accept_encoding="identity")
+    for coding in ("identity", "gzip", "zstd"):
+        answer = asked.answer(url, accept_encoding=coding)
+        assert answer.json() == plain.json()
+        assert answer.headers.get("content-encoding", "identity") == (
+            coding if len(plain.content) >= 1024 else "identity"
+        )
+        again = asked.answer(url, accept_encoding=coding, if_none_match=answer.headers["etag"])
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+    head = asked.answer(url, method="HEAD", accept_encoding="identity")
+    assert (head.content, head.headers["etag"]) == (b"", plain.headers["etag"])
+    assert int(head.headers["content-length"]) == len(plain.content)
+
+
+def an_age(asked):
+    """Each answer says how old it is, and a 304 too; what people write has no age."""
+    for below in ("", f"/{asked.first['_key']}", "/stats", "/diff?from=0"):
+        answer = asked.answer(asked.root + below)
+        again = asked.answer(asked.root + below, if_none_match=answer.headers["etag"])
+        for told in (answer.headers, again.headers):
+            assert told["x-stale"] in ("true", "false")
+            assert int(told["x-missing-partitions"]) >= 0
+            assert ("x-age" in told) is (asked.app != "providers")
+
+
 ROWS = {
     "list": a_list,
     "filter": a_filter,
@@ -220,6 +268,8 @@ ROWS = {
     "words": words,
     "changes": changes,
     "export": an_export,
+    "again": a_tag,
+    "age": an_age,
 }
 
 
@@ -262,3 +312,8 @@ def test_every_example_of_the_page_is_answered(asked):
         assert (
             json.loads(answer.text)["data"] if answer.headers["content-type"] == "application/json" else answer.text
         ), url
+
+
+@pytest.mark.storeless
+def test_no_app_is_left_out():
+    assert set(APPS) == {module.name for module in pkgutil.iter_modules(apps.__path__) if module.ispkg}
