@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,13 @@ class Connection:
         self._driver.close()
 
 
+@lru_cache(maxsize=64)
+def _label(url: str) -> str:
+    """Where it is, for every statement that may fail."""
+    said = conninfo_to_dict(url)
+    return f"{said.get('host') or 'localhost'}/{said.get('dbname') or said.get('user') or ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A database on a server. url: as libpq takes it; it may hold a password."""
@@ -316,8 +324,7 @@ class Server:
 
     @property
     def label(self) -> str:
-        said = conninfo_to_dict(self.url)
-        return f"{said.get('host') or 'localhost'}/{said.get('dbname') or said.get('user') or ''}"
+        return _label(self.url)
 
     @property
     def near(self) -> bool:
