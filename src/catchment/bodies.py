@@ -15,7 +15,17 @@ import msgspec
 from .errors import QueryError
 from .record import LEAST, MOST, Kind, to_stored
 
-__all__ = ["PLAIN_NUMBER", "Fault", "InvalidRecord", "in_words", "merge_patch", "pointer_to", "typed", "unstorable"]
+__all__ = [
+    "PLAIN_NUMBER",
+    "Fault",
+    "InvalidRecord",
+    "in_words",
+    "merge_patch",
+    "pointer_to",
+    "typed",
+    "unfit",
+    "unstorable",
+]
 
 _MOST_FAULTS, _LONGEST_NAME = 50, 100
 PLAIN_NUMBER = re.compile(r"(?!-0(?:\.0+)?\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -69,8 +79,21 @@ def _at(pointer: str, path: _Path) -> str:
 
 def unstorable(value: Any) -> Iterator[Fault]:
     """What in a JSON value no engine stores: NUL, half a pair of surrogates, an integer beyond 64 bits."""
-    for path, message in _unstorable(value, ()):
-        yield Fault(_at("", path), message)
+    if not _is_plain(value):
+        for path, message in _unstorable(value, ()):
+            yield Fault(_at("", path), message)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether nothing in a value can be one of these: its JSON says so of nearly all, sooner than a walk through it."""
+    try:
+        return _DOUBTFUL.search(_json(value)) is None
+    except (UnicodeEncodeError, OverflowError, TypeError, RecursionError):
+        return False
+
+
+_json = msgspec.json.Encoder().encode
+_DOUBTFUL = re.compile(rb"[0-9]{19}|\\u0000")
 
 
 def _unstorable(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
@@ -119,11 +142,17 @@ def typed(value: Any, wanted: Any, pointer: str) -> tuple[Any, list[Fault]]:
         assert match is not None
         steps = "".join(f"/{name or number}" for name, number in _STEP.findall(match["path"] or ""))
         return None, [Fault(pointer + steps, in_words(match["message"]))]
+    return found, unfit(value, found, pointer)
+
+
+def unfit(given: Any, found: Any, pointer: str) -> list[Fault]:
+    """What is wrong with a value although its type took it. found: what the type made of what was given."""
+    kind = type(found)
+    if kind in _FIT or (kind is list and all(type(item) in _FIT for item in found)):
+        return []
     # Dates stay dates and numbers numbers, so that the walk can look at them.
-    if type(found) in _FIT:
-        return found, []
-    taken = msgspec.to_builtins(found, builtin_types=(Decimal, datetime))
-    return found, [Fault(_at(pointer, path), message) for path, message in _unfit(value, taken, ())]
+    taken = found if kind in _CHECKED else msgspec.to_builtins(found, builtin_types=(Decimal, datetime))
+    return [Fault(_at(pointer, path), message) for path, message in _unfit(given, taken, ())]
 
 
 _KINDS = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")

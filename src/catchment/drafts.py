@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unstorable
+from .bodies import Fault, InvalidRecord, merge_patch, pointer_to, typed, unfit, unstorable
 from .record import Record, columns
 
 __all__ = ["Drafts"]
@@ -77,6 +77,30 @@ class Drafts:
         """
         if not isinstance(members, dict):
             raise InvalidRecord([Fault("", "a JSON object is wanted")])
+        return self._at_once(members) or self._one_by_one(members)
+
+    def _at_once(self, members: dict[str, Any]) -> dict[str, Any]:
+        """The typed values of members with which nothing is wrong, as nearly all are; else none."""
+        if any(unstorable(members)):
+            return {}
+        try:
+            found = msgspec.convert(members, self._body)
+        except msgspec.ValidationError:
+            return {}
+        values = {name: getattr(found, name) for name in self.writable if name in members}
+        return {} if any(unfit(members[name], value, "") for name, value in values.items()) else values
+
+    @cached_property
+    def _body(self) -> type[msgspec.Struct]:
+        """All members that a body may have, in their types."""
+        shown = [
+            (name, self._types[name], None) if name in self.optional else (name, self._types[name])
+            for name in self.writable
+        ]
+        return msgspec.defstruct("Body", shown, kw_only=True, forbid_unknown_fields=True)
+
+    def _one_by_one(self, members: dict[str, Any]) -> dict[str, Any]:
+        """The same, with everything that is wrong."""
         faults = self._unwanted(members)
         if broken := list(unstorable(members)):
             raise InvalidRecord([*faults, *broken])  # no type can be asked of what is no text

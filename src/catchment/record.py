@@ -263,8 +263,13 @@ def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]
     others = [(place, _TO_STORED[kind]) for place, kind in kinds if kind not in plain]
 
     isfinite = math.isfinite
+    last: tuple[Record | None, tuple[Stored, ...]] = (None, ())
 
     def values(item: Record) -> tuple[Stored, ...]:
+        nonlocal last
+        known, found_then = last  # who checks that a record can be stored is followed by who stores it
+        if known is item:
+            return found_then
         found = list(msgspec.structs.astuple(item))
         for place in whole:
             if (number := found[place]) is not None and not LEAST <= number <= MOST:
@@ -277,7 +282,8 @@ def stored_values(record: type[Record]) -> Callable[[Record], tuple[Stored, ...]
         for place, store in others:
             if (value := found[place]) is not None:
                 found[place] = store(value)
-        return tuple(found)
+        last = item, tuple(found)
+        return last[1]
 
     return values
 

@@ -80,13 +80,7 @@ def read_json(body: bytes) -> Any:
         QueryError: 400 for anything else, also NaN, Infinity and numbers beyond 1e308.
     """
     try:
-        value = json.loads(
-            body.decode(),
-            object_pairs_hook=_members,
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_no_number,
-        )
+        value = _STRICT.decode(body.decode())
     except UnicodeDecodeError as error:
         raise _no_json("it is no UTF-8") from error
     except json.JSONDecodeError as error:
@@ -138,3 +132,8 @@ def _integer(text: str) -> int:
 
 def _no_number(text: str) -> NoReturn:
     raise NoNumber(f"{text} is no number")
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_members, parse_float=_decimal, parse_int=_integer, parse_constant=_no_number
+)

@@ -26,10 +26,12 @@ def as_first_written(collection: Collection, record: Any, first: First) -> Any:
     found: dict[str, Any] = {}
     for name, spelling in collection.feed.spellings.items():
         value = getattr(record, name)
-        if isinstance(value, str):
-            found[name] = first(collection.app, spelling, value)
-        elif value is not None:
-            found[name] = [first(collection.app, spelling, text) for text in value]
+        if value is None:
+            continue
+        texts = [value] if isinstance(value, str) else value
+        shown = [first(collection.app, spelling, text) for text in texts]
+        if shown != texts:
+            found[name] = shown[0] if isinstance(value, str) else shown
     return msgspec.structs.replace(record, **found) if found else record
 
 
