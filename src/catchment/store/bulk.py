@@ -6,7 +6,6 @@ roll-ups. Until then nobody may read or write, and what broke off is loaded anew
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +25,7 @@ from ..resource import Resource
 from . import audit, counting, rollups, spellings
 from .change import check_links, check_refusal
 from .engines import Connection, database_of, transaction
-from .group import COMMIT
+from .group import COMMIT, new_keys
 from .present import Present
 from .rows import Content, elements_of
 from .statements import Statements
@@ -127,10 +126,12 @@ class _Loading:
         self._looks = {item.app: _Look(self, Present(sql, collections, item.app)) for item in collections.values()}
         self._is_there = lru_cache(REMEMBERED)(self._looked_up)
         self._first = lru_cache(REMEMBERED)(partial(spellings.first_written, sql))
+        self._inserts = {item.name: Statements.of(item).insert for item in collections.values()}
+        self._keys = new_keys()
 
     def put(self, draft: Draft, now: datetime) -> Done:
         """What the draft did; its rows wait. QueryError: it is refused."""
-        collection, key = self._collections[draft.collection], str(uuid.uuid4())
+        collection, key = self._collections[draft.collection], next(self._keys)
         resource, look = collection.feed, self._looks[collection.app]
         assert isinstance(resource, Resource)
         made = resource.complete(resource.drafts.new(draft.members), None, key=key, owner=draft.owner, at=now)
@@ -147,7 +148,7 @@ class _Loading:
         self._states[collection.name] = generation, revision
         content, waiting = Content.of(collection, key, record), self._waiting
         self._unwritten.add(collection.name)
-        waiting[Statements.of(collection).insert].append(content.first_version(key, self._at, revision, owner))
+        waiting[self._inserts[collection.name]].append(content.first_version(key, self._at, revision, owner))
         for statement, rows in elements_of(collection, key, record):
             waiting[statement] += rows
         waiting[COMMIT].append((collection.name, generation, revision, self._at, ""))

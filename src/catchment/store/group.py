@@ -16,7 +16,7 @@ from . import audit
 from .engines import Connection
 from .tables import Collection
 
-__all__ = ["COMMIT", "Group", "HalfDone"]
+__all__ = ["COMMIT", "Group", "HalfDone", "new_keys"]
 
 COMMIT = "INSERT INTO _commit (collection, generation, revision, at, partition, attempt) VALUES (?, ?, ?, ?, ?, 0)"
 
@@ -28,7 +28,7 @@ class HalfDone(Exception):
     """A write that failed half-way cannot be taken back alone: all of its group is to be done again, apart."""
 
 
-def _new_keys() -> Iterator[str]:
+def new_keys() -> Iterator[str]:
     """UUIDs of random bits. They are asked for many at a time: a thread that asks lets go of the interpreter."""
     while True:
         bits = os.urandom(16 * 64)
@@ -48,7 +48,7 @@ class Group:
     sql: Connection
     now: datetime
     apart: bool = False
-    keys: Iterator[str] = field(default_factory=_new_keys)
+    keys: Iterator[str] = field(default_factory=new_keys)
     _states: dict[str, _State] = field(default_factory=dict)
     _commits: list[tuple[str, int, int, str, str]] = field(default_factory=list)
     _entries: list[tuple[Any, ...]] = field(default_factory=list)

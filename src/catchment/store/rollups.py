@@ -22,6 +22,9 @@ __all__ = ["carry", "group_text", "keep", "kept", "leave", "rebuild", "recompute
 
 Group = tuple[int, Decimal]
 
+PIECE = 10_000
+"""Groups that are held in memory together."""
+
 
 def group_text(values: Sequence[Stored]) -> str:
     """A group's values as one text: a null is equal to a null, and to nothing else."""
@@ -57,11 +60,13 @@ def carry(
 
 
 def rebuild(sql: Connection, collection: Collection, number: int) -> None:
-    """Has a roll-up count anew, from the records that hold now. It reads one group at a time."""
+    """Has a roll-up count anew, from the records that hold now. It reads some groups at a time."""
     groups = _Groups(sql, collection, number)
     sql.execute(f'DELETE FROM "{collection.table}__rollup_{number}"')  # noqa: S608
-    for values, count, total in _stored_groups(sql, collection, number):
-        groups.put(values, count, total)
+    counted = _stored_groups(sql, collection, number)
+    while some := list(itertools.islice(counted, PIECE)):
+        groups.put_all(some)
+    groups.carry_all()
     groups.fill()
 
 
@@ -190,6 +195,26 @@ class _Groups:
         """A group that has no row yet."""
         carried = self._carried(values[0]) if self._rollup.carries else ()
         self._insert(group_text(values), values, carried, self._numbers(count, total))
+
+    def put_all(self, some: Iterable[tuple[list[Stored], int, Decimal]]) -> None:
+        """Groups that have no rows yet; what they carry comes with `carry_all`."""
+        nothing = (None,) * len(self._rollup.carries)
+        rows = [
+            (group_text(values), *values, *nothing, *self._numbers(count, total).values())
+            for values, count, total in some
+        ]
+        marks = ", ".join("?" * len(rows[0]))
+        self.sql.executemany(f"INSERT INTO {self._table} VALUES ({marks})", rows)  # noqa: S608
+
+    def carry_all(self) -> None:
+        """Has every row carry what the record says that it is about."""
+        if not self._rollup.carries:
+            return
+        names, about = ", ".join(f'"{name}"' for name in self._rollup.carries), self._rollup.by[0]
+        self.sql.execute(
+            f"UPDATE {self._table} SET ({names}) = (SELECT {names} FROM"  # noqa: S608 (declared names)
+            f' "{self._about.table}" WHERE _key = {self._table}."{about}")'
+        )
 
     def fill(self) -> None:
         """Has everything that may be written about have its row."""
