@@ -36,7 +36,8 @@ from catchment.store.write import Write
 
 TODAY, PRIOR = day_number(NOW.date()), Prior(4_145_000, 10)
 COMMON, SECOND, THIRD, RARE = (skill.casefold() for skill in (*SKILLS[:3], SKILLS[6]))
-WALKED, LOOKED_UP = Effort(few=-1, chunk=10, scored=10, heavy=20), Effort(few=10**6)
+WALKED = Effort(few=-1, chunk=10, scored=10, heavy=20, together=3, first=2)
+LOOKED_UP = Effort(few=10**6)
 CROSSED = Effort(few=60, patience=0, chunk=10, scored=10, heavy=20)
 collections = {item.name: item for item in collections_of(app)}
 
@@ -122,7 +123,12 @@ def test_a_list_in_pages_is_the_list_sorted_whole(database, whole, name, rank, s
 
 def test_no_list_is_read_twice_for_one_page(database):
     with looking(database) as view:
-        page(view, asked("a run of days", "best", "bayes"), 40, Effort(few=25, patience=0, chunk=2, scored=2, heavy=2))
+        page(
+            view,
+            asked("a run of days", "best", "bayes"),
+            40,
+            Effort(few=25, patience=0, chunk=2, scored=2, heavy=2, first=1),
+        )
     lists = {question: times for question, times in view.times.items() if "LIMIT" not in question[0]}
     assert any("__skill_keys" in statement for statement, _ in lists)
     assert set(lists.values()) == {1}

@@ -58,6 +58,7 @@ class Snapshot:
         """remembered: what never changes in this database, and so is asked for once."""
         self._connection = connection
         self._remembered = {} if remembered is None else remembered
+        self._known: dict[str, State] = {}
 
     @property
     def desk(self) -> Desk:
@@ -92,10 +93,13 @@ class Snapshot:
 
     def state(self, collection: Collection) -> State:
         """Generation, revision and horizon. StoreUnavailable while the collection has no tables."""
-        row = self._one(Statement(f"{_STATE} WHERE name = ?", (collection.name,)))
-        if row is None:
-            raise StoreUnavailable(f"{collection.name} has no data yet", hint="run catchment collect")
-        return State(*row)
+        known = self._known.get(collection.name)
+        if known is None:
+            row = self._one(Statement(f"{_STATE} WHERE name = ?", (collection.name,)))
+            if row is None:
+                raise StoreUnavailable(f"{collection.name} has no data yet", hint="run catchment collect")
+            known = self._known[collection.name] = State(*row)
+        return known
 
     def points(self, collection: Collection, state: State | None = None) -> Points:
         """The collection's points in time. state: where it was asked for already."""

@@ -103,12 +103,25 @@ class Lists:
         plain = sorted((one for one in lists if one.plain), key=lambda one: one.size)[:2]
         if len(plain) < 2 or plain[1].size > self.most:
             return None
-        one, other = ({key for (key,) in self.view.select(item.keys)} for item in plain)
+        one, other = (self.free if item in self._by_days else self._all_of(item) for item in plain)
+        assert one is not None
+        assert other is not None
         both = sorted(one & other)
         # Where there is but one skill and one range, these are their lists.
         wanted = self.filters
         single = len(wanted.skills) == len(wanted.availability) == 1 and wanted.name is None
         return Narrow(listed(both), len(both), tested=single)
+
+    @cached_property
+    def free(self) -> frozenset[str] | None:
+        """All who meet one of the ranges where each has to be met, or any; None where there are none, or very many."""
+        return next((self._all_of(item) for item in self._by_days if item.size <= self.most), None)
+
+    def _all_of(self, item: Narrow) -> frozenset[str]:
+        """The keys of a list, read as one text: a row for each takes twice as long."""
+        key = item.keys.subquery().c["_key"]
+        (text,) = self.view.select(sa.select(sa.func.group_concat(key)))[0]
+        return frozenset(text.split(",")) if text else frozenset()
 
     @cached_property
     def _named(self) -> list[Narrow]:

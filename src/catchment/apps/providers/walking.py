@@ -9,7 +9,7 @@ Two lists that are looked up, neither of them rare, may have few in common: they
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -105,7 +105,7 @@ def _further(
 ) -> list[Placed]:
     """What was found, and then those who have so many of the skills: by a walk, or sorted where that is shorter."""
     there = _at(asked, level)
-    walk = _Walk(view, there, level, limit - len(found), effort) if asked.can_be_walked else None
+    walk = _Walk(view, there, level, limit - len(found), effort, far.free) if asked.can_be_walked else None
     more = walk.hurry(effort.patience) if walk and near.meets_often(there.filters) else None
     if more is None:
         narrow = far.narrowest(level)
@@ -155,8 +155,11 @@ class _Walk:
     Several ways may be needed to see everybody. Whoever ranks before all that is unseen has a settled place.
     """
 
-    def __init__(self, view: View, asked: Asked, level: int, limit: int, effort: Effort) -> None:
-        self._asked, self._limit = asked, limit
+    def __init__(
+        self, view: View, asked: Asked, level: int, limit: int, effort: Effort, among: Container[str] | None
+    ) -> None:
+        """among: who is none of these is not meant; None: that is not known."""
+        self._asked, self._limit, self._among = asked, limit, among
         self._course = _course(view, asked, level, effort)
         self._test = _Test(view, asked, level)
         self._chunks = self._course.chunks()
@@ -181,7 +184,7 @@ class _Walk:
         for keys in self._chunks:
             fresh = [key for key in keys if key not in self._seen]
             self._seen.update(fresh)
-            self._found += self._test.passed(fresh)
+            self._found += self._test.passed([key for key in fresh if self._among is None or key in self._among])
             edge = self._course.edge()
             settled = [one for one in self._found if edge is None or self._asked.rank_of(one.place) <= edge]
             if len(settled) >= self._limit:

@@ -7,10 +7,11 @@ place made ascending: what descends is negative.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,7 +39,8 @@ class Effort:
     few: so many candidates are sorted without walking. patience: so many are tested on a walk before anything longer
     is counted, which may show a shorter way. chunk: keys in the first chunk of a walk; scored: of one by
     score, where most are tested in vain. heavy: as many of those with most reviews are sorted at once, since hardly
-    two of them have as many reviews.
+    two of them have as many reviews. together: of so many numbers of reviews the first few are asked for at once;
+    first: so many of each.
     """
 
     few: int = 10_000
@@ -46,6 +48,8 @@ class Effort:
     chunk: int = 64
     scored: int = 256
     heavy: int = 1024
+    together: int = 8
+    first: int = 32
 
 
 def by_name(view: View, place: Sequence[Any], effort: Effort) -> Way:
@@ -201,16 +205,17 @@ class _Scored:
 
     def merged(self, most: int) -> Iterator[Rank]:
         """The ranks of those with up to so many reviews, in their order. A stream opens when its best could come."""
-        waiting: list[tuple[Rank, int, Iterator[Rank] | None]] = [
-            ((best, -1, ""), number, None) for number, best in self._best(most)
-        ]
-        heapq.heapify(waiting)
-        while waiting:
+        closed = deque(sorted((best, number) for number, best in self._best(most)))
+        waiting: list[tuple[Rank, int, Iterator[Rank]]] = []
+        while closed or waiting:
+            if closed and (not waiting or (closed[0][0], -1, "") < waiting[0][0]):
+                numbers = [closed.popleft()[1] for _ in range(min(len(closed), self.effort.together))]
+                for number, stream in self._streams(numbers):
+                    if first := next(stream, None):
+                        heapq.heappush(waiting, (first, number, stream))
+                continue
             rank, number, stream = heapq.heappop(waiting)
-            if stream is None:
-                stream = self._stream(number)
-            else:
-                yield rank
+            yield rank
             if following := next(stream, None):
                 heapq.heappush(waiting, (following, number, stream))
 
@@ -232,13 +237,44 @@ class _Scored:
         score = self._score(found.c["number"], found.c["whole"])
         return self.view.select(sa.select(found.c["number"], -score).where(found.c["number"].is_not(None)))
 
+    @property
+    def _steps(self) -> list[tuple[Expression, bool]]:
+        row = self.table.c
+        return [(row["_whole"], True), (row["cost_in_pence"], False), (row["provider"], False)]
+
     @cached_property
     def _of_one_number(self) -> _Turns:
-        row = self.table.c
-        steps = [(row["_whole"], True), (row["cost_in_pence"], False), (row["provider"], False)]
         number = sa.bindparam("number", type_=sa.Integer)
-        return _Turns(self.view, self._question.where(row["_count"] == number), steps)
+        return _Turns(self.view, self._question.where(self.table.c["_count"] == number), self._steps)
 
-    def _stream(self, number: int) -> Iterator[Rank]:
-        for rows in self._of_one_number.chunks(self.effort.chunk, number=number):
-            yield from ((score, cost, key) for score, _, cost, key in rows)
+    @cached_property
+    def _begun(self) -> Callable[..., list[Any]]:
+        """The first rows of several numbers, each row behind its number."""
+        order = [term.desc() if descends else term for term, descends in self._steps]
+        number = self.table.c["_count"]
+        parts = [
+            self._question.add_columns(number)
+            .where(number == sa.bindparam(f"number_{place}", type_=sa.Integer))
+            .order_by(*order)
+            .limit(self.effort.first)
+            .subquery()
+            for place in range(self.effort.together)
+        ]
+        return self.view.prepared(sa.union_all(*(sa.select(part) for part in parts)))
+
+    def _streams(self, numbers: Sequence[int]) -> Iterator[tuple[int, Iterator[Rank]]]:
+        """The streams of some numbers, whose first rows are asked for at once: a question has its price."""
+        named = dict.fromkeys(range(self.effort.together), -1) | dict(enumerate(numbers))
+        begun: dict[int, list[Any]] = {number: [] for number in numbers}
+        for *row, number in self._begun(**{f"number_{place}": number for place, number in named.items()}):
+            begun[number].append(row)
+        for number, rows in begun.items():
+            yield number, self._stream(number, rows)
+
+    def _stream(self, number: int, rows: Sequence[Any]) -> Iterator[Rank]:
+        """The ranks of one number. rows: the first ones."""
+        further: Iterable[Sequence[Any]] = ()
+        if len(rows) == self.effort.first:
+            further = self._of_one_number.chunks(self.effort.chunk, rows[-1][-len(self._steps) :], number=number)
+        for some in chain([rows], further):
+            yield from ((score, cost, key) for score, _, cost, key in some)

@@ -20,6 +20,9 @@ class _Compiler(PGCompiler):
         listed = self.process(function.clause_expr, **options)
         return f"json_array_elements_text(CAST({listed} AS json))"
 
+    def visit_group_concat_func(self, function: Any, **options: Any) -> str:
+        return f"string_agg({self.process(function.clause_expr, **options)}, ',')"
+
     def visit_like_op_binary(self, binary: Any, operator: Any, **options: Any) -> str:
         return self.visit_ilike_op_binary(binary, operator, **options)  # type: ignore[no-any-return, no-untyped-call]
 

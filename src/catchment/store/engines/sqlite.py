@@ -30,6 +30,8 @@ __all__ = ["BUSY_MS", "Connection", "File", "database_of", "mapped", "scratch"]
 
 BUSY_MS = 10_000
 BULK_KIB = 1_000_000
+READ_KIB = 32_000
+"""What a reading connection keeps of the file: the upper pages of large indexes, which every search comes by."""
 
 _STEPS_BETWEEN_CHECKS = 10_000
 _PATIENCE = 4
@@ -261,6 +263,7 @@ class File:
                 connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # nor any other file
                 connection.execute("PRAGMA query_only = 1")
                 connection.execute("PRAGMA trusted_schema = 0")
+                connection.execute(f"PRAGMA cache_size = -{READ_KIB}")
                 if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_collection'").fetchone():
                     raise StoreUnavailable("the file holds no data of ours yet", hint="run catchment collect")
             except BaseException:
