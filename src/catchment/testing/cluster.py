@@ -43,12 +43,14 @@ class NoServer(CatchmentError):
 class Cluster:
     """One server process in a folder of its own. A context manager. As root it is started for an unprivileged user.
 
+    settings: of the server, beside those that make it fast to start and to write; e.g. `shared_buffers="1GB"`.
+
     Raises:
         NoServer: its programs are not there, or say why they do not start.
     """
 
-    def __init__(self) -> None:
-        self._programs, self._as = programs(), _unprivileged()
+    def __init__(self, **settings: str) -> None:
+        self._programs, self._as, self._settings = programs(), _unprivileged(), {**_FAST, **settings}
         self.folder = Path(tempfile.mkdtemp(prefix="catchment-pg-"))
         self._server: subprocess.Popen[bytes] | None = None
         self._made = 0
@@ -84,7 +86,7 @@ class Cluster:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        options = [part for name, value in _FAST.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(  # noqa: S603
                 [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],

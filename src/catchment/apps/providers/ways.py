@@ -260,7 +260,7 @@ class _Scored:
             .subquery()
             for place in range(self.effort.together)
         ]
-        return self.view.prepared(sa.union_all(*(sa.select(part) for part in parts)))
+        return self.view.prepared(sa.select(sa.union_all(*(sa.select(part) for part in parts)).subquery()))
 
     def _streams(self, numbers: Sequence[int]) -> Iterator[tuple[int, Iterator[Rank]]]:
         """The streams of some numbers, whose first rows are asked for at once: a question has its price."""
