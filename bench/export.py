@@ -8,8 +8,7 @@ orders, 21 fields of about 660 bytes, made up by `serve.py`.
     lines, events          the product's changes: pages that follow each other, and one stream
 
 What is compared is the rate, and the CPU time of the server. Memory is the most that the server's process ever had; a
-service of its own for each, so that nobody bears what another one took. Where pandas is installed pyarrow imports it,
-which is 55 MB more.
+service of its own for each, so that nobody bears what another one took.
 
     ./run bench export [--records 1000000] [--changes 200000] [--rounds 1] [--engine postgresql] [--data FOLDER]
 """

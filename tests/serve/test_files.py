@@ -163,6 +163,12 @@ def test_where_the_library_is_missing_it_says_what_to_install(prices, client, mo
     assert client.get(f"{BAR}.csv").status_code == 200
 
 
+WATCHED = """
+import atexit, sys
+atexit.register(lambda: print("pandas" in sys.modules, file=sys.stderr))
+from catchment.cli import main
+main()
+"""
 WITHOUT = "import sys; sys.modules['pyarrow'] = None; from catchment.cli import main; main()"
 
 
@@ -175,9 +181,11 @@ def export(store, *arguments: str, program: tuple[str, ...] = ("-m", "catchment"
 
 
 def test_the_command_writes_the_form_that_the_files_ending_names(prices, client, tmp_path):
+    """And does not load pandas for it, which is here: pyarrow would, with 55 MB."""
     file = tmp_path / "bars.parquet"
-    done = export(prices, "-o", str(file))
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = export(prices, "-o", str(file), program=("-c", WATCHED))
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (0, "", "False"), done.stderr
+    assert importlib.util.find_spec("pandas") is not None
     assert file.read_bytes() == client.get(f"{BAR}.parquet").content
     refused = export(prices, "-o", str(tmp_path / "other.parquet"), program=("-c", WITHOUT))
     assert (refused.returncode, "catchment[parquet]" in refused.stderr) == (2, True), refused.stderr

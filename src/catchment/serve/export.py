@@ -92,10 +92,15 @@ def _begun(form: Format, data: Data, collection: Collection, query: Query) -> Ex
 
 
 async def _sent(pieces: Iterator[bytes], holds: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """The pieces, each made when the one before was taken; none where who asked may no longer read."""
+    """The pieces, each made while the one before is taken; none where who asked may no longer read."""
     yield b""  # what has no record is an answer in pieces too
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        if not holds():
-            raise QueryError("the key holds no longer", kind="forbidden", status=403)
-        if piece:  # a form that gathers has nothing to send for a while: meanwhile it is seen that the client left
-            yield piece
+    following = asyncio.create_task(asyncio.to_thread(next, pieces, None))
+    try:
+        while (piece := await following) is not None:
+            if not holds():
+                raise QueryError("the key holds no longer", kind="forbidden", status=403)
+            following = asyncio.create_task(asyncio.to_thread(next, pieces, None))
+            if piece:  # a form that gathers has nothing to send for a while: meanwhile it is seen that the client left
+                yield piece
+    finally:
+        following.cancel()

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -53,6 +55,7 @@ def _lines(_: Sequence[Column], export: Export) -> Iterator[bytes]:
 
 
 _QUOTED, _FORMULA = ('"', ",", "\r", "\n"), ("=", "+", "-", "@", "\t", "\r")
+_STARTS, _FIRST = frozenset(_FORMULA), itemgetter(0)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 
 
@@ -74,17 +77,19 @@ def _table(columns: Sequence[Column], export: Export) -> Iterator[bytes]:
 def _cells(values: Sequence[Any]) -> Sequence[str]:
     """A column of some rows. Most hold nothing that needs a quote: that is seen of all at once."""
     kinds = set(map(type, values))
+    if NoneType in kinds:
+        there = iter(_cells([value for value in values if value is not None]))
+        return ["" if value is None else next(there) for value in values]
     if kinds == {str} and _is_plain(values):
         return values
-    if kinds == {int}:
-        return [*map(str, values)]
-    return [*map(repr, values)] if kinds == {float} else [*map(_cell, values)]
+    if kinds in ({int}, {float}):
+        return [*map(repr, values)]
+    return [*map(_cell, values)]
 
 
 def _is_plain(texts: Sequence[str]) -> bool:
     """Whether all the texts stand in a table as they are."""
-    starts = {text[:1] for text in texts}
-    return starts.isdisjoint(("", *_FORMULA)) and not _holds("\0".join(texts))
+    return all(texts) and _STARTS.isdisjoint(map(_FIRST, texts)) and not _holds("".join(texts))
 
 
 def _holds(text: str) -> bool:
@@ -92,8 +97,6 @@ def _holds(text: str) -> bool:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, bool | int | float):
         return str(value).lower() if isinstance(value, bool) else repr(value)
     return _text(value if isinstance(value, str) else msgspec.json.encode(value).decode())

@@ -6,10 +6,10 @@ The libraries that it needs are an extra, and are imported when the first file i
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from itertools import accumulate
+from typing import Any
 
 import msgspec
 
@@ -20,22 +20,15 @@ from ..store.export import Export
 __all__ = ["FRACTION", "GROUP_BYTES", "GROUP_ROWS", "MEDIA_TYPE", "WHOLE", "parquet"]
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
-GROUP_ROWS, GROUP_BYTES = 2**15, 2**23
+GROUP_ROWS, GROUP_BYTES = 2**15, 2**22
 """A group of rows ends where either is reached: its rows are held in memory, and bytes of JSON say how much that is."""
 WHOLE, FRACTION = 20, 18
 """Digits of an exact number before its point and behind it: what all readers take is 38 in all."""
 
-_DECODED: Mapping[Kind, Any] = {
-    "text": str,
-    "integer": int,
-    "number": float,
-    "decimal": str,
-    "boolean": bool,
-    "date": date,
-    "datetime": datetime,
-}
-_LISTED: Mapping[Kind, Any] = {"text": list[str], "integer": list[int], "boolean": list[bool], "date": list[date]}
-_JSON_NULL = b"null"
+_TEXTS: frozenset[Kind] = frozenset({"text", "decimal", "date", "datetime"})
+"""What is a text in JSON. All else is taken as it is written there."""
+_LISTED: Mapping[Kind, Any] = {"text": list[str], "integer": list[int], "boolean": list[bool], "date": list[str]}
+_NOTHING = (b"", b"null")
 
 
 def parquet(columns: Sequence[Column], export: Export) -> Iterator[bytes]:
@@ -111,9 +104,9 @@ def _rows(columns: Sequence[Column], schema: Any) -> Callable[[list[str]], Any]:
         try:
             keys, *rest = zip(*(msgspec.structs.astuple(decode(text)) for text in documents), strict=True)
             arrays = [make(values, kind) for make, values, kind in zip(makes, rest, schema.types[1:], strict=True)]
-        except (msgspec.ValidationError, pa.ArrowInvalid, OverflowError) as error:
+        except (msgspec.ValidationError, pa.ArrowInvalid) as error:
             raise StoreError(f"a stored value has no place in its column: {error}", hint="take it as ndjson") from error
-        return pa.RecordBatch.from_arrays([pa.array(keys, pa.string()), *arrays], schema=schema)
+        return pa.RecordBatch.from_arrays([_read(keys, pa.string()), *arrays], schema=schema)
 
     return batch
 
@@ -122,25 +115,41 @@ def _row_type(columns: Sequence[Column]) -> type[msgspec.Struct]:
     """A record as it is read back: every field may be missing, as in what an older declaration wrote."""
     fields: list[Any] = [("_key", str)]
     for column in columns:
-        if column.kind == "json" and not column.items:
-            fields.append((column.name, msgspec.Raw, msgspec.Raw()))
+        if column.items or column.kind in _TEXTS:
+            fields.append((column.name, (_LISTED[column.items] if column.items else str) | None, None))
         else:
-            kind = _LISTED[column.items] if column.items else _DECODED[column.kind]
-            fields.append((column.name, kind | None, None))
+            fields.append((column.name, msgspec.Raw, msgspec.Raw()))
     return msgspec.defstruct("Row", fields, gc=False)
 
 
 def _values_of(column: Column) -> Callable[[Sequence[Any], Any], Any]:
     """A function from a column's values, and its type, to the column."""
+    if column.items:
+        return _lists
+    return _read if column.kind in _TEXTS else _written
+
+
+def _read(values: Iterable[str | bytes | None], kind: Any) -> Any:
+    """Values from their texts, exactly: nothing is rounded on the way."""
+    from pyarrow.lib import StringBuilder  # `pyarrow.array` imports pandas where that is installed: 55 MB
+
+    builder = StringBuilder()
+    builder.append_values(values)
+    return builder.finish().cast(kind)
+
+
+def _written(values: Sequence[msgspec.Raw], kind: Any) -> Any:
+    return _read([None if text in _NOTHING else text for text in map(bytes, values)], kind)
+
+
+def _lists(values: Sequence[Sequence[Any] | None], kind: Any) -> Any:
+    """Lists from their elements in a row, and the places where they begin."""
     import pyarrow as pa
 
-    if column.kind == "decimal":  # by their texts: nothing is rounded on the way
-        return lambda values, kind: pa.array(values, pa.string()).cast(kind)
-    if column.kind == "json" and not column.items:
-        return lambda values, kind: pa.array(
-            [None if raw in (b"", _JSON_NULL) else str(raw, "utf-8") for raw in map(bytes, values)], kind
-        )
-    return cast("Callable[[Sequence[Any], Any], Any]", pa.array)
+    ends = [0, *accumulate(len(value or ()) for value in values)]
+    begins = [None if value is None else str(begin) for value, begin in zip(values, ends, strict=False)]
+    elements = [str(element) for value in values for element in value or ()]
+    return pa.ListArray.from_arrays(_read([*begins, str(ends[-1])], pa.int32()), _read(elements, kind.value_type))
 
 
 class _Sink(io.RawIOBase):
