@@ -44,10 +44,6 @@ class Asked(pydantic.BaseModel):
     until: date | None = None
     limit: int = 100
 
-    @property
-    def group(self) -> Any:
-        return Bar.symbol if self.by == "symbol" else sa.func.strftime("%Y-%m", Bar.date)
-
     def chosen(self, asked: Any) -> Any:
         asked = asked if self.symbol is None else asked.where(Bar.symbol == self.symbol)
         return asked if self.since is None else asked.where(Bar.date >= self.since, Bar.date < self.until)
@@ -63,9 +59,15 @@ class Told(pydantic.BaseModel):
     count: int
 
 
-def service(folder: str, bars: Sequence[tuple[str, date, Decimal, Decimal, Decimal, Decimal, int]]) -> FastAPI:
-    """It keeps these bars in a file in the folder: symbol, date, open, high, low, close, volume."""
-    engine = sa.create_engine(f"sqlite:///{folder}/bars.sqlite")
+def service(url: str, bars: Sequence[tuple[str, date, Decimal, Decimal, Decimal, Decimal, int]]) -> FastAPI:
+    """It keeps these bars in a table of a database: symbol, date, open, high, low, close, volume."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    month = (
+        sa.func.to_char(Bar.date, "YYYY-MM")
+        if engine.dialect.name == "postgresql"
+        else sa.func.strftime("%Y-%m", Bar.date)
+    )
+    groups: dict[str, Any] = {"symbol": Bar.symbol, "month": month}
 
     def session() -> Iterator[Session]:
         with Session(engine) as opened:
@@ -88,16 +90,17 @@ def service(folder: str, bars: Sequence[tuple[str, date, Decimal, Decimal, Decim
         told = (sa.func.avg(Bar.close), sa.func.sum(Bar.volume), sa.func.count())
         names = ("avg_close", "sum_volume", "count")
         columns = (part.label(name) for part, name in zip(told, names, strict=True))
-        chosen = asked.chosen(sa.select(asked.group.label(asked.by), *columns))
-        return sql.execute(chosen.group_by(asked.group).order_by(asked.group).limit(asked.limit)).mappings().all()
+        group = groups[asked.by].label(asked.by)
+        chosen = asked.chosen(sa.select(group, *columns))
+        return sql.execute(chosen.group_by(group).order_by(group).limit(asked.limit)).mappings().all()
 
     @made.get("/exact", response_model=list[Told])
     def exact(sql: Annotated[Session, Depends(session)], asked: Annotated[Asked, Query()]) -> Sequence[Any]:
-        groups = defaultdict[str, list[Any]](lambda: [Decimal(0), 0, 0])
-        for value, close, volume in sql.execute(asked.chosen(sa.select(asked.group, Bar.close_exact, Bar.volume))):
-            group = groups[value]
+        sums = defaultdict[str, list[Any]](lambda: [Decimal(0), 0, 0])
+        for value, close, volume in sql.execute(asked.chosen(sa.select(groups[asked.by], Bar.close_exact, Bar.volume))):
+            group = sums[value]
             group[0], group[1], group[2] = group[0] + Decimal(close), group[1] + volume, group[2] + 1
-        found = sorted(groups.items())[: asked.limit]
+        found = sorted(sums.items())[: asked.limit]
         return [
             {asked.by: value, "avg_close": total / count, "sum_volume": volume, "count": count}
             for value, (total, volume, count) in found
