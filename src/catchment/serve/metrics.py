@@ -83,16 +83,24 @@ def _collecting(snapshot: Snapshot, data: Data) -> Iterator[Metric]:
 
 
 def _ages(ages: Mapping[str, Freshness], data: Data) -> Iterator[Metric]:
-    up = _gauge("feed_up", "1 where no partition is stale or missing.", "feed")
+    up = _gauge("feed_up", "1 where no partition is stale or missing, and where none is wanted.", "feed")
     age = _gauge("feed_age_seconds", "Since the oldest partition was collected that is still re-read.", "feed")
     late = _gauge("feed_partitions_late", "Partitions that are stale, or were never collected.", "feed", "state")
     for name, fresh in ages.items():
-        up.add_metric([name], not (fresh.stale or fresh.missing or fresh.oldest is None))
+        up.add_metric(
+            [name], not (fresh.stale or fresh.missing or (fresh.oldest is None and _wanted(fresh, name, data)))
+        )
         if fresh.oldest is not None:
             age.add_metric([name], max(0.0, (data.now - parse_moment(fresh.oldest)).total_seconds()))
         late.add_metric([name, "stale"], fresh.stale)
         late.add_metric([name, "missing"], fresh.missing)
     return iter((up, age, late))
+
+
+def _wanted(fresh: Freshness, name: str, data: Data) -> bool:
+    """Whether there is anything to collect: settings may want nothing, rows or a list may not be known yet."""
+    feed = data.collection(name).feed
+    return bool(fresh.partitions) or (isinstance(feed, Feed) and bool(feed.partitions.feeds))
 
 
 def _brought(snapshot: Snapshot, names: list[str], data: Data) -> Iterator[Metric]:
