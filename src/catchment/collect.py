@@ -34,6 +34,7 @@ from .store.store import Store
 from .store.tables import Collection
 from .upkeep import fill_again, remove_old
 from .verdicts import Doors, Verdicts
+from .watching import Watchers, note_fault, spanning
 
 __all__ = ["Collector"]
 
@@ -63,6 +64,7 @@ class Collector:
         self._verdicts = Verdicts(app, store, settings, clock, self._doors)
         self._draining = False
         self._under_way: set[asyncio.Task[object]] = set()
+        self._watchers = Watchers.of(settings)
 
     async def __aenter__(self) -> Self:
         await self._passes.__aenter__()
@@ -72,6 +74,7 @@ class Collector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._passes.__aexit__(kind, error, trace)
+        await asyncio.to_thread(self._watchers.close)
 
     def drain(self) -> None:
         """Begins no new partition; those under way come to their end."""
@@ -91,8 +94,12 @@ class Collector:
 
     async def run(self, scope: Scope) -> Summary:
         """One pass over everything due, feed by feed in the order of their dependence."""
+        with spanning(f"collect {self._app.name}", by=(self._watchers, self._clock)) as told:
+            return await self._run(scope, told)
+
+    async def _run(self, scope: Scope, told: dict[str, str | int]) -> Summary:
         feeds, began = self._planner.feeds(scope), self._clock.now()
-        run = await self._store.derived(self._store.ledger.begin_run, self._app.name, began)
+        told["catchment.run"] = run = await self._store.derived(self._store.ledger.begin_run, self._app.name, began)
         await self._open_again(feeds, scope)
         results: list[Result] = []
         fresh: dict[str, int] = {}
@@ -201,7 +208,14 @@ class Collector:
             await heartbeat(HELD_S)
 
     async def _partition(self, feed: Feed, lease: Lease, task: Task) -> Result:
-        """One partition, from its claim to its commit. Whatever goes wrong in it stays in it."""
+        """One partition, from its claim to its commit, told to those who watch."""
+        with spanning(f"attempt {lease.feed}", catchment__attempt=lease.attempt) as told:
+            result = await self._attempt(feed, lease, task)
+            told["catchment.verdict"] = result.verdict or "not asked"
+            return result
+
+    async def _attempt(self, feed: Feed, lease: Lease, task: Task) -> Result:
+        """Whatever goes wrong in a partition stays in it."""
         name, key = lease.feed, task.partition.key
         if task.why == "named":
             lease = self._passes.as_declared(feed, lease)
@@ -318,6 +332,7 @@ class Collector:
     async def _broken(self, feed: Feed, lease: Lease, error: Exception) -> Outcome:
         """The verdict where a feed's own function raised: this partition's fault, and nobody else's."""
         log.error("partition failed", feed=lease.feed, partition=lease.partition.key, exc_info=error)
+        note_fault(error)
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")
         with suppress(LeaseLost):
             await self._store.derived(self._verdicts.finish, feed, lease, outcome)

@@ -83,9 +83,7 @@ def _io_error() -> None:
 
 
 def _locked() -> None:
-    raise StoreUnavailable(
-        "database: database is locked", hint="another process writes to it: try again when that is done"
-    )
+    raise StoreUnavailable("database: database is locked", hint="it is tried again")
 
 
 def _hold() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from catchment import App, Feed, Get, Record, Upstream, each
+from catchment import App, Feed, Get, Record, Upstream
 from catchment.standin import Answer, Options, Request
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "fuzz"))
@@ -36,13 +36,6 @@ class Saying(Record):
     longitude: Decimal
 
 
-class Count(Record):
-    """What cannot be read, of partitions that are called as nobody should call them."""
-
-    id: str
-    number: int
-
-
 def texts() -> Sequence[str]:
     """The corpus, as far as JSON can say it."""
     from hunted.corpora import MARKED
@@ -58,7 +51,7 @@ class Switches:
 
 
 class Hostile:
-    """The upstream: each text in every field; and rows that are no records, with fields that nobody knows."""
+    """The upstream: each text in every field."""
 
     name = "hostile"
 
@@ -70,11 +63,6 @@ class Hostile:
 
     def answer(self, request: Request, switches: Switches) -> Answer:
         found = texts()
-        if request.path == "/counts":
-            odd = found[switches.turn :: 9]
-            rows = [{"id": text, "number": text, "more": place} for place, text in enumerate(odd)]
-            good = [{"id": f"{number} {request.query['word']}", "number": number} for number in range(200)]
-            return Answer.json([*rows, *({**row, **dict.fromkeys(odd, 1)} for row in good)])
         return Answer.json([_row(n, text, found[(n + switches.turn) % len(found)]) for n, text in enumerate(found)])
 
 
@@ -98,14 +86,4 @@ sayings = Feed(
     key=("id",),
     public=True,
 )
-counts = Feed(
-    "counts",
-    Count,
-    sayings.upstream,
-    request=Get("/counts", word="{word}"),
-    partitions=each(word=[text for text in texts() if text.isprintable()][:12]),
-    strict=False,
-    key=("id",),
-    public=True,
-)
-app = App("hostile", feeds=[sayings, counts], standin=stand_in)
+app = App("hostile", feeds=[sayings], standin=stand_in)

@@ -1,15 +1,12 @@
 """Who watches the service from elsewhere: a collector of spans and a collector of faults, on real sockets."""
 
-import gzip
 import json
 import os
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from elsewhere import spans_of, taking
 from many_people import GATEWAY, USER
 
 from catchment.errors import UsageError
@@ -18,42 +15,6 @@ from catchment.serve.tracing import ids_of
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 CANARY = "canary-of-a-query"
-
-
-@contextmanager
-def taking():
-    """A collector: gives its port, and the bodies that came, by the path that they came to."""
-    came: list[tuple[str, bytes]] = []
-
-    class Taker(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            came.append((self.path, gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            """Nothing is said."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port, came
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def spans_of(came):
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    for path, body in came:
-        assert path == "/v1/traces"
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            yield from (span for scope in resource.scope_spans for span in scope.spans)
 
 
 def watched(service, **values):

@@ -124,8 +124,8 @@ def test_every_setting_of_the_example_is_a_comment() -> None:
 
 def test_the_example_shows_the_defaults_of_the_code() -> None:
     from catchment.serve.limits import LIMITS
-    from catchment.serve.watching import SENTRY
     from catchment.settings import DEFAULTS
+    from catchment.watching import SENTRY
 
     ours = {name: text for name, text in shown_in_example().items() if name.startswith("CATCHMENT_")}
     assert ours.pop(SENTRY) == ""  # a secret: it has no default

@@ -55,7 +55,7 @@ def settings_(
 def _rows(found: Settings, apps: Sequence[App]) -> list[dict[str, str | bool]]:
     """Each setting with its value and its origin; of a secret no value, and an origin where it is set."""
     from ..serve.limits import LIMITS
-    from ..serve.watching import SENTRY
+    from ..watching import SENTRY
 
     feeds = [feed for item in apps for feed in item.feeds]
     upstreams = {name: "" for name in sorted(found.values) if name.startswith("CATCHMENT_UPSTREAM_")}

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 __all__ = ["console", "print_json", "say"]
 
 
-def console(*, quiet: bool = False) -> Console:
-    """Where tables and progress go; nowhere if it is quiet."""
+def console() -> Console:
+    """Where tables and progress go."""
     from rich.console import Console
 
     # Where nobody looks (a pipe, a log) lines are not broken at the 80 columns that are assumed then.
-    return Console(width=None if sys.stdout.isatty() else 160, quiet=quiet)
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def print_json(rows: Sequence[Any], **meta: Any) -> None:

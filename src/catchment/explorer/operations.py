@@ -23,28 +23,13 @@ from ..store.orders import Order
 from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from ..upstream import NEVER
-from .grid import DAYS, MEANINGS, Grid, Row, by_day, counts, grid, square
+from .grid import DAYS, MEANINGS, Grid, Row, counts, grid, square
 from .links import completeness_of
-from .remembered import remembered
 
-__all__ = [
-    "Asked",
-    "Completeness",
-    "Desk",
-    "Rejects",
-    "Run",
-    "Standing",
-    "completeness",
-    "desk",
-    "last_runs",
-    "rejects",
-    "run",
-]
+__all__ = ["Asked", "Completeness", "Desk", "Rejects", "Run", "Standing", "completeness", "desk", "rejects", "run"]
 
 DRIFT_SHOWN, RUNS_SHOWN, ATTEMPTS_SHOWN, ORDERS_SHOWN = 20, 12, 20, 10
-REJECTS_SHOWN, TRIES_SHOWN = 20, 100
-PATIENCE_S = 10.0
-"""An operator's page asks what nobody makes longer by a parameter; it has to be there when the machine is busy."""
+REJECTS_SHOWN, TRIES_SHOWN = 20, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +87,10 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, and a page of its attempts, the latest first. next: before which the next page begins."""
+    """One run, and its attempts."""
 
     run: Pass
     attempts: Sequence[Tried]
-    next: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +110,17 @@ def desk(data: Data, orders: OrderDesk) -> Desk:
     visible = data.visible()
     names = [item.name for item in visible]
     feeds = [item for item in visible if isinstance(item.feed, Feed)]
-    with data.reader.snapshot(PATIENCE_S) as snapshot:
+    with data.reader.snapshot() as snapshot:
         paused = {item.collection for item in snapshot.desk.paused(names)}
         return Desk(
             [_standing(snapshot, item, data, paused) for item in feeds],
             _asked(snapshot, orders, feeds),
             ahead(snapshot, feeds, data),
             allowances(snapshot, feeds, data),
-            last_runs(data, snapshot),
+            snapshot.attempts.runs(sorted({item.app for item in visible}), RUNS_SHOWN),
             snapshot.desk.reasons(names),
             snapshot.desk.drift(names, limit=DRIFT_SHOWN),
         )
-
-
-def last_runs(data: Data, snapshot: Snapshot) -> Sequence[Pass]:
-    """The last runs that this reader may read, newest first."""
-    return remembered(data).runs(snapshot, sorted({item.app for item in data.visible()}), RUNS_SHOWN)
 
 
 def _standing(snapshot: Snapshot, item: Collection, data: Data, paused: Keys[str]) -> Standing:
@@ -165,16 +144,15 @@ def completeness(
     if collection.written:
         raise QueryError("what people write has no partitions", kind="not-found", status=404)
     due = freshness.due(collection.feed, data.now, data.settings)
-    with data.reader.snapshot(PATIENCE_S) as snapshot:
+    with data.reader.snapshot() as snapshot:
         rows = partitions_of(snapshot, collection, data)
-        shown = [row["key"] for row in by_day(rows, due)]
-        attempts = snapshot.attempts.since(collection.name, shown, data.now - timedelta(days=DAYS))
-        own = snapshot.attempts.last(collection.name, partition, ATTEMPTS_SHOWN) if partition is not None else []
+        attempts = snapshot.attempts.since(collection.name, data.now - timedelta(days=DAYS))
         paused, asked = bool(snapshot.desk.paused([collection.name])), _asked(snapshot, orders, [collection])
         again = _again(snapshot, data, collection, partition)
     chosen = next((row for row in rows if row["key"] == partition), None)
     if partition is not None and chosen is None:
         raise QueryError("there is no such partition", kind="not-found", status=404)
+    own = [item for item in reversed(attempts) if item.partition == partition][:ATTEMPTS_SHOWN]
     means = MEANINGS[square(chosen, due, data.now).state][1] if chosen else ""
     squares = grid(rows, attempts, due, data.now, until)
     return Completeness(collection, counts(rows, due), squares, paused, asked, chosen, means, again, own)
@@ -189,23 +167,21 @@ def _again(snapshot: Snapshot, data: Data, collection: Collection, partition: st
     return None if moment == NEVER else render_moment(moment)
 
 
-def run(data: Data, number: int, before: int | None) -> Run:
-    """One run, with its attempts from before that one. QueryError: 404 for none that this reader may read."""
+def run(data: Data, number: int) -> Run:
+    """One run. QueryError: 404 where there is none that this reader may read."""
     visible = data.visible()
-    with data.reader.snapshot(PATIENCE_S) as snapshot:
+    with data.reader.snapshot() as snapshot:
         found = snapshot.attempts.run(number, sorted({item.app for item in visible}))
-        names = [item.name for item in visible]
-        attempts = snapshot.attempts.tried(names, TRIES_SHOWN + 1, run=number, before=before)
+        attempts = snapshot.attempts.of_run(number, [item.name for item in visible], TRIES_SHOWN)
     if found is None:
         raise QueryError("there is no such run", kind="not-found", status=404)
-    following = attempts[TRIES_SHOWN - 1].id if len(attempts) > TRIES_SHOWN else None
-    return Run(found, attempts[:TRIES_SHOWN], following)
+    return Run(found, attempts)
 
 
 def rejects(data: Data, orders: OrderDesk, collection: Collection, after: int, number: int | None) -> Rejects:
     """The rejects of one collection. QueryError: 404 for one that there is not."""
     names = [collection.name]
-    with data.reader.snapshot(PATIENCE_S) as snapshot:
+    with data.reader.snapshot() as snapshot:
         rows = snapshot.desk.rejects(names, after=after, limit=REJECTS_SHOWN + 1)
         one = snapshot.desk.reject(names, number) if number is not None else None
         reasons, asked = snapshot.desk.reasons(names), _asked(snapshot, orders, [collection])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from ..auth import Reveal
 from ..breaker import Turn
@@ -19,6 +20,7 @@ from ..errors import BudgetSpent, FetchError, Refused
 from ..exchange import Answer, Request
 from ..failpoints import failpoint
 from ..upstream import NEVER, Meaning, Upstream
+from ..watching import spanning
 from .client import Client
 from .limits import Limits
 from .retry import next_wait, retry_after
@@ -177,9 +179,7 @@ class Asker:
         asked = replace(before, requests=before.requests + 1, kept=None, well=False)
         failpoint("request.before")
         try:
-            answer = await self._client.send(
-                self._base_url, request, auth=self._upstream.auth, reveal=self._reveal, limits=self._limits
-            )
+            answer = await self._send(request)
         except FetchError as error:
             return replace(asked, meaning=_meaning_of(error))
         kept = await keep(answer)
@@ -191,6 +191,20 @@ class Asker:
         # A word about one thing, however it is read, is said by an upstream that is well.
         well = meaning.kind != "transient" or answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
         return replace(asked, meaning=meaning, kept=kept, bytes=before.bytes + answer.wire_bytes, well=well)
+
+    async def _send(self, request: Request) -> Answer:
+        """The answer, told to those who watch."""
+        with spanning(
+            f"{request.method} {self._upstream.name}",
+            "client",
+            http__request__method=request.method,
+            server__address=urlsplit(self._base_url).hostname or "",
+        ) as told:
+            answer = await self._client.send(
+                self._base_url, request, auth=self._upstream.auth, reveal=self._reveal, limits=self._limits
+            )
+            told["http.response.status_code"] = answer.status
+            return answer
 
     async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime) -> Asked[Kept]:
         kind = asked.meaning.kind

@@ -17,6 +17,7 @@ from ..principal import Principal, may
 from ..settings import Settings
 from ..store.reader import Reader
 from ..store.seen import State
+from ..watching import new_id
 from . import coding, gate
 from .answers import Answers
 from .at_least import AT_LEAST
@@ -26,7 +27,7 @@ from .direct import Direct
 from .freshness import Ages
 from .limits import Limits
 from .rights import IDENTITY, Rights, peer_of
-from .tracing import ids_of, new_id
+from .tracing import ids_of
 from .traffic import ITEM, LIST, ROUTE
 
 __all__ = ["COUNTED", "HEALTH", "Express", "Heads", "Turn", "key_of"]

@@ -18,6 +18,7 @@ from ..store.audit import Entry
 from ..store.engines import database_of
 from ..store.keys import without_keys
 from ..store.reader import Reader
+from ..watching import Watchers
 from . import coding, gate, problems
 from .answers import Answers
 from .at_least import AT_LEAST, check_heard
@@ -30,9 +31,8 @@ from .freshness import Ages
 from .limits import Limits
 from .rights import COUNT_WRITE, PRINCIPAL, PROVES, REQUEST_ID, SAFE, FailedKey, Rights, peer_of
 from .streams import STANDING, Standing
-from .tracing import Ids, ids_of
+from .tracing import Ids, ids_of, span_of
 from .traffic import OTHER, ROUTE, Traffic
-from .watching import Answered, Watchers
 from .wire import (
     Caught,
     Headers,
@@ -211,12 +211,8 @@ class Front:
             return
         took_ns = round((self._tick() - told.began) * 1e9)
         began_ns = round(self._clock.now().timestamp() * 1e9) - took_ns
-        self._watchers.tell(
-            Answered(
-                *(ids.request, ids.trace, ids.span, method if method in _METHODS else "other", told.route, out.status),
-                *(began_ns, took_ns, told.user, told.fault),
-            )
-        )
+        asked = method if method in _METHODS else "other", told.route
+        self._watchers.tell(span_of(ids, asked, out.status, (began_ns, took_ns), told.user, told.fault))
 
     def _count(self, method: str, told: _Told, out: Outgoing) -> None:
         """Counts an answer: of what comes in pieces, how long the first one took."""

@@ -1,12 +1,15 @@
-"""The ids of a request: its own, and those of the trace that it is part of (W3C Trace Context, `traceparent`). Pure."""
+"""A request as it is told of: its own id, and those of the trace that it is part of (W3C Trace Context, `traceparent`).
+Pure.
+"""
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import dataclass
 
-__all__ = ["Ids", "ids_of", "new_id"]
+from ..watching import Span, new_id
+
+__all__ = ["Ids", "ids_of", "span_of"]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TRACE = re.compile(r"[0-9a-f]{32}")
@@ -22,11 +25,6 @@ class Ids:
     span: str = ""
 
 
-def new_id() -> str:
-    """The id of a request that says none: 32 hexadecimal digits."""
-    return f"{random.getrandbits(128):032x}"
-
-
 def ids_of(request_id: str, traceparent: str) -> Ids:
     """The ids that the headers say where they have the form of some; else new ones. Either stands for both."""
     found = _PARENT.fullmatch(traceparent)
@@ -34,3 +32,31 @@ def ids_of(request_id: str, traceparent: str) -> Ids:
     new = "" if found or (given and _TRACE.fullmatch(given)) else new_id()
     trace = found[1] if found else new or given
     return Ids(given or trace, trace, found[2] if found else "")
+
+
+def span_of(
+    ids: Ids, asked: tuple[str, str], status: int, ns: tuple[int, int], user: str, fault: BaseException | None
+) -> Span:
+    """A request that was answered, for those who watch.
+
+    asked: the method, and the template of the path, "" for none. ns: when it began, since 1970, and what it took.
+    fault: what nobody expected.
+    """
+    method, route = asked
+    return Span(
+        name=f"{method} {route or 'nothing'}",
+        role="server",
+        trace=ids.trace,
+        span=new_id(16),
+        parent=ids.span,
+        began_ns=ns[0],
+        took_ns=ns[1],
+        attributes={
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "catchment.request_id": ids.request,
+            "enduser.id": user,
+        },
+        fault=fault,
+    )

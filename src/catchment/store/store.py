@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
@@ -131,11 +132,13 @@ class Store:
 
     async def paid(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a method of the archive, the budgets or the slots, off the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._paid_thread, lambda: function(*args))
+        return await asyncio.get_running_loop().run_in_executor(self._paid_thread, copy_context().run, function, *args)
 
     async def derived(self, function: Callable[..., T], *args: Any) -> T:
         """Calls what uses the ledger or the records, off the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._derived_thread, lambda: function(*args))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._derived_thread, copy_context().run, function, *args
+        )
 
     def extent(self, app: App, feed: Feed | Resource) -> tuple[int, int]:
         """How many records a collection holds, and its revision."""
