@@ -176,13 +176,15 @@ class Settings:
         return Settings({**self.values, **{name: (text, origin) for name, text in values.items()}})
 
 
-_PASSWORD = re.compile(r"(?<=:)[^:@/?#]*(?=@)|(?<=[?&]password=)[^&]*")
+_PASSWORD = re.compile(r"(?<=:)[^:@]*(?=@)")
+_PASSWORD_BEHIND = re.compile(r"(?<=[?&]password=)[^&]*")
 
 
 def without_password(url: str) -> str:
     """The URL as it may be printed."""
     scheme, found, rest = url.partition("://")
-    return f"{scheme}{found}{_PASSWORD.sub('***', rest)}" if scheme != "sqlite" else url
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}{found}{_PASSWORD.sub('***', host)}{_PASSWORD_BEHIND.sub('***', rest[len(host) :])}"
 
 
 def _network(text: str) -> Network:

@@ -1,7 +1,6 @@
 """A store that is copied into a database of another engine, while it is written to, and with faults on the way."""
 
 import sys
-import threading
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
@@ -63,26 +62,6 @@ def test_a_copy_has_every_row_and_goes_on(here, into, tmp_path):
         other = Shop(store, place, here.now)
         assert other.collect(("a", 3), ("c", 1)).counts.new == 1
     assert contradictions(into) == []
-
-
-@BOTH_WAYS
-def test_a_copy_that_is_made_while_others_write_is_one_moment(here, into):
-    here.collect(*[(str(number), 0) for number in range(200)])
-    written = threading.Event()
-
-    def tell(table, _rows):
-        """In the middle of the copy the store goes on."""
-        if table == "_commit":
-            writer = threading.Thread(target=lambda: (here.collect(("new", 1)), written.set()))
-            writer.start()
-            writer.join()
-
-    move(here.store.database, into, tell=tell)
-    assert written.is_set()
-    assert contradictions(into) == []
-    with closing(into.read()) as sql:
-        assert sql.execute("SELECT count(*) FROM shop_things").fetchone() == (200,)
-        assert sql.execute("SELECT revision FROM _collection WHERE name = 'shop/things'").fetchone() == (1,)
 
 
 @BOTH_WAYS

@@ -3,8 +3,8 @@
 import pytest
 
 from catchment.errors import StoreError
-from catchment.testing.promises import (
-    PROMISES,
+from catchment.testing.promises import PROMISES
+from catchment.testing.promises.engine import (
     a_transaction_is_whole_or_not_at_all,
     text_is_ordered_by_its_code_points,
 )

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from catchment.errors import StoreError, StoreUnavailable
-from catchment.store.engines import Interrupted, Misunderstood, Taken, database_of, transaction
+from catchment.store.engines import database_of, transaction
 
 
 @pytest.fixture
@@ -13,20 +13,6 @@ def sql(database):
     with closing(database.open()) as connection:
         connection.execute("CREATE TABLE one (id BIGINT PRIMARY KEY, said TEXT)")
         yield connection
-
-
-def test_a_transaction_is_whole_or_not_there(sql):
-    with transaction(sql, durable=True):
-        sql.execute("INSERT INTO one VALUES (?, ?)", (1, "a"))
-
-    def fail():
-        with transaction(sql, durable=False):
-            sql.execute("INSERT INTO one VALUES (?, ?)", (2, "b"))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert sql.execute("SELECT id, said FROM one").fetchall() == [(1, "a")]
 
 
 def test_writers_take_turns(database, sql):
@@ -42,15 +28,6 @@ def test_writers_take_turns(database, sql):
             other.execute("INSERT INTO one VALUES (3, NULL)")
 
 
-def test_a_key_that_is_there_is_told_apart_from_what_is_broken(sql):
-    sql.insert("one", ("id", "said"), [(1, "a")])
-    with pytest.raises(Taken):
-        sql.insert("one", ("id", "said"), [(2, "b"), (1, "c")])
-    with pytest.raises(Misunderstood):
-        sql.execute("SELECT nothing FROM nowhere")
-    assert sql.execute("SELECT count(*) FROM one").fetchone() == (1,)
-
-
 @pytest.mark.parametrize("number", [3, 1000], ids=["few", "many"])
 def test_very_many_rows_are_what_few_are(sql, number):
     """However they are sent: whole numbers in a column of others, truths, nulls, quotes, and bytes."""
@@ -61,19 +38,6 @@ def test_very_many_rows_are_what_few_are(sql, number):
     rows[0] = (1, None, 7.0, None)
     found = sql.execute("SELECT id, said, part, raw FROM wide").fetchall()
     assert sorted(found, key=str) == sorted(rows, key=str)
-
-
-def test_a_question_is_cut_at_its_deadline(sql):
-    with pytest.raises(Interrupted), sql.snapshot(0.05):
-        sql.execute("SELECT count(*) FROM generate_series(1, 100000000)")
-    assert sql.execute("SELECT 1").fetchone() == (1,)
-
-
-def test_a_snapshot_is_one_moment(database, sql):
-    with closing(database.open()) as other, other.snapshot(10):
-        before = other.execute("SELECT count(*) FROM one").fetchone()
-        sql.execute("INSERT INTO one VALUES (1, '')")
-        assert other.execute("SELECT count(*) FROM one").fetchone() == before
 
 
 def test_a_connection_heals_when_its_session_was_ended(database, sql):

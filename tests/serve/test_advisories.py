@@ -6,7 +6,7 @@ import pytest
 from demo_feeds import BARS
 from filled_store import bar
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 ELSEWHERE = (
     *("//evil.example", "///evil.example", "/%2F/evil.example", "/%2f%2fevil.example", "/\\evil.example"),

@@ -11,7 +11,7 @@ from catchment.serve.freshness import age, due
 from catchment.settings import Settings
 from catchment.store.seen import Freshness
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 
 def feed(**options):

@@ -14,7 +14,7 @@ from catchment.serve.cache import Answer, Cache
 from catchment.serve.gate import accepts
 from catchment.store.seen import State
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 LIST, ITEM = "/v1/demo/bars", "/v1/demo/bars/IBM,2026-01-02"
 

@@ -9,7 +9,7 @@ from catchment.app import SHIPPED, load_app
 from catchment.serve.app import build
 from catchment.settings import Settings
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 KEY = "00000000-0000-0000-0000-000000000001"
 

@@ -16,7 +16,7 @@ from catchment.errors import UsageError
 from catchment.serve.server import check_port, run
 from catchment.settings import Settings
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 HERE = Path(__file__).parent
 PROGRAM = """

@@ -19,7 +19,7 @@ from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.store.tables import collection_of
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 BARS = collection_of(app, bars)
 SAMPLES = Path(os.environ.get("CATCHMENT_SAMPLES") or Path(__file__).parents[2].parent / "shared" / "samples")

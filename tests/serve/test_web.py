@@ -17,7 +17,7 @@ from catchment.serve.app import build
 from catchment.serve.gate import refusal
 from catchment.web import Request, Response, Store, get, number, parameters, post, problem, respond
 
-pytestmark = pytest.mark.once  # test_same.py asks both engines
+pytestmark = pytest.mark.once  # both engines are asked by catchment.testing.promises
 
 
 @get("/own/closes")

@@ -1,6 +1,5 @@
 """A backup that is made while others write is one moment of the store, and comes back as it was."""
 
-import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -34,34 +33,6 @@ def elsewhere(engine, new_database):
     return lambda: database_of(new_database())
 
 
-def test_each_copy_of_a_store_that_is_written_to_is_whole(open_shop, elsewhere, tmp_path):
-    here = open_shop()
-    here.collect(("a", 0), ("b", 0))
-    database, ended, revisions = here.store.database, threading.Event(), []
-
-    def write() -> None:
-        number = 0
-        while not ended.is_set():
-            number += 1
-            here.collect(*[(f"{place}", number) for place in range(number % 40 + 1)])
-
-    writing = threading.Thread(target=write)
-    writing.start()
-    try:
-        for number in range(ROUNDS):
-            file, copy = tmp_path / f"{number}.copy", elsewhere()
-            done = backup(database, file)
-            assert (tmp_path / f"{number}.copy.sha256").read_text() == f"{done.digest}  {number}.copy\n"
-            restore(file, copy, NOW)
-            assert [text for rule in check(copy, collections_of(app)) for text in rule.shown] == []
-            revisions += said(copy, "SELECT revision FROM _collection WHERE name = 'shop/things'")
-    finally:
-        ended.set()
-        writing.join()
-    assert revisions == sorted(revisions)
-    assert revisions[0] < revisions[-1], "nothing was written meanwhile: the test says nothing"
-
-
 def test_what_signs_cursors_is_not_in_it_and_is_made_anew(here, elsewhere, tmp_path):
     here.collect(("a", 1))
     key = "SELECT value FROM _meta WHERE name = 'cursor-key'"
@@ -85,19 +56,6 @@ def test_it_is_overwritten_in_the_copy_and_files_are_their_owners_alone(here, tm
     restored = File(tmp_path / "other" / "catchment.sqlite")
     restore(tmp_path / "copy", restored, NOW)
     assert (restored.path.stat().st_mode & 0o777, (tmp_path / "copy").stat().st_mode & 0o777) == (0o600, 0o600)
-
-
-def test_a_backup_comes_back_on_either_engine(here, cluster, tmp_path):
-    here.collect(("a", 1), b'{"id": 7}')
-    here.collect(("a", 2))
-    backup(here.store.database, tmp_path / "copy")
-    name = cluster.database()
-    for restored in (database_of(f"sqlite:///{tmp_path}/restored.sqlite"), database_of(cluster.url(name))):
-        restore(tmp_path / "copy", restored, NOW)
-        assert [text for rule in check(restored, collections_of(app)) for text in rule.shown] == []
-        assert said(restored, "SELECT id, value, _version FROM shop_things") == [("a", 2, 2)]
-        assert said(restored, "SELECT count(*) FROM _reject") == [(1,)]
-    cluster.drop(name)
 
 
 def test_nothing_is_overwritten_and_a_damaged_copy_is_refused(here, elsewhere, tmp_path):

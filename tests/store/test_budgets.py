@@ -19,12 +19,6 @@ def tire(budgets):
         budgets.fault("shop", START, "503", number >= MOST)
 
 
-def test_two_collectors_spend_one_budget(here, open_shop):
-    other = open_shop()
-    taken = [shop.store.budgets.take("shop", DAILY, START) for shop in (here, other, here, other, here)]
-    assert [isinstance(step, Turn) for step in taken] == [True, True, True, False, False]
-
-
 def test_what_was_spent_is_spent_after_reopening(here, open_shop):
     here.store.budgets.take("shop", DAILY, START)
     here.store.budgets.take("shop", DAILY, START)

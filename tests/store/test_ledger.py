@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 from shop import START, app, things
-from waiting import until
 
 from catchment import Partition
 from catchment.derive import derive
@@ -52,31 +49,6 @@ def test_the_lease_of_a_worker_that_ended_is_free_at_once(here, open_shop):
     assert here.claim() is None
     gone.store.close()
     assert here.claim() is not None
-
-
-KILLED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from shop import START, Shop, app, settings
-from catchment.store.store import Store
-place = settings(Path({data!r}), CATCHMENT_DATABASE={url!r})
-shop = Shop(Store(place, [app]), place)
-assert shop.claim() is not None
-print("claimed", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_the_lease_of_a_killed_process_is_free_at_once(here, tmp_path, request):
-    """On PostgreSQL once the server has noticed; the clock, by which it would expire, stands."""
-    code = KILLED.format(tests=str(request.path.parent), data=str(tmp_path / "data"), url=here.place.database)
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"claimed\n"
-        assert here.claim() is None
-        process.kill()
-        process.wait()
-    assert until(here.claim).token == 2
 
 
 def test_a_partition_done_since_it_was_planned_is_not_done_again(here, open_shop):

@@ -13,7 +13,7 @@ from shop import app, settings, things
 
 from catchment import App, Record
 from catchment.decode import Entry
-from catchment.errors import SchemaTooNew, StoreError, StoreUnavailable, UsageError
+from catchment.errors import StoreError, StoreUnavailable, UsageError
 from catchment.settings import Settings
 from catchment.store.engines import database_of, transaction
 from catchment.store.engines.sqlite import File
@@ -53,15 +53,6 @@ def test_a_transaction_that_raises_leaves_nothing(here, durable):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert here.rows("SELECT * FROM _meta WHERE name = 'x'") == []
-
-
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(here):
-    here.store._paid.execute("UPDATE _schema SET version_num = '0099'")
-    before = here.rows("SELECT name, sql FROM sqlite_master")
-    more = App("more", feeds=[replace(things, name="others")])
-    with pytest.raises(SchemaTooNew, match=r"schema 0099.*newer catchment"):
-        Store(here.place, [more])
-    assert here.rows("SELECT name, sql FROM sqlite_master") == before
 
 
 def test_a_file_of_another_kind_is_refused_by_name(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -47,6 +47,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     cache_bytes: int = CACHE_BYTES,
     pages: Callable[[], Sequence[Any]] = tuple,
     ending: Ending | None = None,
+    keys: Iterator[str] | None = None,
 ) -> Front:
     """The ASGI application that serves these apps from the database that the settings name.
 
@@ -55,7 +56,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     tick: seconds that never go back, by which limits are counted. writes_together: in one commit, at most.
     deadline_s: how long a question to the data may take. cache_bytes: the room for answers that are kept; 0: none is.
     pages: gives the handlers of what people look at; without it `/` leads to the description.
-    ending: says when what goes on for long is to end.
+    ending: says when what goes on for long is to end. keys: what new records are called by; random ones by default.
 
     Raises:
         DeclarationError: two routes of one path.
@@ -68,7 +69,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
         prepare(database, writable)
     reader, writer = (
         Reader.of(settings, known, deadline_s=deadline_s),
-        Writer(database, known, clock, settings, batch=writes_together),
+        Writer(database, known, clock, settings, batch=writes_together, keys=keys),
     )
 
     forms, traffic = errors_of(apps), Traffic()

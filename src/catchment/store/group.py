@@ -42,7 +42,7 @@ class Group:
 
     Use it inside the transaction that holds the write lock, and call `put` before that is committed.
     apart: whether a write that fails half-way can be taken back alone. It costs more than most writes, of which next
-    to none fails when it has changed something already.
+    to none fails when it has changed something already. keys: what new records are called by.
     """
 
     sql: Connection

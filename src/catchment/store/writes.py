@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from ..settings import Settings
 from . import allowances
 from .change import apply
 from .engines import Connection, Database, mapped, transaction
-from .group import Group, HalfDone
+from .group import Group, HalfDone, new_keys
 from .present import Present
 from .tables import Collection
 from .write import Done, Once, Write
@@ -52,7 +52,7 @@ class Writer:
     """Writes to one database, from any thread. Nothing is opened before the first write.
 
     settings: hold how often people may write. UsageError where one cannot be read.
-    batch: writes in one commit, at most.
+    batch: writes in one commit, at most. keys: what new records are called by, one after the other.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Writer:
         *,
         capacity: int = CAPACITY,
         batch: int = BATCH,
+        keys: Iterator[str] | None = None,
     ) -> None:
         self._database = database
         self._collections = {item.name: item for item in collections}
@@ -72,6 +73,7 @@ class Writer:
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._capacity = capacity
         self._batch = batch
+        self._keys = new_keys() if keys is None else keys
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -152,7 +154,7 @@ class Writer:
 
     def _commit(self, writes: Sequence[Write], *, apart: bool = False) -> list[Done | Exception]:
         with transaction(self._open(), durable=True) as sql:
-            group = Group(sql, self._clock.now(), apart)
+            group = Group(sql, self._clock.now(), apart, self._keys)
             outcomes = [self._alone(group, write) for write in writes]
             group.put()
             return outcomes

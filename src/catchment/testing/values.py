@@ -1,4 +1,4 @@
-"""Values that parsers and databases disagree about, as rows of an upstream, and what an API is asked about them.
+"""Values that parsers and databases disagree about: as rows of an upstream, and to draw from.
 
 Source: measured on json, orjson, msgspec, SQLite and PostgreSQL; each of them differs from another one in some row.
 """
@@ -6,8 +6,9 @@ Source: measured on json, orjson, msgspec, SQLite and PostgreSQL; each of them d
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
-__all__ = ["ASKED", "REFUSED", "TEXTS", "VALUES"]
+__all__ = ["HOSTILE", "IDS", "POOL", "REFUSED", "TEXTS", "VALUES"]
 
 TEXTS = (
     "",
@@ -76,13 +77,33 @@ VALUES = TAKEN + _REFUSED
 """Name -> row, of what is stored and of what is a reject."""
 REFUSED = tuple(row for _, row in _REFUSED)
 
-_SORTS = ("text", "-text", "price,text", "-price,-whole", "number,id", "-flag,at", "day,-id", "-at", "whole")
-ASKED = (
-    *(f"?sort={sort}&limit=100" for sort in _SORTS),
-    *("?text__gt=A", "?text__lte=%C3%A4", "?text__startswith=a", "?text__contains=%25", "?text__in=a,%C3%A4", "?text="),
-    *("?price=0.1", "?price__gt=0", "?whole__gte=9223372036854775807", "?number=0.1", "?at__gte=2026-01-01T00:00:00Z"),
-    *("?day__lt=2026-01-01", "?tags__has=a", "?text__isnull=true&count=exact", "?text=%00", "?as_of=1&limit=100"),
-    *("/changes?after=0", "/diff?from=1", "/k" + "k" * 299, "/a%2Cb%2Fc%25", "/0.1/history"),
-    *("/stats?by=text&of=sum(price),avg(price),count(whole)", "/stats?by=hour(at)&zone=Asia/Kolkata&of=avg(number)"),
-)
-"""Lists in orders, filters, versions, differences and statistics."""
+IDS = ("a", "B", "b", "ü", "z/z", "a,b", "k" * 300, "%2F", "..", "c", "d")
+"""Keys."""
+
+_DIGITS = "99999999999999999999.5"
+POOL: Mapping[str, tuple[object, ...]] = {
+    "text": (*TEXTS, "a red fox", "Red: a", "x" * 3000),
+    "number": (0, -0.0, 0.1, 1e300, 5e-324, -2.5, 1.0, 2**53 + 1),
+    "whole": (0, 1, -1, 7, 2**31, 2**63 - 1, -(2**63)),
+    "price": ("0.1", "0.10", "-0.1", "100", "1e2", _DIGITS, "0", "-0", 7, "12345.678"),
+    "flag": (True, False),
+    "at": (
+        *("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00.000001Z", "1066-10-14T09:00:00Z"),
+        *("2026-10-25T01:30:00+01:00", "2026-03-29T01:30:00Z"),
+    ),
+    "day": ("2026-01-01", "0001-01-01", "9999-12-31", "2024-02-29"),
+    "tags": ([], ["a"], ["a", "", "ä", "a"], ["z", "Z"]),
+}
+"""Field -> what somebody may say of it: few values, so that they meet."""
+
+HOSTILE: Mapping[str, tuple[object, ...]] = {
+    "text": ("nul \0 here", "half \ud800", 1),
+    "number": ("1", True, 10**400),
+    "whole": (2**63, 10**30, 1.5, "1"),
+    "price": ("NaN", "1" * 60, 1.5, "", "1e999"),
+    "flag": (1, "true"),
+    "at": ("2026-01-01T00:00:00", 1767225600, "2026-13-01T00:00:00Z"),
+    "day": ("2026-02-30", "10000-01-01"),
+    "tags": (["z", "nul \0"], [1], "a", [["a"]]),
+}
+"""What nobody may say of it."""

@@ -1,26 +1,14 @@
-"""What every database engine keeps: each promise is a function that fails with an AssertionError where it is broken.
-
-Whoever writes an engine runs them against a function that gives the URL of a new, empty database:
-
-    @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
-    def test_the_engine_keeps(promise, new_database):
-        promise(new_database)
-
-What is to be equal is compared with SQLite, byte by byte, on the same history.
-"""
+"""What stands behind a connection: values and their order, transactions, errors, snapshots, tables, words."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..errors import CatchmentError, LeaseLost
-from ..store.engines import (
+from ...errors import CatchmentError, LeaseLost
+from ...store.engines import (
     WORDS,
     Connection,
     Interrupted,
@@ -28,18 +16,13 @@ from ..store.engines import (
     Taken,
     Words,
     database_of,
-    mapped,
-    move,
     part,
     transaction,
 )
-from .life import Life, living
-from .values import ASKED, REFUSED, TEXTS, VALUES
+from ..values import TEXTS
+from .trying import New, raises
 
-__all__ = ["PROMISES", "New"]
-
-New = Callable[[], str]
-"""Gives the URL of a new, empty database of the engine."""
+__all__ = ["PROMISES"]
 
 _LONG_S = 60.0
 
@@ -57,15 +40,6 @@ def _tables(url: str) -> Iterator[Connection]:
 
 def _names(sql: Connection) -> list[str]:
     return [name for (name,) in sql.execute("SELECT name FROM things ORDER BY name").fetchall()]
-
-
-def _raises(error: type[CatchmentError], step: Callable[[], object]) -> None:
-    try:
-        with mapped():
-            step()
-    except error:
-        return
-    raise AssertionError(f"{error.__name__} is not raised")
 
 
 # -- what is stored ------------------------------------------------------------------------------------------------
@@ -101,49 +75,6 @@ def text_is_ordered_by_its_code_points(new: New) -> None:
             assert below == sum(other.encode() < text.encode() for other in TEXTS), text
 
 
-def equal_values_are_taken_refused_sorted_and_answered_alike(new: New) -> None:
-    """NUL, lone surrogates, NaN, 2^63, 0.1 and 0.10, long keys, deep documents, zones, order of text and of null."""
-    rows = [row for _, row in VALUES]
-
-    def history(life: Life) -> None:
-        life.collect(*rows)
-        life.collect(*rows[::-1], *rows[:3], shelf="two")
-        life.collect(*rows[: len(rows) // 2])
-
-    _same(new, history)
-    with living(new()) as life:
-        life.collect(*rows)
-        told = {str(raw)[:30] for *_, raw in life.rejects()}  # a long one is told by its beginning
-        assert told == {row.decode()[:30] for row in REFUSED}, life.rejects()
-
-
-def the_same_history_gives_the_same_bytes(new: New) -> None:
-    """New, changed, gone and come back, in two partitions; every list, page, version, difference and statistic."""
-
-    def history(life: Life) -> None:
-        for step in range(4):
-            some = [{"id": f"{text}{step % 2}", "text": text, "whole": step} for text in TEXTS[step::2]]
-            life.collect(*some, shelf="one" if step % 2 else "two")
-
-    _same(new, history)
-
-
-def _same(new: New, history: Callable[[Life], None]) -> None:
-    """Lives a history on the engine and on SQLite: all that is told of it is the same."""
-    with (
-        tempfile.TemporaryDirectory(prefix="catchment-same-") as folder,
-        living(new()) as one,
-        living(f"sqlite:///{Path(folder) / 'same.sqlite'}") as other,
-    ):
-        for life in (one, other):
-            history(life)
-        assert one.told == other.told
-        assert one.rejects() == other.rejects()
-        assert one.contradictions() == other.contradictions() == []
-        for path in ASKED:
-            assert one.ask(path) == other.ask(path), path
-
-
 # -- transactions --------------------------------------------------------------------------------------------------
 
 
@@ -157,10 +88,10 @@ def a_transaction_is_whole_or_not_at_all(new: New) -> None:
                 sql.execute("INSERT INTO things (name) VALUES ('lost')")
                 raise LeaseLost("samples shelf=one")
 
-        _raises(LeaseLost, fails)
+        raises(LeaseLost, fails)
         with transaction(sql, durable=True):
             sql.execute("INSERT INTO things (name) VALUES ('kept')")
-            _raises(Taken, lambda: _inside_a_part(sql))
+            raises(Taken, lambda: _inside_a_part(sql))
             assert _names(other) == []
         assert _names(other) == ["kept"]
 
@@ -174,9 +105,9 @@ def _inside_a_part(sql: Connection) -> None:
 def errors_are_told_apart_by_their_kind(new: New) -> None:
     with _tables(new()) as sql:
         sql.execute("INSERT INTO things (name) VALUES ('a')")
-        _raises(Taken, lambda: sql.execute("INSERT INTO things (name) VALUES ('a')"))
-        _raises(Taken, lambda: sql.insert("things", ("name",), iter([("b",), ("a",)])))
-        _raises(Misunderstood, lambda: sql.execute("SELECT * FROM nowhere"))
+        raises(Taken, lambda: sql.execute("INSERT INTO things (name) VALUES ('a')"))
+        raises(Taken, lambda: sql.insert("things", ("name",), iter([("b",), ("a",)])))
+        raises(Misunderstood, lambda: sql.execute("SELECT * FROM nowhere"))
         assert "a" in _names(sql)
 
 
@@ -194,24 +125,8 @@ def a_snapshot_is_one_moment_and_ends_at_its_deadline(new: New) -> None:
             with reader.snapshot(0.05):
                 reader.execute(endless).fetchall()
 
-        _raises(Interrupted, asks)
+        raises(Interrupted, asks)
         assert _names(reader) == ["later"]
-
-
-def a_lease_that_passed_to_another_writes_nothing(new: New) -> None:
-    """The fence is inside of the transaction: who slept past its lease is refused, however late it comes."""
-    url = new()
-    with living(url) as slow, living(url) as other:
-        slow.collect({"id": "a", "whole": 1})
-        lease = slow.claim()
-        assert lease is not None
-        assert other.claim() is None
-        other.clock.advance(timedelta(hours=2))
-        other.collect({"id": "a", "whole": 2})
-        before = other.ask("/a")
-        _raises(LeaseLost, lambda: slow.merge(lease, [b'{"id":"a","whole":3}']))
-        assert other.ask("/a") == before
-        assert other.contradictions() == []
 
 
 def a_commit_is_noticed_at_once(new: New) -> None:
@@ -252,7 +167,7 @@ def what_only_grows_is_never_changed(new: New) -> None:
         sql.only_grows("grows")
         sql.execute("INSERT INTO grows VALUES (1, 'a')")
         for statement in ("UPDATE grows SET said = 'b'", "DELETE FROM grows"):
-            _raises(CatchmentError, lambda statement=statement: sql.execute(statement))  # type: ignore[misc]
+            raises(CatchmentError, lambda statement=statement: sql.execute(statement))  # type: ignore[misc]
         assert sql.execute("SELECT * FROM grows").fetchall() == [(1, "a")]
 
 
@@ -273,33 +188,14 @@ def words_are_found_where_they_are_now(new: New) -> None:
         assert sql.execute(question, ('"lynx"',)).fetchall() == []
 
 
-def a_copy_says_the_same(new: New) -> None:
-    """Into a file, and from there into another database of the engine."""
-    with tempfile.TemporaryDirectory(prefix="catchment-copy-") as folder:
-        first, file, last = new(), f"sqlite:///{Path(folder) / 'copy.sqlite'}", new()
-        with living(first) as life:
-            life.collect(*(row for _, row in VALUES))
-            life.collect({"id": "a", "text": "changed"}, shelf="two")
-            said = [life.ask(path) for path in ASKED]
-        for source, into in ((first, file), (file, last)):
-            move(database_of(source), database_of(into))
-            with living(into) as life:
-                assert [life.ask(path) for path in ASKED] == said, into.partition(":")[0]
-                assert life.contradictions() == []
-
-
 PROMISES: tuple[Callable[[New], None], ...] = (
     values_come_back_as_they_were,
     text_is_ordered_by_its_code_points,
-    equal_values_are_taken_refused_sorted_and_answered_alike,
-    the_same_history_gives_the_same_bytes,
     a_transaction_is_whole_or_not_at_all,
     errors_are_told_apart_by_their_kind,
     a_snapshot_is_one_moment_and_ends_at_its_deadline,
-    a_lease_that_passed_to_another_writes_nothing,
     a_commit_is_noticed_at_once,
     a_view_means_whatever_has_the_name,
     what_only_grows_is_never_changed,
     words_are_found_where_they_are_now,
-    a_copy_says_the_same,
 )
