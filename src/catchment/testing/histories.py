@@ -137,7 +137,7 @@ def _key(life: Life, resource: str, place: int) -> str:
 
 def _order(life: Life, verb: str) -> None:
     said = json.dumps({"collection": "samples/samples", "verb": verb}).encode()
-    life.told.append((life.ask("/v1/_/orders", "POST", said, **{"content-type": "application/json"}),))
+    life.told.append((life.ask("/v1/_/orders", {"content-type": "application/json"}, method="POST", body=said),))
 
 
 def _erase(life: Life, resource: str, place: int) -> None:

@@ -10,12 +10,13 @@ import json
 import random
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -236,7 +237,7 @@ class Life:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"content-type": "application/json"} if content else {}
         given |= {"user-id": user(who)} | {name.replace("_", "-"): value for name, value in headers.items()}
-        said = self.ask(f"{ROOT}/{path}", method, content, peer=OTHERS, **given)
+        said = self.ask(f"{ROOT}/{path}", given, method=method, body=content, peer=OTHERS)
         if method == "POST" and said.status == 201:
             self.made[path].append(said.json()["data"]["id"])
         self.told.append((method, path, said))
@@ -263,7 +264,15 @@ class Life:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def ask(self, path: str, method: str = "GET", body: bytes = b"", peer: str = OPERATOR, **headers: str) -> Said:
+    def ask(
+        self,
+        path: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        method: str = "GET",
+        body: bytes = b"",
+        peer: str = OPERATOR,
+    ) -> Said:
         """What is answered, without what is another one each time."""
         given = {"x-request-id": "the-same", **headers}
         return self._loop.run(answered(self.front, method, path, given, body, peer))

@@ -80,7 +80,7 @@ def everywhere(life: Life) -> Iterator[tuple[str, Said]]:
         yield from ((f"{name}{path}", life.ask(f"{ROOT}/{name}{path}")) for path in _ABOUT)
     yield from ((path, life.ask(path)) for path in _SERVICE)
     yield from _sheets(life)
-    yield from ((path, life.ask(path, **_BROWSER)) for path in _PAGES)
+    yield from ((path, life.ask(path, _BROWSER)) for path in _PAGES)
 
 
 def _walked(life: Life, path: str) -> Iterator[tuple[str, Said]]:
@@ -101,7 +101,7 @@ def _sheets(life: Life) -> Iterator[tuple[str, Said]]:
             quoted = quote(key, safe="")
             for end in ("", "/history", "/source", "?as_of=1"):
                 yield f"{name}/{key}{end}", life.ask(f"{ROOT}/{name}/{quoted}{end}")
-            yield f"page of {key}", life.ask(f"/explore/samples/{name}/{quoted}", **_BROWSER)
+            yield f"page of {key}", life.ask(f"/explore/samples/{name}/{quoted}", _BROWSER)
 
 
 # -- drawn ---------------------------------------------------------------------------------------------------------

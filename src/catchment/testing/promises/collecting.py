@@ -37,8 +37,8 @@ def a_lease_that_passed_to_another_process_writes_nothing(new: New) -> None:
 
 
 def what_a_killed_process_held_is_free(new: New) -> None:
-    """As soon as the engine has noticed, whatever the clock says; and what it had begun is gone on with: the pass is the
-    same one, under another token.
+    """As soon as the engine has noticed, whatever the clock says; the pass that it had begun is gone on with, under
+    another token.
     """
     url = new()
     with living(url) as life, beside(url) as other:
@@ -86,12 +86,12 @@ def what_another_process_committed_is_answered(new: New) -> None:
         tag = life.get("?sort=id").header("etag")
         for whole in (2, 3):
             other.do("collect", {"id": "a", "whole": whole})
-            said = life.ask(f"{ROOT}/samples?sort=id", **{"x-revision-at-least": str(whole), "if-none-match": tag})
+            said = life.ask(f"{ROOT}/samples?sort=id", {"x-revision-at-least": str(whole), "if-none-match": tag})
             assert said.status == 200, "an answer from before is taken for one of now"
             assert [row["whole"] for row in said.json()["data"]] == [whole]
             assert said == other.do("get", "?sort=id")
             tag = said.header("etag")
-        unchanged = life.ask(f"{ROOT}/samples?sort=id", **{"if-none-match": tag})
+        unchanged = life.ask(f"{ROOT}/samples?sort=id", {"if-none-match": tag})
         assert unchanged.status == 304
 
 

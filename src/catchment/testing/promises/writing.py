@@ -60,15 +60,18 @@ def a_write_is_for_the_version_that_was_meant(new: New) -> None:
 
 def a_request_that_is_sent_again_writes_once(new: New) -> None:
     """By another process too; the same key with another request is refused, and somebody else's is another one."""
-    url, once = new(), {"idempotency_key": "the-first"}
+    url, once = new(), "the-first"
     with living(url) as life, beside(url) as other:
         body = {"text": "a"}
-        first = life.write("POST", "offers", body, **once)
-        again = [life.write("POST", "offers", body, **once), other.do("write", "POST", "offers", body, **once)]
+        first = life.write("POST", "offers", body, idempotency_key=once)
+        again = [
+            life.write("POST", "offers", body, idempotency_key=once),
+            other.do("write", "POST", "offers", body, idempotency_key=once),
+        ]
         assert [(said.status, said.body) for said in again] == [(first.status, first.body)] * 2
-        other_request = life.write("POST", "offers", {"text": "b"}, **once)
+        other_request = life.write("POST", "offers", {"text": "b"}, idempotency_key=once)
         assert other_request.status == 422, other_request
-        assert life.write("POST", "offers", body, who=2, **once).status == 201
+        assert life.write("POST", "offers", body, who=2, idempotency_key=once).status == 201
         assert life.ask(f"{ROOT}/offers?count=exact").json()["meta"]["count"] == 2
 
 
@@ -102,7 +105,7 @@ def sums_are_as_counted_anew(new: New) -> None:
             life.review(offer, number, who=1 + 2 * (number % 2))
             life.write("PATCH", f"offers/{offer}", {"price": f"{number}.25"})
         assert [said.status for said in other.end()] == [201] + [200] * (TIMES - 1)
-        found = life.ask(f"{ROOT}/reviews?sort=owner&count=exact", **{"x-revision-at-least": str(2 * TIMES + 1)}).json()
+        found = life.ask(f"{ROOT}/reviews?sort=owner&count=exact", {"x-revision-at-least": str(2 * TIMES + 1)}).json()
         assert [row["owner"] for row in found["data"]] == [user(number) for number in (1, 2, 3)]
         sums = life.ask(f"{ROOT}/reviews/stats?of=sum(stars),count()").json()["data"]
         assert sums == [{"sum(stars)": "0.26", "count()": 3}], sums
