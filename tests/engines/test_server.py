@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from catchment.errors import StoreError, StoreUnavailable
-from catchment.store.engines import database_of, transaction
+from catchment.store.engines import Broken, Down, Interrupted, Misunderstood, Taken, Undone, database_of, transaction
 
 
 @pytest.fixture
@@ -81,3 +81,33 @@ def test_no_text_of_the_driver_and_no_password_is_told():
     with pytest.raises(StoreError, match="cannot be read") as caught:
         database_of("postgresql://me:canary-password@[::bad/none")
     assert "canary" not in str(caught.value)
+
+
+TOLD = {
+    "a full disk": ("53100", Down),
+    "a failing disk": ("58030", Down),
+    "too many connections": ("53300", Down),
+    "the server ends": ("57P01", Down),
+    "the deadline": ("57014", Interrupted),
+    "a deadlock": ("40P01", Undone),
+    "a lock that is not given": ("55P03", Down),
+    "a writer that was undone": ("25P03", Down),
+    "a key that is there": ("23505", Taken),
+    "what is not there": ("42P01", Misunderstood),
+    "what is not allowed": ("42501", Broken),
+    "a value out of range": ("22003", Broken),
+    "a fault of its own": ("XX000", Broken),
+}
+
+
+@pytest.mark.parametrize(("code", "kind"), TOLD.values(), ids=TOLD.keys())
+def test_an_error_is_told_by_its_code_and_class(sql, code, kind):
+    """F70, F71: whatever its text says, which is not told where it may hold a value."""
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'canary: disk full, database is locked' USING ERRCODE = '{code}'; END $$"
+    with pytest.raises(StoreError) as caught, transaction(sql, durable=True):
+        sql.execute("INSERT INTO one VALUES (1, '')")
+        sql.execute(raising)
+    assert isinstance(caught.value, kind)
+    assert code in str(caught.value)
+    assert ("canary" in str(caught.value)) is (not code.startswith("22"))
+    assert sql.execute("SELECT id FROM one").fetchall() == []

@@ -555,7 +555,9 @@ MACHINE_ROWS = (
         "the disk is full",
         "nothing half; goes on when there is room",
         proof=proof(
-            OPENING + "test_a_full_disk_is_unavailable_and_writes_nothing", MACHINE + "test_a_failing_disk_is_survived"
+            OPENING + "test_a_full_disk_is_unavailable_and_writes_nothing",
+            MACHINE + "test_a_failing_disk_is_survived",
+            "tests/engines/test_server.py::test_an_error_is_told_by_its_code_and_class",
         ),
     ),
     Row(

@@ -26,7 +26,7 @@ SMALL = {
     "corpora": ["--requests", "1500", *SEED],
     "histories": ["--histories", "2", "--steps", "6", *SEED],
     "queries": ["--queries", "60", *SEED],
-    "same": ["--histories", "1", "--deeds", "12", "--questions", "20", *SEED],
+    "same": ["--histories", "1", "--deeds", "6", "--questions", "5", *SEED],
     "stats": ["--questions", "50", *SEED],
     "kills": ["--kills", "3", "--real", "1", *SEED],
 }
