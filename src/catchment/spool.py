@@ -49,8 +49,9 @@ class Spool:
         return (self.read(at, BLOCK) for at in range(0, self._size, BLOCK))
 
     def whole(self) -> bytes:
-        """All bytes, in memory."""
-        return b"".join(self.blocks())
+        """All bytes, in memory, and there once."""
+        found = self.read(0, self._size)
+        return found if len(found) == self._size else b"".join(self.blocks())
 
 
 Content = bytes | Spool

@@ -103,7 +103,6 @@ identities = Feed(
     stale=STALE,
     retention=HISTORY,
     max_partition_records=1_000_000,
-    max_whole_body=MOST_BYTES,
 )
 
 incidents = Feed(

@@ -90,9 +90,16 @@ def read_incidents(answer: Answer, partition: Partition) -> Meaning:
     """What the answer of a type's endpoint is: data only with a list of results."""
     if answer.status != 200:
         return _read_status(answer, partition)
-    found = _json(answer.body)
-    listed = isinstance(found, dict) and isinstance(found.get("results"), list)
+    listed = _json(answer.body, _listed) is _LISTED
     return Meaning.data() if listed else Meaning.transient("no list of results")
+
+
+_LISTED = object()
+
+
+def _listed(found: dict[str, Any]) -> object:
+    """What stands for an object while a body is looked through: its values, all in memory, would be many times it."""
+    return _LISTED if isinstance(found.get("results"), list) else None
 
 
 def read_map(answer: Answer, partition: Partition) -> Meaning:
@@ -111,10 +118,13 @@ def _read_status(answer: Answer, partition: Partition) -> Meaning:
     return read_http(answer, partition)
 
 
-def _json(body: bytes) -> Any:
-    """The body's value, None where it is no JSON. NaN passes: the record that has it is refused later, alone."""
+def _json(body: bytes, instead: Callable[[dict[str, Any]], object] | None = None) -> Any:
+    """The body's value, None where it is no JSON. NaN passes: the record that has it is refused later, alone.
+
+    instead: what is put in the place of each object.
+    """
     try:
-        return json.loads(body)
+        return json.loads(body, object_hook=instead)
     except (ValueError, RecursionError):
         return None
 
