@@ -200,12 +200,12 @@ class Collector:
                 return Result(name, task.partition.key, verdict, state.reason, until=state.retry_at)
 
     async def _let_go(self, name: str, task: Task) -> State:
-        """The partition once no other worker has it, or we are to end: a run ends when nothing is due."""
-        while True:
-            state = (await self._store.derived(self._store.ledger.states, name))[task.partition.key]
-            if not state.held or self._draining:
-                return replace(state, partition=task.partition)  # the ledger does not know its row of a list
+        """The partition once no live worker has it, or we are to end: a run ends when nothing is due."""
+        held, key = self._store.ledger.held, task.partition.key
+        while not self._draining and await self._store.derived(held, name, key, self._clock.now()):
             await heartbeat(HELD_S)
+        state = (await self._store.derived(self._store.ledger.states, name))[key]
+        return replace(state, partition=task.partition)  # the ledger does not know its row of a list
 
     async def _partition(self, feed: Feed, lease: Lease, task: Task) -> Result:
         """One partition, from its claim to its commit, told to those who watch."""

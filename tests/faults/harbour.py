@@ -232,9 +232,10 @@ class Berth:
     ) -> dict[str, Result]:
         """Partition -> its result, of a collection in this process. retry: as where a person asks."""
         scope = Scope(retry=retry, again=again, only={"ship": only} if only else {})
-        return asyncio.run(self._here(clock or FakeClock(self.now), scope))
+        return asyncio.run(self.collected(clock or FakeClock(self.now), scope))
 
-    async def _here(self, clock: Clock, scope: Scope) -> dict[str, Result]:
+    async def collected(self, clock: Clock, scope: Scope) -> dict[str, Result]:
+        """The same, awaited."""
         settings = load_settings(self.environment, folder=self.folder, environ={})
         with Store(settings, [self.app]) as store:
             async with Collector(self.app, store, settings, clock) as collector:

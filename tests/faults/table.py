@@ -584,6 +584,8 @@ MACHINE_ROWS = (
         proof=proof(
             AWAY + "test_who_collects_goes_on_when_it_is_back",
             "tests/faults/test_processes.py::test_two_collectors_and_two_servers_share_one_database_that_falls",
+            "tests/faults/test_processes.py::test_what_collects_and_serves_at_once_goes_on_after_its_database_fell",
+            "tests/store/test_slots.py::test_a_place_that_could_not_be_given_back_keeps_nobody_waiting_for_ever",
             AWAY + "test_who_serves_says_503_while_it_is_away_and_heals_by_itself",
             AWAY + "test_a_session_that_ends_in_the_middle_of_a_commit_leaves_nothing_of_it",
         ),

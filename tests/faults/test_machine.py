@@ -97,6 +97,35 @@ def test_two_collectors_ask_everything_once(berth, first_tide, undisturbed):
     assert set(asked(berth.control.log()).values()) == {1}
 
 
+class Looked(FakeClock):
+    """A clock that does something when it was looked at so often."""
+
+    def __init__(self, start: datetime, times: int, then: Callable[[], object]) -> None:
+        super().__init__(start)
+        self._left, self._then = times, then
+
+    def now(self) -> datetime:
+        self._left -= 1
+        if self._left == 0:
+            self._then()
+        return super().now()
+
+
+def test_who_waits_for_a_partition_has_it_when_the_collector_that_had_it_is_killed(berth, first_tide, undisturbed):
+    """F63. By the 25th look at the clock it waits; what was in flight is asked for again."""
+    berth.after(first_tide).control.hold("/ships/2/boxes", call=1)
+    other = berth.start("--only", "ship=2")
+    berth.control.wait_for(1)
+    clock = Looked(berth.now, 25, other.kill)
+    found = asyncio.run(asyncio.wait_for(berth.collected(clock, Scope(only={"ship": ["2"]})), 60))
+    assert found["ship=2"].verdict == "complete"
+    assert other.end() == -signal.SIGKILL, other.text
+    berth.control.release()
+    assert berth.collect() == 0, berth.output
+    assert berth.state() == undisturbed[0]
+    assert berth.wrong() == []
+
+
 def test_slots_that_were_slept_through_are_one_run(berth, first_tide):
     berth.after(first_tide).later(timedelta(days=12))
     clock = FakeClock(berth.now)

@@ -8,15 +8,19 @@ import signal
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPConnection
+from pathlib import Path
+from time import monotonic
 from typing import IO, Any
 
 import pytest
 from forkserver import Fork, Forks, forks
-from harbour import REQUESTS, Berth, asked
+from harbour import CONCURRENCY, REQUESTS, Berth, asked
 
 from catchment.testing import Cluster, NoServer
 
+REVISION = "SELECT revision FROM _collection WHERE name = 'harbour/boxes'"
 BOXES = "/v1/harbour/boxes?sort=ship,id&limit=100"
 
 
@@ -68,11 +72,12 @@ def serve(servers, sea):
     """A function that gives a server which answers by now. It ends in good order, whatever became of the database."""
     begun = list[Served]()
 
-    def one(name: str) -> Served:
+    def one(name: str, command: str = "serve") -> Served:
         pipe = sea.folder / name
         os.mkfifo(pipe)
         values = {**sea.environment, "CATCHMENT_PORT": "0", "CATCHMENT_WITHOUT_KEYS": "yes"}
-        process = servers.start(sea.folder, ["serve", sea.target], values, output=pipe)
+        values["PYTHONPATH"] = str(Path(__file__).parent)  # `up` serves by a child that knows the harbour by its name
+        process = servers.start(sea.folder, [command, sea.target], values, output=pipe)
         said = pipe.open()
         first = next((line for line in said if "serving on" in line), "")
         assert first, "it has ended"
@@ -114,3 +119,27 @@ def test_two_collectors_and_two_servers_share_one_database_that_falls(sea, serve
     assert [one.get(BOXES) for one in both] == after
     sea.control.reset()
     assert sea.collect("--again") == 0, sea.output
+
+
+def test_what_collects_and_serves_at_once_goes_on_after_its_database_fell(sea, serve, cluster, undisturbed):
+    """F73. It falls while an answer is on its way: what was in flight is asked for again, and no more; nobody has to
+    start anything anew.
+    """
+    sea.control.hold("/ships/2/boxes")
+    up = serve("up", "up")
+    sea.control.wait_for(REQUESTS - 2)  # all but the pages of ship 2 that come after the one that is held
+    assert up.get(BOXES)[0] == 200
+    cluster.stop()
+    status, problem = up.get("/v1/harbour/ships/1/history")  # was not asked for before
+    assert (status, problem["type"].rpartition("/")[2]) == (503, "database-unavailable")
+    sea.control.release()
+    cluster.start()
+    end = monotonic() + 60
+    while sea.state() != undisturbed[0]:
+        assert monotonic() < end, sea.state()
+        sea.later(timedelta(seconds=1))
+    status, said = up.get(BOXES, X_Revision_At_Least=str(sea.sql(REVISION)[0][0]))
+    assert (status, len(said["data"])) == (200, sum(len(sea.boxes(ship)) for ship in (1, 2, 3)))
+    assert sea.wrong() == []
+    assert max(asked(sea.control.log()).values()) <= 2
+    assert REQUESTS <= len(sea.control.log()) <= REQUESTS + CONCURRENCY

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from shop import START as NOW
 
+from catchment.errors import StoreError
 from catchment.store.ledger import LEASE
 
 
@@ -23,6 +24,21 @@ def test_a_place_that_is_left_is_free_for_anybody(here, open_shop):
     assert theirs.take("shop", 1, NOW) is None
     mine.leave("shop", 0)
     assert theirs.take("shop", 1, NOW) == 0
+
+
+def test_a_place_that_could_not_be_given_back_keeps_nobody_waiting_for_ever(here, open_shop, refusing):
+    """F73: who had it may take it at once, others when a lease would have ended."""
+    mine, theirs = here.store.slots, open_shop().store.slots
+    assert [mine.take("shop", 2, NOW) for _ in range(2)] == [0, 1]
+    end = refusing(here.store._paid, "BEFORE DELETE", "_slot", "OLD.number >= 0")
+    for number in (0, 1):
+        with pytest.raises(StoreError):
+            mine.leave("shop", number)
+    end()
+    assert theirs.take("shop", 2, NOW) is None
+    assert [mine.take("shop", 2, NOW), mine.take("shop", 1, NOW)] == [0, None]
+    mine.renew("shop", 0, NOW + LEASE)
+    assert [theirs.take("shop", 2, NOW + LEASE) for _ in range(2)] == [1, None]
 
 
 def test_nobody_leaves_the_place_of_another(here, open_shop):

@@ -159,8 +159,9 @@ class Ledger:
                 (feed, partition.key),
             ).fetchone()
             owner, until, checked = row[:3]
-            held = owner and parse_moment(until) > now and self._workers.alive(owner)
-            if held or checked != (render_moment(state.checked_at) if state.checked_at else None):
+            if self._holds(owner, until, now) or checked != (
+                render_moment(state.checked_at) if state.checked_at else None
+            ):
                 return None
             token, number, etag, modified, digest, model, doubted, instead, lasts = row[3:]
             sql.execute(
@@ -175,6 +176,19 @@ class Ledger:
             *(feed, partition, token + 1, attempt, number, etag, modified, digest, model, stamp, _moment(doubted)),
             _instead(instead, lasts, now),
         )
+
+    def held(self, feed: str, key: str, now: datetime) -> bool:
+        """Whether a live worker has a partition now. What a dead one had, or one that was stopped for too long, nobody
+        has.
+        """
+        with mapped():
+            owner, until = self._connection.execute(
+                "SELECT lease_owner, lease_until FROM _partition WHERE feed = ? AND key = ?", (feed, key)
+            ).fetchone()
+        return self._holds(owner, until, now)
+
+    def _holds(self, owner: str | None, until: str, now: datetime) -> bool:
+        return owner is not None and parse_moment(until) > now and self._workers.alive(owner)
 
     def begin_pass(self, lease: Lease) -> Lease:
         """The lease for a new pass: what was answered in the one so far is not used again."""

@@ -24,20 +24,23 @@ class Slots:
     def __init__(self, connection: Connection, workers: Workers) -> None:
         self._connection = connection
         self._workers = workers
+        self._own: set[tuple[str, int]] = set()
+        """The places that are ours. What else stands under our name could not be given back."""
 
     def take(self, upstream: str, most: int, now: datetime) -> int | None:
         """A free place from 0 to `most` - 1, ours from now on; None while others have them all."""
         at, until = render_moment(now), render_moment(now + LEASE)
         with transaction(self._connection, durable=False) as sql:
             rows = sql.execute("SELECT number, owner, until FROM _slot WHERE upstream = ?", (upstream,)).fetchall()
-            asked = {owner for _, owner, until in rows if until > at} | {self._workers.me}
-            held = {owner for owner in asked if self._workers.alive(owner)}
-            taken = {number for number, owner, _ in rows if owner in held}
-            for number in range(most):
-                if number not in taken:
-                    sql.execute(_TAKE, (upstream, number, self._workers.me, until))
-                    return number
-        return None
+            held = [(number, owner) for number, owner, until in rows if until > at and owner != self._workers.me]
+            alive = {owner for owner in {owner for _, owner in held} if self._workers.alive(owner)}
+            taken = {number for number, owner in held if owner in alive}
+            taken |= {number for name, number in self._own if name == upstream}
+            if (free := next((number for number in range(most) if number not in taken), None)) is None:
+                return None
+            sql.execute(_TAKE, (upstream, free, self._workers.me, until))
+        self._own.add((upstream, free))
+        return free
 
     def renew(self, upstream: str, number: int, now: datetime) -> None:
         """Holds a place for another while; does nothing where somebody else has it by now."""
@@ -48,7 +51,8 @@ class Slots:
             )
 
     def leave(self, upstream: str, number: int) -> None:
-        """Gives a place back."""
+        """Gives a place back. Where the database is away it is ours to take again, and others' after a lease."""
+        self._own.discard((upstream, number))
         with transaction(self._connection, durable=False) as sql:
             sql.execute(
                 "DELETE FROM _slot WHERE upstream = ? AND number = ? AND owner = ?",
