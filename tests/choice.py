@@ -1,7 +1,12 @@
-"""What is run on which engine: every test on both, and of its table the first row; each further row on one of them."""
+"""What is run on which engine: every test on both, and of its table the first row; each further row on one of them.
+
+A module that is marked `cases` is a table itself, and so is each acceptance case of an app: their rows are tests. Most
+of the further ones are run on SQLite: they collect, which costs twice as much where a server is asked.
+"""
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,6 +19,12 @@ from catchment.testing.cluster import NoServer, programs
 
 ALONE = ("sqlite", "storeless", "once")
 """Marks of what is run on SQLite alone."""
+
+
+FURTHER_CASES = 4
+"""Of so many further cases one is run on PostgreSQL."""
+
+_ACCEPTANCE = re.compile(r"acceptance ((?:\d+(?:, | and )?)+)(?: of (\w+))?", re.IGNORECASE)
 
 
 def server_there() -> bool:
@@ -48,13 +59,25 @@ class Choice:
         engine = engine_of(item)
         if any(map(item.get_closest_marker, ALONE)):
             return engine == "sqlite"
-        test, row = item.nodeid.partition("[")[0], _row(callspec.id)
-        item.user_properties.append(("row", f"{test}[{row}]"))
+        test, cases = item.nodeid.partition("[")[0], item.get_closest_marker("cases")
+        row = f"{test}[{_row(callspec.id)}]"
+        item.user_properties.append(("row", row))
         item.user_properties.append(("engine", engine))
-        if self.every or item.get_closest_marker("both") or self._first.setdefault(test, row) == row:
+        firsts = [self._first.setdefault(table, row) for table in (_cases(item) if cases else [test])]
+        if self.every or item.get_closest_marker("both") or row in firsts:
             return True
         # By its name, so that a row that is added moves no other one.
-        return engine == (ENGINES[zlib.crc32(f"{test}[{row}]".encode()) % 2] if self.server else "sqlite")
+        chosen = zlib.crc32(row.encode()) % (FURTHER_CASES if cases else 2) == 1
+        return engine == ("postgresql" if chosen and self.server else "sqlite")
+
+
+def _cases(item: pytest.Item) -> list[str]:
+    """The acceptance cases that its docstring says it is a test of; otherwise the module is its table."""
+    said = _ACCEPTANCE.findall(getattr(getattr(item, "function", None), "__doc__", None) or "")
+    app = item.path.stem.split("_")[1]  # test_police_months
+    return [f"{of or app} {number}" for numbers, of in said for number in re.findall(r"\d+", numbers)] or [
+        item.path.name
+    ]
 
 
 def _row(name: str) -> str:

@@ -35,8 +35,11 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     # A test of what is durable kills processes, never the machine: nobody has to wait for a disk.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
-STORED = ("explorer", "keys", "paging", "resources", "serve", "store")
+STORED = ("apps", "e2e", "explorer", "keys", "paging", "resources", "serve", "store")
 """Folders of tests that open databases."""
+
+CASES = ("apps", "e2e")
+"""Those of them whose tests are cases: each acceptance case of an app is run on both engines, the others on one."""
 
 LONG = ("docs", "e2e", "typing", "repository", "faults", "apps")
 """Folders of tests that take long: begun first, so that no core waits for another one in the end."""
@@ -124,8 +127,12 @@ def pytest_unconfigure() -> None:
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """What is in these folders opens databases: unless it says otherwise it is run on every engine."""
-    if isinstance(collector, pytest.Module) and collector.path.relative_to(CHECKOUT / "tests").parts[0] in STORED:
-        collector.add_marker(pytest.mark.usefixtures("engine"))
+    if isinstance(collector, pytest.Module):
+        folder = collector.path.relative_to(CHECKOUT / "tests").parts[0]
+        if folder in STORED:
+            collector.add_marker(pytest.mark.usefixtures("engine"))
+        if folder in CASES:
+            collector.add_marker(pytest.mark.cases)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,14 +1,15 @@
 """One data folder, one stand-in and one standing clock: an app collected in this process, and what became of it."""
 
 import asyncio
-import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from databases import asked, database_in, values_in
 
 from catchment.app import App, load_app
 from catchment.clock import FakeClock, parse_moment
@@ -18,6 +19,7 @@ from catchment.replay import Replayed, replay
 from catchment.runs import Forecast, Result, Scope, Summary
 from catchment.settings import load_settings
 from catchment.standin import Control, Options, clock_from, serve_in_thread
+from catchment.store.engines import Database, database_of
 from catchment.store.store import Store
 
 KEY = "a-key-that-the-stand-in-takes"
@@ -35,12 +37,16 @@ class Collecting:
     clock: FakeClock
     values: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if "CATCHMENT_DATABASE" not in self.values:
+            database_in(self.folder, [self.app])
+
     @property
     def environment(self) -> dict[str, str]:
         """The settings that a collector needs to find the stand-in."""
         name, path = BASES.get(self.app.name, (self.app.name.upper(), ""))
         return {
-            "CATCHMENT_DATA": str(self.folder),
+            **values_in(self.folder),
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
             f"CATCHMENT_UPSTREAM_{name}": self.url + path,
             "ALPHAVANTAGE_API_KEY": KEY,
@@ -75,11 +81,15 @@ class Collecting:
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says now."""
-        database = sqlite3.connect(f"file:{self.folder / 'catchment.sqlite'}?mode=ro", uri=True)
-        try:
-            return database.execute(statement, values).fetchall()
-        finally:
-            database.close()
+        return asked(self.database, statement, values)
+
+    @property
+    def database(self) -> Database:
+        return database_of(self.values.get("CATCHMENT_DATABASE") or database_in(self.folder))
+
+    def tables(self) -> set[str]:
+        with closing(self.database.read()) as sql:
+            return sql.tables()
 
     def number(self, statement: str, *values: object) -> int:
         return int(self.sql(statement, *values)[0][0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from databases import database_in
 from marketplace import NOW
 
 from catchment.apps.providers import app
@@ -16,6 +17,7 @@ from catchment.clock import FakeClock
 from catchment.principal import ANONYMOUS
 from catchment.serve.data import Data
 from catchment.settings import Settings
+from catchment.store.engines import Database, database_of, move
 from catchment.store.engines.sqlite import Connection, File
 from catchment.store.questions import prepared
 from catchment.store.reader import Reader
@@ -53,16 +55,19 @@ class Watched:
         return noted
 
 
-def load(folder: Path, extent: Extent, clock: FakeClock | None = None) -> Path:
+def load(folder: Path, extent: Extent, clock: FakeClock | None = None) -> Database:
     """The database of that many made-up providers and reviews."""
     fill(folder / "catchment.sqlite", extent, clock or FakeClock(NOW))
-    return folder / "catchment.sqlite"
+    loaded, database = File(folder / "catchment.sqlite"), database_of(database_in(folder))
+    if database != loaded:
+        move(loaded, database)
+    return database
 
 
 @contextmanager
-def looking(database: Path):
+def looking(database: Database):
     """A view of the database, that notes what it is asked."""
-    reader = Reader(File(database), collections_of(app), deadline_s=60)
+    reader = Reader(database, collections_of(app), deadline_s=60)
     data = Data(reader, Settings(), NOW, ANONYMOUS, app="providers")
     with data.open() as view:
         yield Watched(view)

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from asgi_client import transport
+from asgi_client import patient_front, transport
+from databases import database_in, values_in
 from jsonschema import Draft202012Validator
 
 from catchment.app import load_app
 from catchment.clock import FakeClock
 from catchment.principal import Principal
-from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.serve.openapi import describe
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Database, database_of
 from catchment.store.keys import create
 from catchment.store.tables import collections_of
 
@@ -57,7 +57,7 @@ class Marketplace:
     """The service, and who asks it: `who` is a user's number behind the gateway, 0 for nobody."""
 
     front: Front
-    database: Path
+    database: Database
     clock: FakeClock
     only: tuple[str, ...] = ()
     keys: dict[tuple[int, tuple[str, ...]], str] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Marketplace:
     def key(self, number: int, *scopes: str) -> dict[str, str]:
         """The header of a user's key."""
         if (number, scopes) not in self.keys:
-            self.keys[number, scopes] = create(File(self.database), "test", user(number), set(scopes), NOW)[0]
+            self.keys[number, scopes] = create(self.database, "test", user(number), set(scopes), NOW)[0]
         return {"authorization": f"Bearer {self.keys[number, scopes]}"}
 
     def offer(self, who: int = 1, **members: Any) -> str:
@@ -184,10 +184,10 @@ def _url(path: str) -> str:
 def marketplace(folder: Path, only: tuple[str, ...] = (), **settings: str) -> Iterator[Marketplace]:
     """The service over the database in the folder. only: the collections that it serves, `()` for all."""
     clock = FakeClock(NOW)
-    values = {"CATCHMENT_DATA": str(folder), "CATCHMENT_TRUSTED_GATEWAYS": f"{GATEWAY}/32"} | LIMITLESS | settings
     app = load_app("providers")
-    front = build([app.serving(only) if only else app], Settings().with_values("test", values), clock)
+    values = values_in(folder, [app]) | {"CATCHMENT_TRUSTED_GATEWAYS": f"{GATEWAY}/32"} | LIMITLESS | settings
+    front = patient_front([app.serving(only) if only else app], Settings().with_values("test", values), clock)
     try:
-        yield Marketplace(front, folder / "catchment.sqlite", clock, only)
+        yield Marketplace(front, database_of(database_in(folder)), clock, only)
     finally:
         front.close()

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from asgi_client import transport
+from asgi_client import patient_front, transport
 from collecting import Collecting, collecting
 
-from catchment.serve.app import build
 from catchment.settings import load_settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -76,7 +75,7 @@ def reporting(folder: Path, *, now: datetime = NOW, **options: Any) -> Iterator[
     """The app with an empty data folder, its stand-in and its server, all on one clock."""
     with collecting("incidents", folder, now=now, **{**LOGIN, **options}) as collected:
         settings = load_settings(collected.environment, folder=folder, environ={})
-        server = build([collected.app], settings, collected.clock)
+        server = patient_front([collected.app], settings, collected.clock)
         try:
             yield Reporting(collected, server)
         finally:

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from asgi_client import transport
+from asgi_client import patient_front, transport
 from collecting import Collecting, collecting
 
 from catchment.runs import Summary
-from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
-from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 
 # A Monday, some hours after the weekly slot.
@@ -40,7 +38,7 @@ class Television:
     def front(self) -> Front:
         """Its API, made when somebody asks."""
         settings = Settings().with_values("test", {**self.collected.environment, **LIMITLESS})
-        return build([self.collected.app], settings, self.collected.clock)
+        return patient_front([self.collected.app], settings, self.collected.clock)
 
     def collect(self, *, after: timedelta = timedelta(0), **scope: Any) -> Summary:
         """One run, so long after now."""
@@ -71,8 +69,7 @@ class Television:
     def key(self, who: str) -> str:
         if who not in self.keys:
             scopes = {"moderator": {"moderate"}, "reader": {"read"}}.get(who, {"write"})
-            database = self.collected.folder / "catchment.sqlite"
-            self.keys[who] = create(File(database), who, person(who), scopes, self.collected.clock.now())[0]
+            self.keys[who] = create(self.collected.database, who, person(who), scopes, self.collected.clock.now())[0]
         return self.keys[who]
 
     def get(self, path: str) -> Any:

@@ -21,6 +21,7 @@ ASKED = [
     "/v1/providers/providers/{}/history",
     "/v1/providers/reviews/changes",
 ]
+pytestmark = pytest.mark.sqlite  # on both, one beside the other
 
 
 def told(market, provider):

@@ -16,6 +16,8 @@ from catchment.apps.episodes.comments import LONGEST
 from catchment.apps.police.records import FORCES
 from catchment.apps.stocks import options
 
+pytestmark = pytest.mark.storeless
+
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 MIB = 2**20
 

@@ -163,6 +163,7 @@ def test_days_that_are_no_number_are_refused_before_anything_is_asked(tmp_path):
         assert doors.asked("/passages") == []
 
 
+@pytest.mark.sqlite  # its plan
 def test_what_a_swept_collection_cites_is_found_by_an_index(tmp_path):
     with collecting_doors(tmp_path) as doors:
         doors.run()

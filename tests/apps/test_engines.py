@@ -20,6 +20,8 @@ from catchment.store.check import check
 from catchment.store.engines import database_of, move
 from catchment.store.tables import collections_of
 
+pytestmark = pytest.mark.sqlite  # on both, one beside the other
+
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ACCESS = {"INCIDENTS_USER": "catchment", "INCIDENTS_PASSWORD": "stand-in"}
 ASKED = {

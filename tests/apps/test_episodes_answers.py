@@ -17,7 +17,7 @@ from catchment.errors import UsageError
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(engine, tmp_path_factory):
     """Eight seasons of a running series, collected once; people come and go."""
     with television(tmp_path_factory.mktemp("filled"), size="small") as made:
         assert made.collect().complete

@@ -14,6 +14,8 @@ from catchment.errors import DecodeError
 from catchment.exchange import Answer
 from catchment.partitions import Partition
 
+pytestmark = pytest.mark.storeless
+
 FEEDS = {feed.name: feed for feed in app.feeds}
 EPISODE = {"imdbID": "tt1480055", "seriesID": "tt0944947", "Title": "x", "Type": "episode", "Response": "True"}
 AT = datetime(2024, 1, 1, tzinfo=UTC)

@@ -197,6 +197,7 @@ def test_the_report_holds_the_present_week_only(tmp_path):
         assert reported.collected.number("SELECT count(*) FROM incidents_incidents_version") == 2 * 2_100
 
 
+@pytest.mark.sqlite  # the size of its file; tests/store/test_sweep.py prunes on both
 def test_history_is_pruned_at_its_limit_and_the_database_stays_as_large(tmp_path):
     """Acceptance 13: 48 polls, four a day, a history of two days."""
     with reporting(tmp_path, INCIDENTS_HISTORY_DAYS="2") as reported:

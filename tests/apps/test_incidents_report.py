@@ -26,7 +26,7 @@ WEEK = NOW.timestamp()
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(engine, tmp_path_factory):
     """One poll at the size of the upstream. Nothing in it is changed."""
     with reporting(tmp_path_factory.mktemp("small"), size="small") as reported:
         assert reported.poll(0).complete

@@ -27,6 +27,8 @@ from catchment.errors import DecodeError, QueryError
 from catchment.exchange import Answer
 from catchment.partitions import Partition
 
+pytestmark = pytest.mark.storeless
+
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 BASE = {"priority": "high", "timestamp": Decimal("1658264566.2610762")}
 

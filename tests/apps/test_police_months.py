@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asgi_client import Client
+from asgi_client import Client, patient_front
 from collecting import Collecting, by_partition, collecting
 from forkserver import Ended, run
 from httpx import Response
@@ -20,7 +20,6 @@ from catchment.clock import FileClock, parse_moment
 from catchment.exchange import Answer
 from catchment.partitions import Partition
 from catchment.runs import Result, Summary
-from catchment.serve.app import build
 from catchment.settings import load_settings
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
@@ -49,7 +48,9 @@ def called(police: Collecting, *arguments: str) -> Ended:
 
 def asked(police: Collecting, url: str) -> Response:
     """What the API on this data answers to anybody."""
-    front = build([police.app], load_settings(police.environment, folder=police.folder, environ={}), police.clock)
+    front = patient_front(
+        [police.app], load_settings(police.environment, folder=police.folder, environ={}), police.clock
+    )
     try:
         return Client(front, "192.0.2.7").get(url)
     finally:

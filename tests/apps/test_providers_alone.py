@@ -8,7 +8,7 @@ from catchment.errors import UsageError
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
+def both(engine, tmp_path_factory):
     """All of the app, and beside it the reviews alone; each test has a provider of its own."""
     folder = tmp_path_factory.mktemp("both")
     with marketplace(folder) as whole, marketplace(folder, ("reviews",)) as alone:

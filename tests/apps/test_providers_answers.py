@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
@@ -26,14 +25,14 @@ def market(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory):
+def empty(engine, tmp_path_factory):
     """A marketplace that is asked for what is refused alone, so that nothing is ever in it."""
     with marketplace(tmp_path_factory.mktemp("empty")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(engine, tmp_path_factory):
     """A marketplace in which each test has a provider of its own, and looks at no other one."""
     with marketplace(tmp_path_factory.mktemp("shared"), PROVIDERS_PRIOR_MEAN="3.5") as made:
         yield made
@@ -273,7 +272,7 @@ def check_sums(market):
     from catchment.apps.providers import app
 
     reviews = collections_of(app)[1]
-    with closing(sqlite3.connect(market.database)) as sql:
+    with closing(market.database.open()) as sql:
         for number in range(3):
             assert kept(sql, reviews, number) == recomputed(sql, reviews, number) != {}
 

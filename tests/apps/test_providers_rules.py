@@ -16,6 +16,8 @@ from catchment.bodies import InvalidRecord
 from catchment.errors import DeclarationError, QueryError
 from catchment.web import Route, get, post, versions
 
+pytestmark = pytest.mark.storeless
+
 JANUARY = date(2023, 1, 1)
 
 

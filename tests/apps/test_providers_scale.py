@@ -43,7 +43,7 @@ collections = {item.name: item for item in collections_of(app)}
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
+def database(engine, tmp_path_factory):
     return load(tmp_path_factory.mktemp("crowd"), Extent(240, 40, 900))
 
 
@@ -151,6 +151,7 @@ def test_a_walk_that_was_broken_off_goes_on_where_it_was(database, whole, name):
         assert in_pages(view, asked(name, "best", "bayes"), len(places) // 2 + 1, broken_off) == places
 
 
+@pytest.mark.sqlite  # its plans
 @pytest.mark.parametrize(("name", "rank", "score"), QUESTIONS)
 def test_no_question_scans_what_grows_with_the_market(database, name, rank, score):
     """Acceptance 21: no plan scans."""
@@ -158,7 +159,7 @@ def test_no_question_scans_what_grows_with_the_market(database, name, rank, scor
         found = page(view, asked(name, rank, score), 11, WALKED)
         page(view, asked(name, rank, score, after=found[2].place), 11, WALKED)
         page(view, asked(name, rank, score, after=found[2].place, pinned=view.state("reviews").revision - 5), 11)
-    with closing(sqlite3.connect(database)) as sql:
+    with closing(sqlite3.connect(database.path)) as sql:
         for statement, values in view.asked.items():
             assert not scans(sql, statement, values), statement
 
@@ -188,8 +189,9 @@ def scans(sql, statement, values=()):
     return [step for step in large if not ("INDEX" in step and ordered)]
 
 
+@pytest.mark.sqlite
 def test_the_test_of_plans_finds_a_scan(database):
-    with closing(sqlite3.connect(database)) as sql:
+    with closing(sqlite3.connect(database.path)) as sql:
         assert scans(sql, "SELECT * FROM providers_reviews WHERE rating = 'x'")
         assert scans(sql, "SELECT _key FROM providers_providers ORDER BY cost_in_pence + 1 LIMIT 3")
 
@@ -272,10 +274,11 @@ def test_a_walk_is_judged_by_the_reviews_with_which_it_began(market, rank, score
 # -- a deletion -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite  # which tells of its statements
 def test_a_provider_is_deleted_in_as_many_steps_however_many_reviews_it_has(database):
     """What they added up to goes at once, and what is left is what counting anew gives."""
     reviews = collections["providers/reviews"]
-    with closing(sqlite3.connect(database, isolation_level=None)) as sql:
+    with closing(database.open()) as sql:
         total = "SELECT provider, _count FROM providers_reviews__rollup_0 WHERE _count > 2 ORDER BY _count"
         (few, least), *_, (many, most) = sql.execute(total).fetchall()
         assert most > 10 * least
@@ -316,9 +319,11 @@ def delete(sql, provider):
 # -- a load below the API -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite  # its words
 def test_what_is_loaded_is_what_the_api_would_have_written(tmp_path):
     extent = SIZES["tiny"]
-    loaded = contents(load(tmp_path / "loaded", extent))
+    database = load(tmp_path / "loaded", extent)
+    loaded = contents(database)
     with marketplace(tmp_path / "written") as market:
         users = {user_of: number for number, user_of in enumerate(dict.fromkeys(one.user for one in people_of(extent)))}
         ids = [market.offer(who=users[one.user] + 1, **one.body) for one in offers(extent)]
@@ -329,12 +334,12 @@ def test_what_is_loaded_is_what_the_api_would_have_written(tmp_path):
     for table, rows in loaded.items():
         assert rows == written[table], table
     assert len(loaded["providers_reviews"]) == extent.reviews
-    assert words(tmp_path / "loaded" / "catchment.sqlite") == words(market.database) != []
+    assert words(database) == words(market.database) != []
 
 
 def words(database):
     """Every word of the index for `q=`, with the row and the place where it stands."""
-    with closing(sqlite3.connect(database)) as sql:
+    with closing(sqlite3.connect(database.path)) as sql:
         sql.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, providers_providers__words, instance)")
         return sql.execute('SELECT term, doc, "offset" FROM temp.words ORDER BY 1, 2, 3').fetchall()
 
@@ -345,8 +350,8 @@ def people_of(extent):
 
 def contents(database, users=()):
     """Every row of every table of the app, of its commits and its audit, with ids in the order of their creation."""
-    with closing(sqlite3.connect(database)) as sql:
-        names = [name for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    with closing(database.open()) as sql:
+        names = sql.tables()
         # The index of words is the database's own: how it is laid out depends on the commits that filled it.
         wanted = [name for name in names if name.startswith("providers_") and "__words" not in name] + [
             "_commit",
@@ -375,6 +380,7 @@ def contents(database, users=()):
     return {table: sorted((plain(table, row) for row in rows), key=repr) for table, rows in found.items()}
 
 
+@pytest.mark.sqlite  # loaded into a file
 def test_a_load_refuses_what_the_api_would_refuse(tmp_path):
     from catchment.clock import FakeClock
     from catchment.web import Draft, InvalidRecord, QueryError

@@ -16,12 +16,13 @@ from urllib.request import urlopen
 
 import msgspec
 import pytest
+from databases import database_in, values_in
 from forkserver import run
 
 from catchment.apps import providers
 from catchment.apps.providers.rules import folded
 from catchment.apps.providers.standin import SIZES, SKILLS, offers, opinions
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import database_of
 from catchment.store.keys import create
 from catchment.store.rollups import kept, recomputed
 from catchment.store.tables import collections_of
@@ -57,12 +58,12 @@ def settings():
 
 
 @pytest.fixture
-def service(tmp_path, settings):
+def service(engine, tmp_path, settings):
     """The address of a service that takes this machine for a gateway."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = {"CATCHMENT_DATA": str(tmp_path), "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8"} | settings
+    settings = {**values_in(tmp_path), "CATCHMENT_TRUSTED_GATEWAYS": "127.0.0.0/8"} | settings
     process = subprocess.Popen(
         [sys.executable, "-m", "catchment", "serve", "providers", "--port", str(port)],
         cwd=tmp_path,
@@ -109,7 +110,7 @@ def test_many_write_change_and_delete_at_once(service, tmp_path):
     left = 40 + told["POST", 201] - told["DELETE", 200]
     assert sum(item["review_count"] for item in listed(service)["service_providers"]) == left
     reviews = collections_of(providers.app)[1]
-    with closing(sqlite3.connect(tmp_path / "catchment.sqlite")) as sql:
+    with closing(database_of(database_in(tmp_path)).open()) as sql:
         for number in range(3):
             assert kept(sql, reviews, number) == recomputed(sql, reviews, number) != {}
 
@@ -126,7 +127,7 @@ def test_many_write_change_and_delete_at_once(service, tmp_path):
     ],
 )
 def test_a_gateway_that_fails_lets_nobody_write(service, tmp_path, mode, said):
-    key = create(File(tmp_path / "catchment.sqlite"), "test", str(uuid.UUID(int=1)), {"write"}, NOW)[0]
+    key = create(database_of(database_in(tmp_path)), "test", str(uuid.UUID(int=1)), {"write"}, NOW)[0]
     code, lines, errors = standin("--to", service, "--gateway", mode, CATCHMENT_KEY=key)
     assert (code, lines[-1], errors) == (0, said, "")
     assert listed(service)["pagination"]["count"] == (20 if mode == "wrong" else 0)
@@ -140,6 +141,7 @@ def test_people_say_what_was_refused(service):
     assert "Traceback" not in errors
 
 
+@pytest.mark.sqlite  # loaded into a file
 def test_people_of_any_number_are_loaded_below_the_api(tmp_path):
     """The path of `--size large`: into a new data folder, and never beside what people wrote."""
     folder, extent = tmp_path / "market", SIZES["tiny"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from urllib.parse import quote
@@ -21,16 +20,15 @@ REVIEW = {"rating": 4, "skill": None, "comment": "x"}
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory):
+def market(engine, tmp_path_factory):
     with marketplace(tmp_path_factory.mktemp("market")) as found:
         yield found
 
 
 def contents(market):
     """Every row of every table, but for keys: there it is noted that they are used."""
-    with closing(sqlite3.connect(market.database)) as sql:
-        names = sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_api_key'").fetchall()
-        return {name: sql.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
+    with closing(market.database.open()) as sql:
+        return {name: sql.execute(f'SELECT * FROM "{name}"').fetchall() for name in sql.tables() - {"_api_key"}}
 
 
 # Method, path with the ids of a provider and a review of it, body, and the number of who writes (9 moderates).
@@ -361,7 +359,7 @@ def test_what_is_denied_as_if_it_were_not_there_is_audited(market):
     ):
         body = BODY if method == "PUT" else None
         assert market.ask(method, path, body, 5, x_request_id=f"denied-{number}").status_code == 404
-        with closing(sqlite3.connect(market.database)) as sql:
+        with closing(market.database.open()) as sql:
             found = sql.execute("SELECT principal, result FROM _audit WHERE request_id = ?", (f"denied-{number}",))
             assert found.fetchall() == [(user(5), "denied")]
 

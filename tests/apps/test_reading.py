@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from asgi_client import patient_front
 from collecting import collecting
 from databases import ENGINES
 from marketplace import marketplace
@@ -23,11 +24,12 @@ from catchment import apps
 from catchment.app import load_app
 from catchment.clock import FakeClock
 from catchment.grouping import BUCKETS
-from catchment.serve.app import build
 from catchment.serve.front import Front
 from catchment.settings import Settings
 from catchment.store.engines import database_of, move
 from catchment.store.statistics import FUNCTIONS, PARAMETERS
+
+pytestmark = pytest.mark.sqlite  # on both by itself, one beside the other
 
 DOCS = Path(__file__).parents[2] / "docs" / "reading.md"
 NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)
@@ -81,7 +83,7 @@ def filled(app: str, folder: Path) -> Path:
         with marketplace(folder) as market:
             for number in range(1, 6):
                 market.offer(number, name=f"Mill {number}")
-            return market.database
+            return folder / "catchment.sqlite"
     with collecting(app, folder, now=NOW, **APPS[app][1]) as collected:
         collected.run()
         return collected.folder / "catchment.sqlite"
@@ -102,7 +104,7 @@ def asked(request, file):
         url, there = cluster.url(cluster.database()), url
         move(database_of(there), database_of(url))
     settings = Settings().with_values("test", {"CATCHMENT_DATABASE": url, **APPS[app][1]})
-    front = build([load_app(app)], settings, FakeClock(NOW))
+    front = patient_front([load_app(app)], settings, FakeClock(NOW))
     yield Asked(front, f"/v1/{app}/{APPS[app][0]}", app, engine)
     front.close()
 

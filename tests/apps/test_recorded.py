@@ -1,6 +1,9 @@
 """Every recorded file is one that an app is known to read."""
 
+import pytest
 from recorded import RECORDED
+
+pytestmark = pytest.mark.storeless
 
 
 def test_every_recorded_file_goes_through_an_app(samples):

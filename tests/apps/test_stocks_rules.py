@@ -1,5 +1,6 @@
 """What the stocks app makes of whole answers: sizes that are refused, other symbols' bars, settings, events."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,8 +181,8 @@ def test_splits_and_dividends_are_asked_for_when_they_are_wanted_once_a_week(tmp
         assert stocks.run().complete
         functions = [entry["query"]["function"] for entry in stocks.control.log()]
         assert sorted(functions) == ["DIVIDENDS"] * 2 + ["SPLITS"] * 2 + ["TIME_SERIES_DAILY"] * 2
-        factors = dict(stocks.sql("SELECT symbol, json_extract(_doc, '$.factor') FROM stocks_splits"))
-        assert {symbol: float(factor) for symbol, factor in factors.items()} == {"IBM": 1.046, "AAPL": 4}
+        splits = map(json.loads, stocks.documents("stocks_splits"))
+        assert {split["symbol"]: float(split["factor"]) for split in splits} == {"IBM": 1.046, "AAPL": 4}
         stocks.clock.advance(timedelta(days=6))
         stocks.run()
         assert len([entry for entry in stocks.control.log() if entry["query"]["function"] == "SPLITS"]) == 2

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 
+import pytest
 from collecting import collecting
 
 from catchment.apps.stocks.sessions import (
@@ -34,6 +35,7 @@ def written() -> str:
     return json.dumps({"release": version(LIBRARY), "exchanges": exchanges}, indent=0) + "\n"
 
 
+@pytest.mark.storeless
 def test_the_sessions_that_are_kept_are_the_librarys():
     """Closed for storms and mourning, open on some Saturdays, and half days are sessions."""
     assert KEPT.read_text() == written(), "write them anew: see above"

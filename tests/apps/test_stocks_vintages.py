@@ -1,6 +1,8 @@
 """Bars as they were really served at different dates: what counts as a version, and what does not."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from collecting import Collecting, collecting, only_result
@@ -135,17 +137,15 @@ def test_famous_restatements_are_both_there(recorded):
     with recorded("AAPL") as stocks:
         counts_of(stocks, "2018-07-17")
         counts_of(stocks, "2020-05-22")
-        both = {
-            (day, field): stocks.sql(
-                f"SELECT json_extract(old._doc, '$.{field}'), json_extract(now._doc, '$.{field}')"
-                " FROM stocks_bars AS now JOIN stocks_bars_version AS old USING (_key) WHERE now.date = ?",
-                day,
-            )
-            for day, field in [("2017-06-09", "volume"), ("2010-05-06", "close")]
-        }
-    assert both["2017-06-09", "volume"] == [(648_827, 64_882_700)]
-    ((old, new),) = both["2010-05-06", "close"]
-    assert (float(old), float(new)) == (255.97, 246.25)
+        assert both(stocks, "2017-06-09", "volume") == [648_827, 64_882_700]
+        assert [float(close) for close in both(stocks, "2010-05-06", "close")] == [255.97, 246.25]
+
+
+def both(stocks: Collecting, day: str, field: str) -> list[Any]:
+    """What a bar's field was, and what it is."""
+    versions = "stocks_bars AS now JOIN stocks_bars_version AS old USING (_key)"
+    (documents,) = stocks.sql(f"SELECT old._doc, now._doc FROM {versions} WHERE now.date = ?", day)
+    return [json.loads(document)[field] for document in documents]
 
 
 # File -> the day whose bar cannot be, the rule that says so, and the sessions before and after it. Twelve bars more of

@@ -12,7 +12,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from asgi_client import Client
+from asgi_client import Client, patient_front
 from asgi_listener import listening
 from collecting import collecting
 from marketplace import BODY, GATEWAY, LIMITLESS, NOW, user
@@ -24,7 +24,6 @@ from test_engines import NOW as COLLECTED
 from catchment.app import load_app
 from catchment.clock import FakeClock
 from catchment.feed import Feed
-from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.store.tables import collections_of
 
@@ -35,7 +34,7 @@ APPS = ("stocks", "police", "episodes", "incidents", "providers")
 
 @contextmanager
 def served(name, url, moment, **values):
-    front = build(
+    front = patient_front(
         [load_app(name)], Settings().with_values("test", {"CATCHMENT_DATABASE": url, **values}), FakeClock(moment)
     )
     try:

@@ -16,7 +16,7 @@ def test_episodes_are_found_by_their_words_also_after_a_replay(tmp_path):
         assert first["meta"]["count"] == len(first["data"])
         tv.collected.replay()
         assert tv.get(path)["data"] == first["data"]
-        names = {name for (name,) in tv.collected.sql("SELECT name FROM sqlite_master") if name.endswith("__words")}
+        names = {name for name in tv.collected.tables() if name.endswith("__words")}
         assert names == {"episodes_episodes__g2__words", "episodes_series__g2__words"}
         pages = [tv.get(f"{path}&limit=1".replace("&limit=1000", ""))]
         while following := pages[-1]["meta"]["next"]:

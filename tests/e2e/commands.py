@@ -1,19 +1,22 @@
 """The command `catchment` as a person runs it: real processes, on one data folder and one clock in a file."""
 
 import os
+import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from databases import asked, copied, database_in, values_in
 from forkserver import Ended, run
 
 from catchment.clock import FileClock
+from catchment.store.engines import Database, database_of
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 WAIT_S = 120.0
@@ -37,11 +40,15 @@ class Place:
         return self.folder / "data"
 
     @property
+    def database(self) -> Database:
+        return database_of(database_in(self.data))
+
+    @property
     def environment(self) -> dict[str, str]:
         """Nothing of ours but what is said here; a person's own settings must not decide a test."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         ours = {
-            "CATCHMENT_DATA": str(self.data),
+            **values_in(self.data),
             "CATCHMENT_CLOCK": f"file:{self.folder / 'clock'}",
             "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8",
             "COLUMNS": "200",
@@ -66,11 +73,17 @@ class Place:
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says now."""
-        database = sqlite3.connect(f"file:{self.data / 'catchment.sqlite'}?mode=ro", uri=True)
-        try:
-            return database.execute(statement, values).fetchall()
-        finally:
-            database.close()
+        return asked(self.database, statement, values)
+
+    def copy(self, folder: Path) -> Self:
+        """A place in which all is as it is here, to be changed."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        copied(self.data, folder / "data")
+        return type(self)(folder, dict(self.values))
+
+    def tables(self) -> set[str]:
+        with closing(self.database.open()) as sql:
+            return sql.tables()
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:

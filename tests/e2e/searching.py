@@ -2,10 +2,8 @@
 
 import re
 import signal
-import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -14,6 +12,7 @@ from urllib.parse import quote, quote_plus
 import httpx
 import zstandard
 from commands import Place, ended
+from databases import left_in
 
 from catchment.app import load_app
 
@@ -39,20 +38,19 @@ def shown(text: str, forms: Iterable[str]) -> set[str]:
     return {form for form in forms if form in text}
 
 
-def bodies(data: Path) -> list[bytes]:
+def bodies(place: Place) -> list[bytes]:
     """The archive, unpacked: each body whole."""
-    with closing(sqlite3.connect(f"file:{data / 'catchment.sqlite'}?mode=ro", uri=True)) as database:
-        chunks = database.execute("SELECT digest, data FROM _body ORDER BY digest, chunk").fetchall()
+    chunks = place.sql("SELECT digest, data FROM _body ORDER BY digest, chunk")
     found: dict[str, bytes] = {}
     for digest, packed in chunks:
         found[digest] = found.get(digest, b"") + zstandard.decompress(packed)
     return list(found.values())
 
 
-def kept(folder: Path, forms: Iterable[str]) -> dict[str, set[str]]:
-    """File -> the forms that its bytes hold; the archive also unpacked."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    found["bodies"] = b"\n".join(bodies(folder))
+def kept(place: Place, forms: Iterable[str]) -> dict[str, set[str]]:
+    """File -> the forms that its bytes hold; also every row, and the archive unpacked."""
+    found = {str(path.relative_to(place.data)): path.read_bytes() for path in _files(place.data)}
+    found |= {"rows": left_in(place.database), "bodies": b"\n".join(bodies(place))}
     held = {name: {form for form in forms if form.encode() in content} for name, content in found.items()}
     return {name: forms for name, forms in held.items() if forms}
 
@@ -105,7 +103,8 @@ def everywhere(place: Place, *names: str) -> Searched:
     for command in ("status", "plan", "rejects", "settings"):
         found[f"logs/{command}"] = place.run(command, *names).text
     found |= {f"files/{path.relative_to(place.data)}": _text(path.read_bytes()) for path in _files(place.data)}
-    return Searched(found | {f"archive/{number}": _text(body) for number, body in enumerate(bodies(place.data))})
+    found["files/rows"] = _text(left_in(place.database))
+    return Searched(found | {f"archive/{number}": _text(body) for number, body in enumerate(bodies(place))})
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -4,9 +4,9 @@ import json
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import httpx
 import pytest
@@ -137,6 +137,7 @@ def test_a_free_port_is_chosen_and_said(place, upstream, command):
     assert done.code == 0, done.text
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("command", [["collect", "police"], ["status", "police"], ["serve", "police"]])
 def test_a_file_in_the_folders_place_is_said(place, upstream, command):
     place.data.write_text("a person's notes")
@@ -147,6 +148,7 @@ def test_a_file_in_the_folders_place_is_said(place, upstream, command):
     assert upstream.control.log() == []
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_is_said_and_left_alone(place, upstream):
     place.data.mkdir()
     file = place.data / "catchment.sqlite"
@@ -160,9 +162,8 @@ def test_a_file_that_is_no_database_is_said_and_left_alone(place, upstream):
 
 def test_a_newer_schema_is_left_alone(place, upstream):
     assert place.run("status", "police").code == 3
-    with sqlite3.connect(place.data / "catchment.sqlite") as database:
-        database.execute("UPDATE _schema SET version_num = '0999'")
-    database.close()
+    with closing(place.database.open()) as sql:
+        sql.execute("UPDATE _schema SET version_num = '0999'")
     done = place.run("collect", "police")
     assert done.code == 2
     assert "has schema 0999" in one_line(done)
@@ -412,6 +413,7 @@ def test_the_version_is_said(place: Place):
     assert done.out.startswith("catchment ")
 
 
+@pytest.mark.sqlite  # on both, whichever is first
 def test_a_store_is_copied_backed_up_and_brought_back(place, cluster):
     """What a person types: into a server, from there into a file, and back."""
     url = cluster.url(cluster.database())

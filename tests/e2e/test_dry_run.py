@@ -39,8 +39,7 @@ def control(police) -> Control:
 
 def dump(place: Place) -> dict[str, list[tuple]]:
     """Everything that is stored, but what was spent."""
-    tables = [name for (name,) in place.sql("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    return {name: sorted(place.sql(f'SELECT * FROM "{name}"'), key=repr) for name in tables if name not in SPENT}
+    return {name: sorted(place.sql(f'SELECT * FROM "{name}"'), key=repr) for name in place.tables() - set(SPENT)}
 
 
 def asked(control: Control) -> int:

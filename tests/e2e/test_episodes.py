@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from commands import NOW, Place, ended, killed
+from databases import values_in
 
 from catchment.apps.episodes.standin import service
 from catchment.clock import FakeClock
@@ -55,7 +56,7 @@ def stored(place: Place) -> dict[str, list[tuple]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(omdb, tmp_path_factory):
+def undisturbed(engine, omdb, tmp_path_factory):
     """A place in which everything was collected without a disturbance."""
     omdb.control.reset()
     place = place_of(tmp_path_factory.mktemp("undisturbed"), omdb.url)
@@ -173,7 +174,7 @@ def test_raw_bodies_go_where_the_setting_says_and_never_hold_an_error(upstream, 
     for command, values in (
         (("export", "episodes", "--raw", str(tmp_path / "file")), {}),
         (("export", "police"), {}),
-        (("export", "episodes"), {"CATCHMENT_DATA": str(tmp_path / "fresh")}),
+        (("export", "episodes"), values_in(tmp_path / "fresh")),
     ):
         refused = place.run(*command, values=values)
         assert (refused.code, len(refused.err.splitlines()), refused.out) == (2, 2, ""), refused.text

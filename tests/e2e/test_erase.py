@@ -1,6 +1,5 @@
 """`catchment erase` as a person runs it, also where it is killed in the middle."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,20 +8,19 @@ from pathlib import Path
 
 import pytest
 from commands import NOW, Place
+from databases import left_in
 from numbers_upstream import FEEDS, Numbers, Switches
 
 from catchment.app import App, load_app
 from catchment.clock import FakeClock
-from catchment.serve.app import build
 from catchment.settings import load_settings
 from catchment.standin import Answer, Request, serve_in_thread
 from catchment.store.check import check
-from catchment.store.engines.sqlite import File
 from catchment.store.tables import collections_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
 
-from asgi_client import Client
+from asgi_client import Client, patient_front
 
 PRIVATE = "Featherstonehaugh-"
 TARGET = "feeds:app/numbers"
@@ -45,7 +43,7 @@ def upstream():
 
 
 @pytest.fixture(scope="module")
-def collected(upstream, tmp_path_factory):
+def collected(engine, upstream, tmp_path_factory):
     """Two generations of numbers, collected once for all tests."""
     place = Place(tmp_path_factory.mktemp("collected"), {"CATCHMENT_UPSTREAM_NUMBERS": upstream.url, "LETTERS": "a,b"})
     (place.folder / "feeds.py").write_text(FEEDS)
@@ -58,13 +56,12 @@ def collected(upstream, tmp_path_factory):
 @pytest.fixture
 def mine(collected, tmp_path):
     """A copy of that, to be changed."""
-    shutil.copytree(collected.folder, tmp_path / "mine")
-    return Place(tmp_path / "mine", collected.values)
+    return collected.copy(tmp_path / "mine")
 
 
 def contradicted(place: Place) -> list[str]:
     """What `catchment check` would tell."""
-    found = check(File(place.data / "catchment.sqlite"), collections_of(declared(place)))
+    found = check(place.database, collections_of(declared(place)))
     return [text for rule in found for text in rule.shown]
 
 
@@ -75,8 +72,10 @@ def declared(place: Place) -> App:
     return app
 
 
-def holding(place: Place) -> list[str]:
-    return [path.name for path in place.data.rglob("*") if path.is_file() and PRIVATE.encode() in path.read_bytes()]
+def holding(place: Place, words: str = PRIVATE) -> list[str]:
+    """Where the words are left, in files and rows."""
+    files = [path.name for path in place.data.rglob("*") if path.is_file() and words.encode() in path.read_bytes()]
+    return files + ["rows"] * (words.encode() in left_in(place.database))
 
 
 def numbers_of_a(place: Place) -> list[tuple]:
@@ -110,7 +109,7 @@ def test_it_asks_says_what_goes_and_removes_it_for_good(mine, upstream):
 def test_readers_no_longer_see_it_at_any_moment(mine):
     assert mine.run("erase", TARGET, "a,1", "--yes").code == 0
     settings = load_settings(mine.environment, folder=mine.folder)
-    with closing(build([declared(mine)], settings, FakeClock(NOW))) as front:
+    with closing(patient_front([declared(mine)], settings, FakeClock(NOW))) as front:
         client = Client(front, "127.0.0.1")
         for path in ("a,1", "a,1/history", "a,1/source", "a,1?as_of=1"):
             assert client.get(f"/v1/count/numbers/{path}").status_code == 404, path
@@ -186,8 +185,8 @@ def test_a_person_is_erased_by_the_id_of_the_user(place):
     assert process.returncode == 3
     done = place.run("erase", "--user", USER.upper(), "--yes")
     assert done.code == 0, done.text
-    assert [path.name for path in place.data.rglob("*") if path.is_file() and USER.encode() in path.read_bytes()] == []
-    assert place.sql("SELECT name FROM sqlite_master WHERE name = 'providers_reviews'") == []  # no app was begun
+    assert holding(place, USER) == []
+    assert "providers_reviews" not in place.tables()  # no app was begun
 
 
 @pytest.mark.parametrize(

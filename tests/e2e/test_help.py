@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 import typer
 from commands import Place
+from databases import database_in
 
 from catchment.app import load_app
 from catchment.cli import app
 from catchment.cli.completion import collections, partitions, targets
 from catchment.cli.manual import EXIT_CODES, GROUPS, examples_of
-from catchment.store.engines import database_of
-from catchment.store.store import prepare
 
 ROOT = typer.main.get_command(app)
 COMMANDS = {
@@ -45,6 +44,7 @@ def page_of(command, columns, monkeypatch):
     return command.get_help(typer.Context(command, info_name="catchment"))
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
 def test_every_command_says_its_purpose_examples_and_exit_codes(name, command, monkeypatch):
     page = page_of(command, 80, monkeypatch)
@@ -60,6 +60,7 @@ def test_every_command_says_its_purpose_examples_and_exit_codes(name, command, m
 EXAMPLES = [(name, command, line) for name, command in COMMANDS.items() for line in examples_of(command)]
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize(("name", "command", "line"), EXAMPLES, ids=[line for *_, line in EXAMPLES])
 def test_every_example_is_taken_by_its_command(name, command, line):
     assert f"catchment {name}" in line
@@ -69,6 +70,7 @@ def test_every_example_is_taken_by_its_command(name, command, line):
     assert not context.args
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_pages_keep_within_the_width_of_the_terminal(columns, monkeypatch):
     pages = [page_of(command, columns, monkeypatch) for command in (ROOT, *COMMANDS.values())]
@@ -77,6 +79,7 @@ def test_pages_keep_within_the_width_of_the_terminal(columns, monkeypatch):
     assert "\x1b" not in "".join(pages), "where nobody looks it is plain"
 
 
+@pytest.mark.storeless
 def test_commands_are_listed_by_what_one_wants_of_them(place):
     done = place.run("--help")
     assert done.code == 0
@@ -88,12 +91,12 @@ def test_commands_are_listed_by_what_one_wants_of_them(place):
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory):
+def stored(engine, tmp_path_factory):
     """A place with the tables of stocks, and an upstream of incidents that nobody reaches."""
     place = Place(tmp_path_factory.mktemp("stored"))
     place.values = {"CATCHMENT_UPSTREAM_INCIDENTS": "http://127.0.0.1:9", "ALPHAVANTAGE_API_KEY": "k"}
     place.values |= {"INCIDENTS_USER": "u", "INCIDENTS_PASSWORD": "p"}
-    prepare(database_of(f"sqlite:///{place.data}/catchment.sqlite"), [load_app("stocks")])
+    database_in(place.data, [load_app("stocks")])
     return place
 
 
@@ -118,6 +121,7 @@ def test_a_plan_in_json_is_what_its_table_says(place):
     assert (row["due"], row["calls"], row["left_today"], row["next_due"]) == (2, 2, 25, None)
 
 
+@pytest.mark.storeless
 def test_a_secret_in_json_is_no_more_than_set(place):
     place.values = {"ALPHAVANTAGE_API_KEY": "do-not-show"}
     done = place.run("settings", "stocks", "--json")
@@ -139,6 +143,7 @@ NEAR = {
 }
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize(("arguments", "said"), NEAR.values(), ids=NEAR)
 def test_what_is_nearest_to_a_wrong_word_is_said(place, arguments, said):
     place.values = {"ALPHAVANTAGE_API_KEY": "k"}
@@ -164,11 +169,13 @@ WORDS = {
 }
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize(("found", "expected"), WORDS.values(), ids=WORDS)
 def test_targets_are_completed_as_far_as_they_go(found, expected):
     assert found == expected
 
 
+@pytest.mark.storeless
 def test_names_of_partitions_are_completed_by_the_targets_before_them():
     context = COMMANDS["collect"].make_context("collect", ["police"], resilient_parsing=True)
     assert partitions(context, "") == ["force=", "month="]
@@ -202,11 +209,13 @@ def completed(tmp_path_factory):
     return dict(zip((line for line, _ in LINES.values()), done.stdout.splitlines(), strict=True))
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
 def test_bash_completes(completed, line, expected):
     assert completed[line].split() == expected
 
 
+@pytest.mark.storeless
 @pytest.mark.parametrize(("shell", "word"), [("zsh", "#compdef catchment"), ("fish", "complete --command catchment")])
 def test_other_shells_have_a_script_too(place, shell, word):
     done = place.run("completion", shell)
@@ -214,6 +223,7 @@ def test_other_shells_have_a_script_too(place, shell, word):
     assert done.out.startswith(word)
 
 
+@pytest.mark.storeless
 def test_a_shell_that_is_not_known_is_refused(place):
     done = place.run("completion", "tcsh")
     assert (done.code, done.out) == (2, "")

@@ -7,13 +7,12 @@ import shlex
 from collections import Counter
 
 import pytest
-from asgi_client import Client
+from asgi_client import Client, patient_front
 from commands import NOW, Place
 from rivers_upstream import BLOCKS, FEED, METRES, Rivers, write_feed
 
 from catchment.app import load_app
 from catchment.clock import FakeClock
-from catchment.serve.app import build
 from catchment.settings import Settings
 from catchment.standin import serve_in_thread
 
@@ -42,7 +41,7 @@ def test_the_readmes_feed_gives_the_readmes_answer(place: Place, rivers):
 
     assert serve == ["catchment", "serve", "feeds:app"]  # which the tutorial runs, on the same feed
     settings = Settings().with_values("test", place.environment)
-    front = build([load_app(f"{place.folder}/feeds.py:app")], settings, FakeClock(NOW))
+    front = patient_front([load_app(f"{place.folder}/feeds.py:app")], settings, FakeClock(NOW))
     try:
         asking = Client(front, "127.0.0.1")
         answer = asking.get(curl[1].partition(":8000")[2])

@@ -1,12 +1,12 @@
 """`catchment replay` as a person runs it, on feeds of one's own, and what readers see of it."""
 
 import json
-import shutil
 import signal
-import sqlite3
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import NOW, Place
@@ -14,13 +14,12 @@ from numbers_upstream import FEEDS, LETTERS, Numbers, write_feeds
 
 from catchment.app import load_app
 from catchment.clock import FakeClock
-from catchment.serve.app import build
 from catchment.settings import load_settings
 from catchment.standin import serve_in_thread
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
 
-from asgi_client import Client
+from asgi_client import Client, patient_front
 
 WITH_LENGTH = FEEDS.replace("    text: str\n", "    text: str\n    length: int = 0\n").replace(
     '"letter": partition["letter"]}', '"letter": partition["letter"], "length": len(row["text"])}'
@@ -43,7 +42,7 @@ def numbers(upstream):
 
 
 @pytest.fixture(scope="module")
-def collected(upstream, tmp_path_factory):
+def collected(engine, upstream, tmp_path_factory):
     """A folder with feeds of one's own, collected twice, with a change between. Tests work on copies."""
     place = Place(tmp_path_factory.mktemp("collected"))
     place.values.update(write_feeds(place.folder, upstream.url))
@@ -55,20 +54,28 @@ def collected(upstream, tmp_path_factory):
 
 @pytest.fixture
 def mine(collected, numbers, tmp_path):
-    shutil.copytree(collected.folder, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, collected.values)
+    return collected.copy(tmp_path)
 
 
 def declare(place: Place, text: str) -> None:
     (place.folder / "feeds.py").write_text(text)
 
 
-def served(place: Place) -> Client:
+@contextmanager
+def served(place: Place) -> Iterator[Client]:
     """The API over what is stored, in this process."""
     sys.modules.pop("feeds", None)
     app = load_app(f"{place.folder}/feeds.py:app")
     sys.modules.pop("feeds", None)
-    return Client(build([app], load_settings(place.environment, folder=place.folder), FakeClock(NOW)), "127.0.0.1")
+    settings = load_settings(place.environment, folder=place.folder)
+    with closing(patient_front([app], settings, FakeClock(NOW))) as front:
+        yield Client(front, "127.0.0.1")
+
+
+def numbers_of(place: Place) -> Any:
+    """What the API lists."""
+    with served(place) as client:
+        return client.get("/v1/count/numbers").json()
 
 
 def test_a_new_field_is_said_and_filled_by_a_replay_without_a_request(mine, numbers):
@@ -137,28 +144,28 @@ def test_a_changed_declaration_is_said_until_it_is_replayed(mine):
 def test_killed_in_the_middle_the_old_generation_serves_and_the_next_replay_starts_afresh(mine, numbers):
     asked = len(numbers.control.log())
     rows = "SELECT _key, _version, _doc FROM count_numbers ORDER BY _key"
-    before, old = mine.sql(rows), served(mine).get("/v1/count/numbers").json()
+    before, old = mine.sql(rows), numbers_of(mine)
     declare(mine, WITH_LENGTH)
     (mine.folder / "die-at-d").touch()
     assert mine.run("replay", "feeds:app").code == -signal.SIGKILL
     assert mine.sql("SELECT count(*) > 0 FROM count_numbers__next") == [(1,)]
     assert mine.sql(rows) == before
     declare(mine, FEEDS)
-    assert served(mine).get("/v1/count/numbers").json() == old
+    assert numbers_of(mine) == old
     assert mine.run("collect", "feeds:app", "--again").code == 0
     asked += 1 + len(LETTERS)
     declare(mine, WITH_LENGTH)
     done = mine.run("replay", "feeds:app")
     assert done.code == 0, done.text
     assert mine.sql("SELECT count(*), min(length) FROM count_numbers") == [(48, 17)]
-    assert mine.sql("SELECT name FROM sqlite_master WHERE name LIKE '%next%' OR name LIKE '%old%'") == []
+    assert [name for name in mine.tables() if "next" in name or "old" in name] == []
     assert len(numbers.control.log()) == asked
     held = mine.run("check", "feeds:app")
     assert held.code == 0, held.text
 
 
 def test_a_check_counts_what_it_looked_at_and_ends_with_one_where_something_is_wrong(mine):
-    with closing(sqlite3.connect(mine.data / "catchment.sqlite")) as sql, sql:
+    with closing(mine.database.open()) as sql:
         sql.execute("UPDATE count_numbers SET text = 'another' WHERE letter = 'c'")
     done = mine.run("check", "feeds:app")
     assert done.code == 1
@@ -174,34 +181,35 @@ def test_a_check_counts_what_it_looked_at_and_ends_with_one_where_something_is_w
 
 
 def test_what_an_old_generation_gave_out_is_told_apart(mine):
-    client = served(mine)
-    url = "/v1/count/numbers"
-    page, item = client.get(f"{url}?limit=2"), client.get(f"{url}/a,1")
-    moment = mine.sql("SELECT at FROM _commit WHERE collection = 'count/numbers' ORDER BY revision LIMIT 1")[0][0]
-    then = client.get(f"{url}?as_of={moment}&count=exact").json()
-    history = client.get(f"{url}/a,1/history").json()["data"]
+    with served(mine) as client:
+        url = "/v1/count/numbers"
+        page, item = client.get(f"{url}?limit=2"), client.get(f"{url}/a,1")
+        moment = mine.sql("SELECT at FROM _commit WHERE collection = 'count/numbers' ORDER BY revision LIMIT 1")[0][0]
+        then = client.get(f"{url}?as_of={moment}&count=exact").json()
+        history = client.get(f"{url}/a,1/history").json()["data"]
     declare(mine, EVEN)
     assert mine.run("replay", "feeds:app").code == 0
-    client, old = served(mine), page.json()["meta"]
-    gone = [f"{url}?limit=2&cursor={old['next']}", f"{url}?as_of={old['revision']}", f"{url}/a,1?as_of=1"]
-    for answer in map(client.get, gone):
-        assert answer.status_code == 410
-        assert answer.json()["type"].endswith("history-gone")
-        assert "the oldest" in answer.json()["detail"]
-        assert "1000000" in answer.json()["detail"]
-    for answer, again in ((page, f"{url}?limit=2"), (item, f"{url}/a,1")):
-        fresh = client.get(again, headers={"if-none-match": answer.headers["etag"]})
-        assert fresh.status_code == 200
-        assert fresh.json()["data"] == answer.json()["data"]
-    assert client.get(f"{url}?as_of={moment}&count=exact").json()["data"] == [
-        record for record in then["data"] if record["id"] != 5
-    ]
-    known = ("version", "said_at", "until", "gone", "run", "attempt", "record")
-    now = client.get(f"{url}/a,1/history").json()["data"]
-    assert [[version[name] for name in known] for version in now] == [
-        [version[name] for name in known] for version in history
-    ]
-    assert client.get(f"{url}?as_of=2000-01-01T00:00:00Z").json()["data"] == []
+    old = page.json()["meta"]
+    with served(mine) as client:
+        gone = [f"{url}?limit=2&cursor={old['next']}", f"{url}?as_of={old['revision']}", f"{url}/a,1?as_of=1"]
+        for answer in map(client.get, gone):
+            assert answer.status_code == 410
+            assert answer.json()["type"].endswith("history-gone")
+            assert "the oldest" in answer.json()["detail"]
+            assert "1000000" in answer.json()["detail"]
+        for answer, again in ((page, f"{url}?limit=2"), (item, f"{url}/a,1")):
+            fresh = client.get(again, headers={"if-none-match": answer.headers["etag"]})
+            assert fresh.status_code == 200
+            assert fresh.json()["data"] == answer.json()["data"]
+        assert client.get(f"{url}?as_of={moment}&count=exact").json()["data"] == [
+            record for record in then["data"] if record["id"] != 5
+        ]
+        known = ("version", "said_at", "until", "gone", "run", "attempt", "record")
+        now = client.get(f"{url}/a,1/history").json()["data"]
+        assert [[version[name] for name in known] for version in now] == [
+            [version[name] for name in known] for version in history
+        ]
+        assert client.get(f"{url}?as_of=2000-01-01T00:00:00Z").json()["data"] == []
 
 
 def test_wrong_use_is_said_in_a_line(mine):

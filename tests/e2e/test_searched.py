@@ -35,7 +35,7 @@ def echo(upstreams: dict[str, Running]) -> None:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory) -> Searched:
+def searched(engine, tmp_path_factory) -> Searched:
     """What three apps left after a day on which their upstreams said the secrets back, and one that went well."""
     with ExitStack() as stack:
         upstreams, clock = {}, FakeClock(NOW)

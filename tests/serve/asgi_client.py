@@ -1,8 +1,20 @@
 """Requests to an ASGI application in this process."""
 
 import asyncio
+from collections.abc import Sequence
 
 import httpx
+
+from catchment.app import App
+from catchment.clock import Clock
+from catchment.serve.app import build
+from catchment.serve.front import Front
+from catchment.settings import Settings
+
+
+def patient_front(apps: Sequence[App], settings: Settings, clock: Clock) -> Front:
+    """A service that waits for its database: a server counts the clock, and other tests work beside it."""
+    return build(apps, settings, clock, deadline_s=60)
 
 
 def transport(app, peer: str) -> httpx.ASGITransport:
