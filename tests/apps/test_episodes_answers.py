@@ -435,6 +435,7 @@ ROUTES = {
 }
 
 
+@pytest.mark.once  # it is the description, not the database
 def test_the_description_is_valid_and_whole(filled):
     """Acceptance 17."""
     document = filled.get("/openapi.json")

@@ -837,6 +837,7 @@ def test_who_asks_is_told_by_a_trusted_gateway_alone(tmp_path):
         )
 
 
+@pytest.mark.once  # it is the description, not the database
 def test_the_description_is_valid_and_each_example_works(market):
     """Acceptance 19."""
     document = market.ask("GET", "/openapi.json", who=0, **market.key(9, "read")).json()

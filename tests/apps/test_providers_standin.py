@@ -115,6 +115,7 @@ def test_many_write_change_and_delete_at_once(service, tmp_path):
             assert kept(sql, reviews, number) == recomputed(sql, reviews, number) != {}
 
 
+@pytest.mark.once  # what is refused there comes to no database
 @pytest.mark.parametrize("settings", [OFF], ids=["no limits"])
 @pytest.mark.parametrize(
     ("mode", "said"),

@@ -107,7 +107,10 @@ def test_a_burst_on_the_first_symbol_is_waited_for_and_nothing_is_lost(tmp_path)
         symbols = [entry["query"]["symbol"] for entry in stocks.control.log()]
         assert symbols == ["IBM", "IBM", "IBM", "IBM", "AAPL"]
         assert sum(stocks.clock.slept) >= 1 + 2 + 4
-        assert stocks.sql("SELECT symbol, count(*) FROM stocks_bars GROUP BY symbol") == [("AAPL", 30), ("IBM", 30)]
+        assert stocks.sql("SELECT symbol, count(*) FROM stocks_bars GROUP BY symbol ORDER BY symbol") == [
+            ("AAPL", 30),
+            ("IBM", 30),
+        ]
 
 
 def test_the_upstreams_second_is_kept_so_that_it_never_complains(tmp_path):

@@ -65,7 +65,10 @@ def test_after_a_refusal_nobody_asks_before_the_day_turns(tmp_path):
         stocks.clock.advance(timedelta(hours=12))
         assert stocks.run().complete
         assert symbols(stocks) == ["IBM", "AAPL", "AAPL"]
-        assert stocks.sql("SELECT symbol, count(*) FROM stocks_bars GROUP BY symbol") == [("AAPL", 30), ("IBM", 30)]
+        assert stocks.sql("SELECT symbol, count(*) FROM stocks_bars GROUP BY symbol ORDER BY symbol") == [
+            ("AAPL", 30),
+            ("IBM", 30),
+        ]
 
 
 def test_our_own_count_ends_before_the_upstream_has_to_say_so(tmp_path):

@@ -63,6 +63,7 @@ print({name.partition(".")[0] for name in sys.modules} & {"exchange_calendars", 
 """
 
 
+@pytest.mark.once  # what an interpreter imports
 def test_the_first_question_for_coverage_imports_no_calendar(tmp_path):
     """In a process of its own, as a server that has just started."""
     with collecting("stocks", tmp_path, now=NOW, switches={"missing_bar": 5}, STOCK_SYMBOLS="IBM") as stocks:
