@@ -47,6 +47,7 @@ def collected(engine, upstream, tmp_path_factory):
     """Two generations of numbers, collected once for all tests."""
     place = Place(tmp_path_factory.mktemp("collected"), {"CATCHMENT_UPSTREAM_NUMBERS": upstream.url, "LETTERS": "a,b"})
     (place.folder / "feeds.py").write_text(FEEDS)
+    upstream.control.reset()
     assert place.run("collect", "feeds:app").code == 0
     upstream.control.set(generation=2)
     assert place.run("collect", "feeds:app", "--again").code == 0

@@ -46,6 +46,7 @@ def collected(engine, upstream, tmp_path_factory):
     """A folder with feeds of one's own, collected twice, with a change between. Tests work on copies."""
     place = Place(tmp_path_factory.mktemp("collected"))
     place.values.update(write_feeds(place.folder, upstream.url))
+    upstream.control.reset()
     assert place.run("collect", "feeds:app").code == 0
     upstream.control.set(generation=2, each=8)
     assert place.run("collect", "feeds:app", "--again").code == 0
