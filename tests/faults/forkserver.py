@@ -33,8 +33,12 @@ PRELOADED = (
     "catchment.operate",
     "catchment.store.store",
     "pydantic.type_adapter",
+    "pydantic.plugin._loader",
     "typer._adapters",
+    "typer._click.decorators",
     "rich._emoji_codes",
+    "rich._spinners",
+    "catchment.progress",
     "catchment.replay",
     "catchment.store.engines.postgresql",
 )
@@ -206,9 +210,21 @@ def _forked(order: Mapping[str, object]) -> int:
         os._exit(code)
 
 
+def _warm() -> None:
+    """Has what every process would make for itself, its commands and the words for its tables."""
+    from catchment.cli import program
+    from catchment.store.engines import database_of
+    from catchment.store.store import prepare
+
+    program()
+    with tempfile.TemporaryDirectory(prefix="catchment-warm-") as folder:
+        prepare(database_of(f"sqlite:///{folder}/catchment.sqlite"), [])
+
+
 def _serve() -> None:
     for module in (*PRELOADED, *sys.argv[1:]):
         importlib.import_module(module)
+    _warm()
     gc.freeze()  # what is imported is not walked through, and so not copied, in every process
     ended: dict[int, int] = {}
     for line in sys.stdin:

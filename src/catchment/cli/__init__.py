@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -26,7 +27,7 @@ from .manual import EXIT_CODES, INCOMPLETE, WRONG_USE, Group, example_of
 from .running import running
 from .standin import standins
 
-__all__ = ["INCOMPLETE", "main"]
+__all__ = ["INCOMPLETE", "main", "program"]
 
 FAILED = 1
 STOPPED = 130
@@ -97,6 +98,12 @@ def _mistyped(error: Any) -> UsageError:
     return UsageError(said, hint=f"e.g. {example}; see {help_of}" if example else f"see {help_of}")
 
 
+@cache
+def program() -> Any:
+    """The commands, ready to take words: to make them of their functions takes longer than most of what they do."""
+    return typer.main.get_command(app)
+
+
 def main() -> NoReturn:
     """The command `catchment`."""
     stop_when_asked()
@@ -104,7 +111,7 @@ def main() -> NoReturn:
     configure_log("logfmt")
     if COMPLETES in os.environ:
         know_shells()
-    sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="catchment")))
+    sys.exit(_guarded(lambda: program()(standalone_mode=False, prog_name="catchment")))
 
 
 def _version(*, wanted: bool) -> None:
