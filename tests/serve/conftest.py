@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
+sys.path.insert(1, str(Path(__file__).parents[1] / "faults"))  # for the server that forks commands
 
 from asgi_client import Client
 from demo_feeds import BARS, NOTES, app

@@ -5,14 +5,13 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from asgi_listener import listening
 from demo_feeds import BARS, NOTES, Note
 from filled_store import bar
+from forkserver import Ended, run
 
 from catchment.store.export import AT_A_TIME
 
@@ -117,18 +116,13 @@ def test_the_command_writes_the_same_file(store, client, tmp_path):
     for day in range(1, 6):
         store.put(BARS, bar("IBM", f"2026-01-0{day}", volume=day), revision=day)
 
-    def export(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "catchment", "export", *arguments]
-        environment = os.environ | store.values
-        here = Path(__file__).parent
-        return subprocess.run(
-            command, cwd=here, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+    def export(*arguments: str) -> Ended:
+        return run(Path(__file__).parent, ["export", *arguments], os.environ | store.values)
 
     file = tmp_path / "bars.csv"
     done = export("demo_feeds:app/bars", "--where", "volume__gt=2", "--as-of", "4", "-o", str(file))
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.code, done.out) == (0, ""), done.err
     assert file.read_bytes() == client.get(f"{EXPORT}.csv?volume__gt=2&as_of=4").content
     assert list(tmp_path.glob("*.part")) == []
     wrong = export("demo_feeds:app/nothing")
-    assert (wrong.returncode, "there are bars, notes" in wrong.stderr) == (2, True)
+    assert (wrong.code, "there are bars, notes" in wrong.err) == (2, True)

@@ -16,6 +16,7 @@ import pytest
 from asgi_listener import listening
 from demo_feeds import BARS, NOTES, Note
 from filled_store import bar
+from forkserver import run
 from litestar.exceptions import LitestarException
 from pyarrow import parquet
 
@@ -172,22 +173,16 @@ main()
 WITHOUT = "import sys; sys.modules['pyarrow'] = None; from catchment.cli import main; main()"
 
 
-def export(store, *arguments: str, program: tuple[str, ...] = ("-m", "catchment")) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *program, "export", "demo_feeds:app/bars", *arguments],
-        cwd=Path(__file__).parent, env=os.environ | store.values, capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-
-
 def test_the_command_writes_the_form_that_the_files_ending_names(prices, client, tmp_path):
-    """And does not load pandas for it, which is here: pyarrow would, with 55 MB."""
+    here, command, values = Path(__file__).parent, ["export", "demo_feeds:app/bars", "-o"], os.environ | prices.values
     file = tmp_path / "bars.parquet"
-    done = export(prices, "-o", str(file), program=("-c", WATCHED))
-    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (0, "", "False"), done.stderr
-    assert importlib.util.find_spec("pandas") is not None
+    done = run(here, [*command, str(file)], values)
+    assert (done.code, done.out) == (0, ""), done.err
     assert file.read_bytes() == client.get(f"{BAR}.parquet").content
-    refused = export(prices, "-o", str(tmp_path / "other.parquet"), program=("-c", WITHOUT))
+    refused = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *command, str(tmp_path / "other.parquet")],
+        cwd=here, env=values, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert (refused.returncode, "catchment[parquet]" in refused.stderr) == (2, True), refused.stderr
     assert [path.name for path in tmp_path.glob("*.parquet*")] == ["bars.parquet"]
 

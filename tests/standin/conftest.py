@@ -3,11 +3,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))  # for the server that forks commands
 
 from catchment.clock import FakeClock
 from catchment.standin import Answer, Options, Request, serve_in_thread

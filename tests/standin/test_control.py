@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from forkserver import run
 
 from catchment.clock import FakeClock
 from catchment.errors import UsageError
@@ -87,19 +89,17 @@ def test_switches_are_set_on_the_command_line_too():
     ("given", "said"),
     [("lat=2", "unknown switch: lat"), ("late=many", "Expected `int`, got `str`"), ("late", "is no NAME=VALUE")],
 )
-def test_a_wrong_switch_on_the_command_line_is_wrong_use(given, said):
-    command = [sys.executable, "-m", "catchment", "standin", "police", "--switch", given]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("catchment: ")
-    assert said in done.stderr
+def test_a_wrong_switch_on_the_command_line_is_wrong_use(given, said, tmp_path):
+    done = run(tmp_path, ["standin", "police", "--switch", given], {"PATH": os.environ["PATH"]})
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("catchment: ")
+    assert said in done.err
 
 
-def test_help_says_what_an_order_may_be():
-    done = subprocess.run(
-        [sys.executable, "-m", "catchment", "standin", "--help"], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert [name for name in SHAPE if f"{name}:" not in done.stdout] == []
+def test_help_says_what_an_order_may_be(tmp_path):
+    done = run(tmp_path, ["standin", "--help"], {"PATH": os.environ["PATH"]})
+    assert done.code == 0
+    assert [name for name in SHAPE if f"{name}:" not in done.out] == []
 
 
 def test_the_clock_can_be_set_and_advanced():
