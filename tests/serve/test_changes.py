@@ -120,6 +120,12 @@ def test_a_position_before_what_is_kept_is_410_and_a_reset(changed, asgi, client
     assert json.loads(event.data)["position"] == "5"
 
 
+def test_what_is_no_position_is_refused_to_whoever_wants_lines_too(changed, client):
+    answer = client.get(f"{CHANGES}?after=0", headers={"last-event-id": "3/q"})
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "Last-Event-ID")
+    assert told(client.get(CHANGES, headers={"last-event-id": "4"})) == told(client.get(CHANGES))
+
+
 def test_events_go_on_where_the_last_one_was_and_tell_what_is_new(changed, asgi, client):
     whole = client.get(CHANGES).text.splitlines()
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from catchment.errors import DeclarationError, QueryError
 from catchment.record import Column, check_search
-from catchment.store.engines import WORDS, Words, transaction
+from catchment.store.engines import WORDS, Words, database_of, transaction
 from catchment.store.engines.sqlite import File
 from catchment.store.query import read_words
 
@@ -61,6 +61,21 @@ def test_what_holds_no_word_or_too_many_is_refused(text):
     with pytest.raises(QueryError) as refused:
         read_words(text)
     assert (refused.value.status, refused.value.parameter) == (400, "q")
+
+
+def test_case_counts_in_no_letter_whatever_the_database_knows_of_letters(new_database):
+    """The tests' PostgreSQL has the locale C, which knows the case of ASCII alone."""
+    with contextlib.closing(database_of(new_database()).open()) as sql:
+        with transaction(sql, durable=False) as begun:
+            begun.create([table()])
+            begun.insert("film", ("_id", *FIELDS), [(1, "ÜBER den Dächern", "Éloge"), (2, "über", "ЗИМА")])
+        assert [found(sql, text) for text in ("über", "Über", "éloge", "ÉLOGE", "зима")] == [
+            [1, 2],
+            [1, 2],
+            [1],
+            [1],
+            [2],
+        ]
 
 
 def test_words_follow_the_rows_in_the_same_transaction(sql):

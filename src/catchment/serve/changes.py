@@ -71,8 +71,10 @@ async def changes(request: Ask) -> Response[Any]:
     data, collection = asked(request)
     pairs = dict(given(request, tuple(PARAMETERS)))
     wants_events = EVENTS in gate.header(request.scope, b"accept").lower()
-    last = gate.header(request.scope, b"last-event-id") if wants_events else ""
-    start = parse_position(last, "Last-Event-ID") if last else parse_position(pairs.get("after", "0"))
+    start, last = parse_position(pairs.get("after", "0")), gate.header(request.scope, b"last-event-id")
+    if last:
+        heard = parse_position(last, "Last-Event-ID")  # what is no position is refused to whoever wants lines too
+        start = heard if wants_events else start
     feed = _Feed(data, collection, standing(request), request.app.state[TOLD])
     if wants_events:
         return streamed(request, feed.events(start), EVENTS, {"cache-control": "no-store"})

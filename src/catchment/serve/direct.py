@@ -1,4 +1,4 @@
-"""Lists and items that an index gives at once: answered before the framework, in the event loop."""
+"""Lists and items that an index gives at once: answered before the framework."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..store.tables import Collection
 from . import gate
 from .data import Data
 from .reading import QUESTIONS, Listing, Reply, canonical_key, item_query, item_reply, list_reply, list_tag, listing_of
+from .traffic import ITEM, LIST
 
 __all__ = ["Direct", "Question"]
 
@@ -27,6 +28,11 @@ class Question:
     collection: Collection
     asked: Listing | Query
     key: str = ""
+
+    @property
+    def route(self) -> str:
+        """The template of its path."""
+        return ITEM if self.key else LIST
 
     def tag(self, states: Mapping[str, State]) -> str:
         """The tag of the answer, where the collection's state alone says it; else ""."""

@@ -28,7 +28,7 @@ from .freshness import Ages
 from .limits import Limits
 from .rights import IDENTITY, Rights, peer_of
 from .tracing import ids_of
-from .traffic import ITEM, LIST, ROUTE
+from .traffic import ROUTE
 
 __all__ = ["COUNTED", "HEALTH", "Express", "Heads", "Turn", "key_of"]
 
@@ -229,12 +229,31 @@ class Express:
             return None
         data = Data(self.reader, self.settings, now, principal, coding=key[2])
         question = self.direct.question(head.path, scope["query_string"], data)
-        route = ITEM if question and question.key else LIST
         if question is None or not self._admits(scope, principal, now):
             return None
         if head.tags and (tag := question.tag(states)) and coding.known_tag(head.tags, tag, key[2]):
             data.seen[question.collection.name] = states[question.collection.name]
-            return self.answers.unchanged(tag, data, route)
-        answer = self.answers.of_reply(question.answer(data), data, route)
+            return self.answers.unchanged(tag, data, question.route)
+        if not self.reader.near:
+            return None  # a thread waits for it
+        answer = self.answers.of_reply(question.answer(data), data, question.route)
+        self.cache.put(key, answer)
+        return answer
+
+    async def wait(self, key: Key, path: str, data: Data) -> Answer | None:
+        """The answer to what an index gives at once but for the way to it, kept from now on; None for all else.
+
+        For what has come the whole way: whoever asks may, and what is wrong is said by whoever answers all else.
+        """
+        try:
+            question = self.direct.question(path, key[1], data)
+            if question is None:
+                return None
+            # To wait for a server in the event loop would hold up all others.
+            near = self.reader.near
+            reply = question.answer(data) if near else await asyncio.to_thread(question.answer, data)
+        except CatchmentError:
+            return None
+        answer = self.answers.of_reply(reply, data, question.route)
         self.cache.put(key, answer)
         return answer

@@ -142,7 +142,7 @@ class Front:
             self._ages,
             self._answers,
             self._cache,
-            Direct(reader.collections if reader.near else {}, own.paths),
+            Direct(reader.collections, own.paths),
         )
         self._home = own.home
         self._forms = own.forms
@@ -289,9 +289,10 @@ class Front:
             check_heard(data, path, revision)
         key = key_of(data.principal, path, scope["query_string"], data.coding)
         kept = self._kept(key, data) if asks and not path.startswith(HEALTH) else None
-        if kept is not None:
-            scope[_TOLD].route, scope[_TOLD].kept = kept.route, True
-            await self._send_answer(kept, path, scope, data, send)
+        found = kept or (await self._express.wait(key, path, data) if asks else None)
+        if found is not None:
+            scope[_TOLD].route, scope[_TOLD].kept = found.route, kept is not None
+            await self._send_answer(found, path, scope, data, send)
             return
         caught = await self._ask(scope, path, data, receive, send)
         if caught.streamed:

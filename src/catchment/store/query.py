@@ -241,12 +241,12 @@ _PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 
 def read_words(text: str) -> str:
-    """The words and phrases that a person writes, each in quotes: nothing in them is an operator to any engine.
+    """The words and phrases that a person writes, in small letters and quotes: nothing is an operator to any engine.
 
     Raises:
         QueryError: there is no word in it, or too many.
     """
-    parts = [phrase or word for phrase, word in _PART.findall(str(read_value("text", text, "q")))]
+    parts = [phrase or word for phrase, word in _PART.findall(str(read_value("text", text, "q")).lower())]
     parts = [part for part in parts if any(sign.isalnum() for sign in part)]
     if not 1 <= len(parts) <= MAX_TERMS:
         raise QueryError(f"q: is one to {MAX_TERMS} words", parameter="q")

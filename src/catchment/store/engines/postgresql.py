@@ -205,7 +205,8 @@ class Connection:
         follows = "SELECT obj_description(to_regclass(?)) FROM pg_trigger WHERE tgname = ? AND tgrelid = to_regclass(?)"
         fields = ",".join(words.fields)
         if self.execute(follows, (f'"{words.name}"', words.name, f'"{table}"')).fetchone() != (fields,):
-            self._together(*vectors.making(table, words))
+            folds = self.execute("SELECT 1 FROM pg_collation WHERE collname = ?", (vectors.FOLDING,)).fetchone()
+            self._together(*vectors.making(table, words, folds=folds is not None))
 
     def drop(self, table: str) -> None:
         triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(?) AND NOT tgisinternal"
