@@ -130,6 +130,7 @@ def moment_text(moment: datetime) -> str:
 
 _said = msgspec.json.Encoder().encode
 _WHOLE_SECONDS = len('"2026-01-31T04:00:00Z"')
+_DAY = len("2026-01-31")
 
 
 render_moment = lru_cache(maxsize=64)(moment_text)
@@ -138,10 +139,9 @@ render_moment = lru_cache(maxsize=64)(moment_text)
 
 def parse_moment(text: str) -> datetime:
     """The aware UTC moment of an RFC 3339 text, or of a date (its first instant). ValueError if it is neither."""
-    with contextlib.suppress(ValueError):
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-        if len(text) == 10:
-            return day
+    if len(text) == _DAY:
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no zone")

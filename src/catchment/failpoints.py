@@ -83,7 +83,9 @@ def _io_error() -> None:
 
 
 def _locked() -> None:
-    raise StoreUnavailable("database: database is locked", hint="it is tried again")
+    raise StoreUnavailable(
+        "database: database is locked", hint="another process writes to it: try again when that is done"
+    )
 
 
 def _hold() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from .errors import DeclarationError, UsageError
@@ -49,12 +50,10 @@ class Cron:
         """The first slot after `moment`. A slot in the hour that summer time skips comes right after it, one in the
         hour that comes twice comes once.
         """
-        from cronsim import CronSim
-
         assert isinstance(self.expression, str)  # `as_set` comes before
-        # In the second pass of an hour that comes twice, the first answers are slots of its first pass: gone by.
-        slots = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
-        return next(slot for slot in (item.astimezone(moment.tzinfo) for item in slots) if slot > moment)
+        # Slots are whole minutes, so the next one is that of the whole minute before: many moments have the same.
+        minute = moment.astimezone(UTC).replace(second=0, microsecond=0)
+        return _next_slot(self.expression, self.zone, minute).astimezone(moment.tzinfo)
 
     def missed(self, began: datetime, ended: datetime) -> list[datetime]:
         """The slots that passed during a run that outlasted the interval between them; none for a shorter run.
@@ -68,6 +67,16 @@ class Cron:
         while (slot := self.next_after(slots[-1])) <= ended:
             slots.append(slot)
         return slots
+
+
+@lru_cache(maxsize=4096)
+def _next_slot(expression: str, zone: str, moment: datetime) -> datetime:
+    """The first slot after a moment of UTC, in UTC. A plan asks for each of a thousand partitions."""
+    from cronsim import CronSim
+
+    # In the second pass of an hour that comes twice, the first answers are slots of its first pass: gone by.
+    slots = CronSim(expression, moment.astimezone(ZoneInfo(zone)))
+    return next(slot for slot in (item.astimezone(UTC) for item in slots) if slot > moment)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,10 @@ TABLES = {
     "keys list": ["keys", "list"],
     "audit": ["audit"],
     "collect": ["collect", "incidents/identities", "--dry-run"],
+    "pause": ["pause", "stocks/bars"],
+    "resume": ["resume", "stocks/bars"],
 }
-"""Every command that prints a table, with words that it takes where nothing was collected yet."""
+"""Every command that prints rows, with words that it takes where nothing was collected yet."""
 
 
 def page_of(command, columns, monkeypatch):

@@ -101,12 +101,17 @@ def test_an_order_survives_until_somebody_collects_and_the_collector_that_dies_w
         assert (told["good"], told["result"]) == (True, "1 unchanged")
 
 
-def test_nobody_collects_what_is_paused(place, exchange):
-    with running(place, "serve") as (url, _):
-        give(url, verb="pause")
-        waiting = place.run("collect", "stocks/bars", "--again")
-        assert waiting.code == 3
-        assert "stocks/bars: 1 not asked: paused by an operator" in waiting.text
-        assert "paused" in place.run("plan", "stocks").text
-        assert "by an operator" in place.run("status", "stocks").text
-        assert exchange.control.log() == []
+def test_nobody_collects_what_is_paused_until_it_is_resumed(place, exchange):
+    paused = place.run("pause", "stocks/bars")
+    assert paused.out == "stocks/bars is paused: nobody asks its upstream until catchment resume stocks/bars\n"
+    waiting = place.run("collect", "stocks/bars", "--again")
+    assert waiting.code == 3
+    assert "stocks/bars: 1 not asked: paused by an operator" in waiting.text
+    assert "paused" in place.run("plan", "stocks").text
+    assert "by an operator" in place.run("status", "stocks").text
+    assert exchange.control.log() == []
+    assert "stocks/bars is resumed" in place.run("resume", "stocks").out
+    assert place.run("collect", "stocks/bars", "--again").code == 0
+    assert len(exchange.control.log()) == 1
+    alone = place.run("pause", "providers")
+    assert (alone.code, "providers collects nothing" in alone.err) == (2, True)

@@ -1,12 +1,15 @@
 """Orders, over the API and by the forms of the pages: what is taken, what is refused and why, and who is told."""
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
+from catchment.explorer.operations import TRIES_SHOWN
 from catchment.serve.orders import OrderDesk
 from catchment.store.audit import Asked
+from catchment.store.engines import transaction
 
 OPERATIONS = "/explore/_/operations"
 THINGS = f"{OPERATIONS}/shop/things"
@@ -198,8 +201,31 @@ def test_a_run_is_told_attempt_by_attempt(here, operator):
     page = operator.get("/explore/_/runs/1")
     assert "1 of 1 attempt ended well" in page.text
     assert "shop/things shelf=one complete" in page.text
+    (tried,) = operator._ask("GET", "/v1/_/attempts?run=1").answer.json()["data"]
+    assert (tried["run"], tried["collection"], tried["partition"], tried["new"]) == (1, "shop/things", "shelf=one", 1)
     assert operator.get("/explore/_/runs/99").answer.status_code == 404
     assert operator.get("/explore/_/runs/x").answer.status_code == 400
+
+
+def test_a_run_of_many_attempts_is_told_in_pages(here, operator):
+    here.collect(("a", 1))
+    with closing(here.store.database.open()) as sql, transaction(sql, durable=False):
+        for _ in range(TRIES_SHOWN + 20):
+            sql.execute(
+                'INSERT INTO _attempt (run, feed, "partition", pass, started_at, ended_at, verdict)'
+                " SELECT run, feed, \"partition\", pass, started_at, ended_at, 'unchanged' FROM _attempt WHERE id = 1"
+            )
+    page = operator.get("/explore/_/runs/1")
+    assert f"{TRIES_SHOWN + 21} of {TRIES_SHOWN + 21} attempts ended well" in page.text
+    assert page.text.count("shop/things") == TRIES_SHOWN
+    page = operator.get(page.next())
+    assert page.text.count("shop/things") == 21
+    assert page.text.count("complete") == 1, "the first of them comes last"
+    rest = operator._ask("GET", f"/v1/_/attempts?run=1&collection=shop/things&limit={TRIES_SHOWN}").answer.json()
+    more = operator._ask("GET", f"/v1/_/attempts?run=1&before={rest['meta']['next']}").answer.json()
+    assert ([item["verdict"] for item in more["data"]][-1], len(more["data"])) == ("complete", 21)
+    assert more["meta"]["next"] is None
+    assert operator._ask("GET", "/v1/_/attempts?run=x").answer.status_code == 400
 
 
 def test_the_plan_says_what_is_due_and_when_more_is(here, operator):

@@ -109,6 +109,7 @@ SHARED: dict[str, Mapping[str, Row]] = {
     "/v1/_/feeds": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/partitions": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/runs": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
+    "/v1/_/attempts": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/budgets": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/plan": {"get": OPERATOR, "options": OPERATOR_OPTIONS},
     "/v1/_/orders": {"get": OPERATOR, "post": ORDERING, "options": OPERATOR_OPTIONS},

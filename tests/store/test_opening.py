@@ -80,8 +80,9 @@ def test_a_database_that_is_locked_is_unavailable(here):
     holder = sqlite3.connect(here.store.database.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     here.store._derived.execute("PRAGMA busy_timeout = 0")
-    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY") as refused:
         here.claim()
+    assert refused.value.hint == "another process writes to it: try again when that is done"
     holder.close()
     assert here.claim() is not None
 

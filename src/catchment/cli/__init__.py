@@ -24,6 +24,7 @@ from .export import exports
 from .keys import keys
 from .log import configure_log
 from .manual import EXIT_CODES, INCOMPLETE, WRONG_USE, Group, example_of
+from .pausing import pausing
 from .running import running
 from .standin import standins
 
@@ -54,7 +55,7 @@ More: catchment COMMAND --help has examples, defaults and exit codes.
   2  wrong use: the line says what to write instead
   3  something is incomplete: it says what, why, and when it is tried again""",
 )
-for part in (commands, running, desk, erasures, exports, backups, standins, chosen, completions):
+for part in (commands, running, pausing, desk, erasures, exports, backups, standins, chosen, completions):
     app.add_typer(part)
 app.add_typer(keys, name="keys", rich_help_panel="Operate")
 

@@ -100,6 +100,19 @@ def read_scopes(targets: Sequence[str], only: Sequence[str] | None, *, again: bo
     return {name: Scope(only=wanted, again=again, feeds=tuple(names)) for name, names in feeds.items()}
 
 
+def names_of(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
+    """The collections that targets name, of feeds. UsageError for a feed that there is not."""
+    scopes = read_scopes(targets, None, again=False)
+    names = []
+    for item in apps:
+        known = [feed.name for feed in item.feeds]
+        wanted = list(scopes[item.name].feeds) or known
+        if stray := sorted(set(wanted) - set(known)):
+            raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=choices(stray[0], known))
+        names += [f"{item.name}/{name}" for name in wanted]
+    return names
+
+
 def one_of(flag: str, value: str, known: Sequence[str]) -> str:
     """The value. UsageError, naming the flag, if it is none of the known ones."""
     if value not in known:

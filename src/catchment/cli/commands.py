@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # they load the database and the terminal's tables: only for 
     from ..runs import Scope, Summary
     from ..store.store import Store
 
-__all__ = ["collect_all", "commands", "finish", "open_store"]
+__all__ = ["collect_all", "commands", "finish", "open_store", "print_summaries"]
 
 commands = typer.Typer()
 
@@ -61,7 +61,7 @@ def collect(
         _look([(item, scopes[item.name]) for item in apps], settings, json=json)
     if json:
         summaries = collect_all(apps, scopes, settings, None)
-        _print_summaries(summaries)
+        print_summaries(summaries)
     else:
         summaries = collect_all(apps, scopes, settings, open_console())
     finish(summaries)
@@ -206,7 +206,7 @@ def _look(asked: Sequence[tuple[App, Scope]], settings: Settings, *, json: bool)
         summaries = in_loop(collect_once(asked, store, settings, clock, lambda _: None))
         results = [result for summary in summaries.values() for result in summary.results]
         if json:
-            _print_summaries(summaries)
+            print_summaries(summaries)
         else:
             typer.echo("\n".join(dry_lines(results, store.last())))
     raise typer.Exit(0)
@@ -221,7 +221,7 @@ def finish(summaries: Mapping[str, Summary]) -> NoReturn:
     raise typer.Exit(0 if all(summary.complete for summary in summaries.values()) else INCOMPLETE)
 
 
-def _print_summaries(summaries: Mapping[str, Summary]) -> None:
+def print_summaries(summaries: Mapping[str, Summary]) -> None:
     """What came, a row a partition; in `meta` whether all of it is complete, and why an app's `after` failed."""
     print_json(
         [result for summary in summaries.values() for result in summary.results],

@@ -10,7 +10,7 @@ import typer
 
 from ..app import SHIPPED, App
 from ..clock import open_clock
-from ..errors import UsageError, choices
+from ..errors import UsageError
 from .arguments import (
     CheckedTargets,
     DataFlag,
@@ -19,6 +19,7 @@ from .arguments import (
     OptionalTargets,
     Targets,
     find_apps,
+    names_of,
     read_moment,
     read_scopes,
     read_settings,
@@ -176,7 +177,7 @@ def rejects(
 
     apps, settings = find_apps(targets or []), read_settings(data)
     with Store(settings, apps, replaying=True) as store:
-        names = _names(apps, targets) if targets else store.collections()
+        names = names_of(apps, targets) if targets else store.collections()
         reasons, rows = store.desk.reasons(names), store.desk.rejects(names, limit=limit)
     if json:
         print_json(rows, reasons=reasons)
@@ -234,19 +235,6 @@ def audit(
         console().print(audit_table(found), highlight=False)
     else:
         console().print("nothing in the audit", highlight=False)
-
-
-def _names(apps: Sequence[App], targets: Sequence[str]) -> list[str]:
-    """The collections that targets name. UsageError for a feed that there is not."""
-    scopes = read_scopes(targets, None, again=False)
-    names = []
-    for item in apps:
-        known = [feed.name for feed in item.feeds]
-        wanted = list(scopes[item.name].feeds) or known
-        if stray := sorted(set(wanted) - set(known)):
-            raise UsageError(f"app {item.name} has no feed {stray[0]}", hint=choices(stray[0], known))
-        names += [f"{item.name}/{name}" for name in wanted]
-    return names
 
 
 @desk.command(

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 __all__ = ["console", "print_json", "say"]
 
 
-def console() -> Console:
-    """Where tables and progress go."""
+def console(*, quiet: bool = False) -> Console:
+    """Where tables and progress go; nowhere if it is quiet."""
     from rich.console import Console
 
     # Where nobody looks (a pipe, a log) lines are not broken at the 80 columns that are assumed then.
-    return Console(width=None if sys.stdout.isatty() else 160)
+    return Console(width=None if sys.stdout.isatty() else 160, quiet=quiet)
 
 
 def print_json(rows: Sequence[Any], **meta: Any) -> None:

@@ -11,11 +11,11 @@ import typer
 
 from ..app import SHIPPED, App, load_app
 from ..clock import open_clock
-from ..errors import CatchmentError
+from ..errors import CatchmentError, UsageError
 from ..processes import Stopped, in_loop
 from ..settings import Settings
 from .arguments import SIZES, DataFlag, HostFlag, PortFlag, SizeFlag, Targets, app_of, find_apps, one_of, read_settings
-from .commands import collect_all, finish, open_store
+from .commands import collect_all, finish, open_store, print_summaries
 from .manual import COLLECTED, SERVED, manual
 from .output import console as open_console
 from .output import say
@@ -35,6 +35,7 @@ running = typer.Typer()
         "Collect",
         ("collect what the stand-ins have, and open it on http://127.0.0.1:8000", "catchment demo"),
         ("only collect and print the table, with more of everything", "catchment demo --once --size small"),
+        ("the same for a script", "catchment demo --once --json"),
         exits=COLLECTED,
     )
 )
@@ -42,6 +43,7 @@ def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="Collect, print the table, and end.")] = False,
     size: SizeFlag = "tiny",
+    json: Annotated[bool, typer.Option("--json", help="With --once: print JSON for a script.")] = False,
     data: DataFlag = "",
     host: HostFlag = "",
     port: PortFlag = "",
@@ -54,7 +56,9 @@ def demo(
     from ..processes import Children
 
     apps = [load_app(name) for name in SHIPPED]
-    console = open_console()
+    if json and not once:
+        raise UsageError("--json goes with --once", hint="what is served prints no table: ask its API")
+    console = open_console(quiet=json)
     settings = demo_settings(read_settings(data, host, port), one_of("--size", size, SIZES))
     if not once:
         _check_port(settings)
@@ -68,7 +72,9 @@ def demo(
         with Children(os.environ) as beside, open_store(settings, apps) as store:
             for said in people_write(apps, store, lambda: behind_gateway(apps, beside, settings)):
                 say(console, said)
-        summaries = collect_all(apps, {}, settings, console, people=True)
+        summaries = collect_all(apps, {}, settings, None if json else console, people=True)
+        if json:
+            print_summaries(summaries)
         if once:
             finish(summaries)
 
@@ -126,7 +132,7 @@ def serve(
 
     apps, settings = find_apps(targets), read_settings(data, host, port)
     prepare(database_of(settings.database), apps)
-    run([app_of(target) for target in targets], settings, only=only or (), pages=explorer.handlers)
+    run([app_of(target) for target in targets], settings, only=only or (), pages=explorer.handlers, warm=explorer.warm)
 
 
 def _up(

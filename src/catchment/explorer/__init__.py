@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["handlers"]
+__all__ = ["handlers", "warm"]
 
 
 def handlers() -> Sequence[Any]:
@@ -13,3 +13,10 @@ def handlers() -> Sequence[Any]:
     from .pages import HANDLERS
 
     return HANDLERS
+
+
+def warm() -> None:
+    """Returns when the templates are read, so that the first of each page need not wait for that."""
+    from .look import read_templates
+
+    read_templates()

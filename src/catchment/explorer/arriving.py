@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..errors import QueryError
 from ..record import Column
 from ..serve.changes import seen
 from ..serve.data import Data
@@ -34,40 +35,56 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """The page. stream: where the next changes are told. fields: by which records are told apart."""
+    """The page. kept: whether the last changes are kept one by one; else there are none here. stream: where the next
+    ones are told. fields: by which records are told apart.
+    """
 
     collection: Collection
     about: str
     state: State
     arrivals: Sequence[Arrival]
     more: bool
+    kept: bool
     tabs: Tabs
     stream: str
     fields: Sequence[str]
 
 
 def arriving(data: Data, collection: Collection) -> Arriving:
-    """The last changes of a collection, and where to listen for more. QueryError as in the API."""
+    """The last changes of a collection, and where to listen for more."""
     columns = data.columns(collection)
     with data.reader.snapshot() as snapshot:
         state = data.note(snapshot, collection)
         found = _last(snapshot.changes(collection), columns)
+    changes, more = (found.changes, found.more) if found else ((), False)
     named = known_by(collection, columns)
-    told = [_arrival(collection, change, document, named) for change, document in seen(data, collection, found.changes)]
+    told = [_arrival(collection, change, document, named) for change, document in seen(data, collection, changes)]
     return Arriving(
         collection,
         about(collection),
         state,
         told[::-1],
-        found.more,
+        more,
+        found is not None,
         Tabs(collection.name),
         with_query(f"{api_of(collection.name)}/changes", [("after", str(state.revision))]),
         [column.name for column in named],
     )
 
 
-def _last(changes: Changes, columns: Sequence[Column]) -> Changed:
-    """As many revisions as fit, the newest among them; of one that alone is too much, its beginning."""
+def _last(changes: Changes, columns: Sequence[Column]) -> Changed | None:
+    """As many revisions as fit, the newest among them; of one that alone is too much, its beginning. None where what
+    brought the newest is not kept: records that were loaded all at once.
+    """
+    try:
+        return _newest(changes, columns)
+    except QueryError as error:
+        if error.kind != "history-gone":
+            raise
+        return None
+
+
+def _newest(changes: Changes, columns: Sequence[Column]) -> Changed:
     newest, oldest, back = changes.state.revision, changes.oldest(), 1
     found = changes.after(Position(max(oldest, newest - back)), SHOWN, columns)
     while not found.more and newest - back > oldest:

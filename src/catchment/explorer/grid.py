@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from ..clock import parse_moment, render_moment
 from ..store.attempts import Attempt
 from ..store.seen import Due
 from .figures import age, plural
 
-__all__ = ["MEANINGS", "Grid", "Line", "Square", "counts", "grid", "square"]
+__all__ = ["MEANINGS", "Grid", "Line", "Square", "by_day", "counts", "grid", "square"]
 
 ROWS, COLUMNS, DAYS = 100, 12, 14
 """The most rows and columns of one grid, and the days behind for partitions that have no time in their names."""
@@ -36,6 +36,7 @@ _TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
 
 Row = Mapping[str, Any]
 """A partition as the ledger shows it."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +110,30 @@ def grid(rows: Sequence[Row], attempts: Sequence[Attempt], due: Due, now: dateti
 
     until: the newest time in a name that is shown; "" for the newest that there is.
     """
-    names = [name for name, _ in rows[0]["params"]] if rows else []
-    for place, name in enumerate(names):
-        if all(_TIME.fullmatch(row["params"][place][1]) for row in rows):
-            return _by_name(rows, place, name, due, now, until)
-    return _by_day(rows, attempts, due, now)
+    place = _time_of(rows)
+    return _by_day(rows, attempts, due, now) if place is None else _by_name(rows, place, due, now, until)
 
 
-def _by_name(rows: Sequence[Row], place: int, name: str, due: Due, now: datetime, until: str) -> Grid:
+def _time_of(rows: Sequence[Row]) -> int | None:
+    """Which parameter of the partitions is a time; None where none is."""
+    places = range(len(rows[0]["params"])) if rows else ()
+    return next((it for it in places if all(_TIME.fullmatch(row["params"][it][1]) for row in rows)), None)
+
+
+def _by_name(rows: Sequence[Row], place: int, due: Due, now: datetime, until: str) -> Grid:
     every = sorted({row["params"][place][1] for row in rows}, reverse=True)
     first = next((number for number, column in enumerate(every) if not until or column <= until), 0)
     columns = every[first : first + COLUMNS]
-    lines: dict[str, dict[str, Square]] = {}
+    found: dict[str, dict[str, Row]] = {}
     for row in rows:
-        found = lines.setdefault(_others(row, place), {})
+        line = found.setdefault(_others(row, place), {})
         if row["params"][place][1] in columns:
-            found[row["params"][place][1]] = square(row, due, now)
-    drawn = _cut(name, columns, [Line(line, [found.get(at) for at in columns]) for line, found in lines.items()])
+            line[row["params"][place][1]] = row
+    shown = _worst(list(found.items()), lambda line: [_state(row, due) for row in line[1].values()])
+    lines = [Line(name, [square(line[at], due, now) if at in line else None for at in columns]) for name, line in shown]
     older = every[first + COLUMNS] if first + COLUMNS < len(every) else ""
-    return replace(drawn, older=older, newer=every[max(0, first - COLUMNS)] if first else "")
+    newer = every[max(0, first - COLUMNS)] if first else ""
+    return Grid(rows[0]["params"][place][0], columns, lines, len(found) - len(lines), older, newer)
 
 
 def _others(row: Row, place: int) -> str:
@@ -135,15 +141,22 @@ def _others(row: Row, place: int) -> str:
     return ", ".join(value for number, (_, value) in enumerate(row["params"]) if number != place) or "all"
 
 
+def by_day(rows: Sequence[Row], due: Due) -> Sequence[Row]:
+    """The partitions that are laid out by the days on which they were asked for, as many as fit; none where they have
+    a time in their names.
+    """
+    return _worst(rows, lambda row: [_state(row, due)]) if _time_of(rows) is None else ()
+
+
 def _by_day(rows: Sequence[Row], attempts: Sequence[Attempt], due: Due, now: datetime) -> Grid:
     days = [render_moment(now - timedelta(days=back))[:10] for back in range(DAYS)]
     tried: dict[tuple[str, str], Attempt] = {(item.partition, item.ended_at[:10]): item for item in attempts}
     lines = []
-    for row in rows:
+    for row in by_day(rows, due):
         past = [_tried(tried.get((row["key"], day)), row["key"]) for day in days]
         name = ", ".join(value for _, value in row["params"]) or "all"
         lines.append(Line(name, [square(row, due, now), *past]))
-    return _cut("day", ["now", *(day[5:] for day in days)], lines)
+    return Grid("day", ["now", *(day[5:] for day in days)], lines, len(rows) - len(lines))
 
 
 def _tried(attempt: Attempt | None, partition: str) -> Square | None:
@@ -155,14 +168,8 @@ def _tried(attempt: Attempt | None, partition: str) -> Square | None:
     return Square(attempt.verdict, sign, partition, f"{partition or 'the only partition'} at {at}: {', '.join(told)}")
 
 
-def _cut(time: str, columns: Sequence[str], lines: Sequence[Line]) -> Grid:
-    """What needs a look comes first where there is more than fits."""
+def _worst(lines: Sequence[T], states: Callable[[T], Sequence[str]]) -> Sequence[T]:
+    """All of them where they fit; else as many as do: what wants a look before what is well, and what is empty last."""
     if len(lines) <= ROWS:
-        return Grid(time, columns, lines, 0)
-    ordered = sorted(lines, key=_worst)
-    return Grid(time, columns, ordered[:ROWS], len(lines) - ROWS)
-
-
-def _worst(line: Line) -> int:
-    """By which rows are sorted: what wants a look before what is well, and what is empty last."""
-    return min((_WORST.index(item.state) for item in line.squares if item), default=len(_WORST))
+        return lines
+    return sorted(lines, key=lambda line: min(map(_WORST.index, states(line)), default=len(_WORST)))[:ROWS]

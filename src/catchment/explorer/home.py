@@ -11,17 +11,14 @@ from ..clock import render_moment
 from ..principal import may
 from ..serve import freshness
 from ..serve.data import Data
-from ..store.query import Query
 from ..store.seen import Freshness, State
 from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from .figures import age, plural
 from .links import OPERATIONS, completeness_of, page_of
+from .remembered import DAYS, remembered
 
-__all__ = ["Card", "Concern", "Counts", "Home", "about", "home"]
-
-DAYS = 30
-"""How far back the little charts of changes go."""
+__all__ = ["Card", "Concern", "Home", "about", "home"]
 
 Mood = Literal["fresh", "stale", "none", "written"]
 
@@ -87,50 +84,25 @@ class Home:
         return sum(len(cards) for cards in self.apps.values())
 
 
-class Counts:
-    """How many records each collection has, counted once for each of its revisions; at first no further than a list
-    is counted, so that the first page waits for none of them.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[State, int, bool]] = {}
-
-    def of(self, snapshot: Snapshot, collection: Collection, state: State) -> tuple[int, bool]:
-        """How many, and whether those are all."""
-        known = self._known.get(collection.name)
-        if known is None or known[0] != state:
-            count, exact = snapshot.counted(collection, Query())
-            known = self._known[collection.name] = state, count or 0, exact
-        return known[1:]
-
-    def all_of(self, data: Data, collection: Collection) -> int:
-        """How many there are. QueryError: 503 where that takes too long."""
-        with data.reader.snapshot() as snapshot:
-            state = data.note(snapshot, collection)
-            count = snapshot.count(collection)
-        self._known[collection.name] = state, count, True
-        return count
-
-
 def about(item: Collection) -> str:
     """What its records are: the first line of what their type says."""
     return (item.feed.record.__doc__ or "").strip().partition("\n")[0].replace("`", "")
 
 
-def home(data: Data, counts: Counts) -> Home:
+def home(data: Data) -> Home:
     """What there is, as this reader may see it. StoreUnavailable where nothing was ever collected."""
-    visible, operates = data.visible(), may(data.principal, "operate")
+    visible, operates, known = data.visible(), may(data.principal, "operate"), remembered(data)
     apps: dict[str, list[Card]] = {}
     concerns: list[Concern] = []
     with data.reader.snapshot() as snapshot:
         states = data.reader.states()
-        since = data.now - timedelta(days=DAYS - 1)
-        changes = snapshot.attempts.per_day([item.name for item in visible], since)
+        there = {item.name: snapshot.state(item) for item in visible if item.name in states}
+        changes = known.changes(snapshot, there, data.now)
         for item in visible:
             fresh = freshness.read(snapshot, item, data.now, data.settings)
-            chart = _chart(changes[item.name], data.now)
-            state = snapshot.state(item) if item.name in states else None
-            count, exact = counts.of(snapshot, item, state) if state else (None, True)
+            chart = _chart(changes.get(item.name, {}), data.now)
+            state = there.get(item.name)
+            count, exact = known.count(snapshot, item, state) if state else (None, True)
             card = _card(item, state, count, fresh, data.now, chart)
             apps.setdefault(item.app, []).append(replace(card, more=not exact))
             concerns += _late(item, fresh, operates=operates)

@@ -12,7 +12,7 @@ from litestar import Response
 
 from . import figures
 
-__all__ = ["ASSETS", "asset", "piece", "render"]
+__all__ = ["ASSETS", "asset", "piece", "read_templates", "render"]
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
@@ -46,6 +46,12 @@ def _templates() -> Environment:
     made.filters |= {name: getattr(figures, name) for name in figures.__all__}
     made.globals["asset"] = lambda name: f"/explore/_/assets/{name}?v={asset(name)[1]}"
     return made
+
+
+def read_templates() -> None:
+    """Returns when all of them are read: each is, once, else when it is first used."""
+    for name in _templates().list_templates():
+        _templates().get_template(name)
 
 
 def render(

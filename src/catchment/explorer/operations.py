@@ -23,13 +23,14 @@ from ..store.orders import Order
 from ..store.snapshot import Snapshot
 from ..store.tables import Collection
 from ..upstream import NEVER
-from .grid import DAYS, MEANINGS, Grid, Row, counts, grid, square
+from .grid import DAYS, MEANINGS, Grid, Row, by_day, counts, grid, square
 from .links import completeness_of
+from .remembered import remembered
 
 __all__ = ["Asked", "Completeness", "Desk", "Rejects", "Run", "Standing", "completeness", "desk", "rejects", "run"]
 
 DRIFT_SHOWN, RUNS_SHOWN, ATTEMPTS_SHOWN, ORDERS_SHOWN = 20, 12, 20, 10
-REJECTS_SHOWN, TRIES_SHOWN = 20, 500
+REJECTS_SHOWN, TRIES_SHOWN = 20, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,11 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, and its attempts."""
+    """One run, and a page of its attempts, the latest first. next: before which the next page begins."""
 
     run: Pass
     attempts: Sequence[Tried]
+    next: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def desk(data: Data, orders: OrderDesk) -> Desk:
             _asked(snapshot, orders, feeds),
             ahead(snapshot, feeds, data),
             allowances(snapshot, feeds, data),
-            snapshot.attempts.runs(sorted({item.app for item in visible}), RUNS_SHOWN),
+            remembered(data).runs(snapshot, sorted({item.app for item in visible}), RUNS_SHOWN),
             snapshot.desk.reasons(names),
             snapshot.desk.drift(names, limit=DRIFT_SHOWN),
         )
@@ -146,13 +148,14 @@ def completeness(
     due = freshness.due(collection.feed, data.now, data.settings)
     with data.reader.snapshot() as snapshot:
         rows = partitions_of(snapshot, collection, data)
-        attempts = snapshot.attempts.since(collection.name, data.now - timedelta(days=DAYS))
+        shown = [row["key"] for row in by_day(rows, due)]
+        attempts = snapshot.attempts.since(collection.name, shown, data.now - timedelta(days=DAYS))
+        own = snapshot.attempts.last(collection.name, partition, ATTEMPTS_SHOWN) if partition is not None else []
         paused, asked = bool(snapshot.desk.paused([collection.name])), _asked(snapshot, orders, [collection])
         again = _again(snapshot, data, collection, partition)
     chosen = next((row for row in rows if row["key"] == partition), None)
     if partition is not None and chosen is None:
         raise QueryError("there is no such partition", kind="not-found", status=404)
-    own = [item for item in reversed(attempts) if item.partition == partition][:ATTEMPTS_SHOWN]
     means = MEANINGS[square(chosen, due, data.now).state][1] if chosen else ""
     squares = grid(rows, attempts, due, data.now, until)
     return Completeness(collection, counts(rows, due), squares, paused, asked, chosen, means, again, own)
@@ -167,15 +170,17 @@ def _again(snapshot: Snapshot, data: Data, collection: Collection, partition: st
     return None if moment == NEVER else render_moment(moment)
 
 
-def run(data: Data, number: int) -> Run:
-    """One run. QueryError: 404 where there is none that this reader may read."""
+def run(data: Data, number: int, before: int | None) -> Run:
+    """One run, with its attempts from before that one. QueryError: 404 for none that this reader may read."""
     visible = data.visible()
     with data.reader.snapshot() as snapshot:
         found = snapshot.attempts.run(number, sorted({item.app for item in visible}))
-        attempts = snapshot.attempts.of_run(number, [item.name for item in visible], TRIES_SHOWN)
+        names = [item.name for item in visible]
+        attempts = snapshot.attempts.tried(names, TRIES_SHOWN + 1, run=number, before=before)
     if found is None:
         raise QueryError("there is no such run", kind="not-found", status=404)
-    return Run(found, attempts)
+    following = attempts[TRIES_SHOWN - 1].id if len(attempts) > TRIES_SHOWN else None
+    return Run(found, attempts[:TRIES_SHOWN], following)
 
 
 def rejects(data: Data, orders: OrderDesk, collection: Collection, after: int, number: int | None) -> Rejects:

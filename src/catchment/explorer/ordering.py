@@ -62,10 +62,10 @@ async def rejects(request: Ask) -> Response[bytes]:
 async def run(request: Ask) -> Response[bytes]:
     """One run, attempt by attempt."""
     data = _operator(request)
-    only(request)
-    number = number_of(request.path_params, "number", 0)
-    shown = await asyncio.to_thread(operations.run, data, number)
-    return page("run.html", request, shown=shown)
+    given = only(request, "before")
+    number, before = number_of(request.path_params, "number", 0), number_of({"before": given or "0"}, "before", 0)
+    shown = await asyncio.to_thread(operations.run, data, number, before or None)
+    return page("run.html", request, shown=shown, first=not before)
 
 
 @post("/explore/_/orders", status_code=200)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from weakref import WeakKeyDictionary
 
 from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
@@ -14,32 +13,25 @@ from litestar.response import Redirect
 from ..errors import QueryError
 from ..serve import gate
 from ..serve.collections import version_number
-from ..serve.data import Data
 from ..serve.docs import DESCRIBED
 from ..serve.reading import canonical_key
-from ..store.reader import TOO_SLOW, Reader
+from ..store.reader import TOO_SLOW
 from . import arriving, charts, choices, counts, filters, home, ordering, records, reference, signing, tables, writing
 from .charting import charting as charting_page
 from .figures import amount
 from .links import charts_of, page_of
 from .look import ASSETS, asset, piece
+from .remembered import remembered
 from .visiting import Ask, asked, named, only, page, problem_page
 
 __all__ = ["HANDLERS"]
-
-_counts: WeakKeyDictionary[Reader, home.Counts] = WeakKeyDictionary()
-"""Of each database that this process reads."""
-
-
-def _counted(data: Data) -> home.Counts:
-    return _counts.setdefault(data.reader, home.Counts())
 
 
 @get("/")
 async def first(request: Ask) -> Response[bytes]:
     """Every collection, its age, and what needs attention."""
     data = asked(request)
-    found = await asyncio.to_thread(home.home, data, _counted(data))
+    found = await asyncio.to_thread(home.home, data)
     return page("home.html", request, home=found)
 
 
@@ -48,7 +40,7 @@ async def records_of(request: Ask) -> Response[bytes]:
     """How many records one collection has; nothing where that takes too long."""
     data, found = named(request)
     try:
-        count = await asyncio.to_thread(_counted(data).all_of, data, found)
+        count = await asyncio.to_thread(remembered(data).count_all, data, found)
     except QueryError as error:
         if error.kind != TOO_SLOW:
             raise

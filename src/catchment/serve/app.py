@@ -15,7 +15,7 @@ from .. import __version__
 from ..app import App
 from ..clock import Clock, monotonic
 from ..errors import DeclarationError
-from ..principal import Principal
+from ..principal import ANONYMOUS, LOOPBACK, Principal
 from ..settings import Settings
 from ..store.engines import database_of
 from ..store.reader import DEADLINE_S, Reader
@@ -24,6 +24,7 @@ from ..store.tables import Collection, collections_of
 from ..store.writes import BATCH, Writer
 from . import ahead, changes, collections, desk, docs, export, metrics, orders, problems, resources, stats, status
 from .cache import CACHE_BYTES, Cache
+from .data import Data
 from .ending import Ending
 from .front import Front, Own, note_fault
 from .openapi import describe
@@ -31,7 +32,7 @@ from .own import ERRORS, errors_of, own_routes
 from .rights import guard
 from .traffic import Traffic
 
-__all__ = ["build"]
+__all__ = ["Service", "build"]
 
 MAX_BODY = 2**20
 
@@ -48,7 +49,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     pages: Callable[[], Sequence[Any]] = tuple,
     ending: Ending | None = None,
     keys: Iterator[str] | None = None,
-) -> Front:
+) -> Service:
     """The ASGI application that serves these apps from the database that the settings name.
 
     The database need not be there yet: until it is, what needs it answers 503. What people write needs no collector
@@ -80,7 +81,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
     service = resources.Resources(framework, reader.collections, writer)
     paths = [path for app in apps for item in app.handlers() for path in _paths(item)]
     own = Own(apps[0].home if len(apps) == 1 else "", paths, forms)
-    return _Service(
+    return Service(
         *(service, reader, settings, clock),
         cache=Cache(cache_bytes),
         tick=tick,
@@ -88,6 +89,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
         traffic=traffic,
         ending=ending,
         order_desk=order_desk,
+        described=described,
     )
 
 
@@ -143,12 +145,18 @@ def _handlers(known: Sequence[Collection], *, written: bool) -> list[ControllerR
     return [*handlers, *export.handlers(known), docs.openapi]
 
 
-class _Service(Front):
+class Service(Front):
     """The front, with the writer and the orders behind it."""
 
-    def __init__(self, *parts: Any, order_desk: orders.OrderDesk, **others: Any) -> None:
+    def __init__(self, *parts: Any, order_desk: orders.OrderDesk, described: docs.Described, **others: Any) -> None:
         super().__init__(*parts, **others)
         self._order_desk = order_desk
+        self._described = described
+
+    def warm(self) -> None:
+        """Returns when the description is made, as this machine and a stranger see it."""
+        for principal in (LOOPBACK, ANONYMOUS):
+            self._described.document(Data(self._reader, self._settings, self._clock.now(), principal))
 
     def close(self) -> None:
         self._app.writer.close()

@@ -13,6 +13,7 @@ from litestar import Request, Response, get
 from ..clock import parse_moment
 from ..errors import QueryError
 from ..store.attempts import Pass
+from ..store.attempts import Tried as Attempt
 from ..store.audit import Asked, Tried
 from ..store.desk import Desk, Noted, Reason, Rejected
 from ..store.query import DEFAULT_LIMIT, MAX_LIMIT
@@ -26,6 +27,7 @@ __all__ = [
     "HANDLERS",
     "PARAMETERS",
     "Ask",
+    "Attempts",
     "Budgets",
     "Drifts",
     "Rejects",
@@ -82,6 +84,13 @@ class Runs(TypedDict):
     meta: Next
 
 
+class Attempts(TypedDict):
+    """A page of tries at partitions."""
+
+    data: list[Attempt]
+    meta: Next
+
+
 class Budgets(TypedDict):
     """What each upstream allows."""
 
@@ -103,6 +112,12 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     },
     "/v1/_/runs": {
         "app": "Its name; all without it.",
+        "limit": f"How many at most, 1 to {MAX_LIMIT}.",
+        "before": "Those with a lower id; `meta.next` of the page before.",
+    },
+    "/v1/_/attempts": {
+        "run": "The id of a run: of that alone.",
+        "collection": "`app/name`; all without it.",
         "limit": f"How many at most, 1 to {MAX_LIMIT}.",
         "before": "Those with a lower id; `meta.next` of the page before.",
     },
@@ -148,6 +163,17 @@ async def runs(request: Ask) -> Response[bytes]:
     limit, before = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), number_of(given, "before", 0) or None
     asked = apps if app is None else [app]
     found = await look(request, lambda seen: seen.attempts.runs(asked, limit + 1, before=before))
+    following = found[limit - 1].id if len(found) > limit else None
+    return json_answer({"data": found[:limit], "meta": {"next": following}})
+
+
+@get("/v1/_/attempts")
+async def attempts(request: Ask) -> Response[bytes]:
+    """Tries at partitions, of one run or of all, and what each brought; newest first."""
+    given, names = given_of(request, "/v1/_/attempts")
+    limit, before = number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), number_of(given, "before", 0) or None
+    run = number_of(given, "run", 0) if "run" in given else None
+    found = await look(request, lambda seen: seen.attempts.tried(names, limit + 1, run=run, before=before))
     following = found[limit - 1].id if len(found) > limit else None
     return json_answer({"data": found[:limit], "meta": {"next": following}})
 
@@ -280,4 +306,4 @@ def json_answer(content: Any) -> Response[bytes]:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-HANDLERS = (runs, budgets, rejects, drift, audit)
+HANDLERS = (runs, attempts, budgets, rejects, drift, audit)

@@ -25,6 +25,8 @@ __all__ = ["check_address", "check_port", "run"]
 STOP_TIMEOUT_S = 8
 TURN_S = 0.001
 """How long one answer in the making may keep the others waiting for their turn: a fifth of what Python does itself."""
+WARM_S = 1.0
+"""After so long what the first page would wait for is made: a server that is asked at once is not kept busy by it."""
 Pages = Callable[[], Sequence[Any]]
 """Gives the handlers of what people look at; a function of a module, since it travels to the worker by its name."""
 _BUFFER = 128 * 2**10  # room for headers that we then refuse with 431 ourselves
@@ -82,11 +84,13 @@ def run(
     only: Sequence[str] = (),
     say: Callable[[str], None] = _say,
     pages: Pages = tuple,
+    warm: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves the apps until SIGTERM or SIGINT, then returns.
 
     targets: as on the command line (`stocks`, `feeds:app`). only: the collections that are served, of those of all
     targets; `()` for all. say: takes the two lines that a person sees. pages: as of `build`.
+    warm: makes what the first of the pages would wait for; a function of a module too.
     Raises:
         UsageError: the port is in use, a target is no app, or the address is open to others and there is no key.
     """
@@ -118,7 +122,8 @@ def run(
     threading.Thread(target=_announce, args=(settings, ended, say), daemon=True).start()
     try:
         server.serve(
-            target_loader=_Loader(tuple(targets), tuple(only), settings, str(Path.cwd()), pages), wrap_loader=False
+            target_loader=_Loader(tuple(targets), tuple(only), settings, str(Path.cwd()), pages, warm),
+            wrap_loader=False,
         )
     except SystemExit as error:
         # Ctrl+C reaches the worker too: that it ends at once is no fault then.
@@ -148,13 +153,20 @@ class _Loader:
     """Makes the application inside the worker process; it travels there by its arguments."""
 
     def __init__(
-        self, targets: tuple[str, ...], only: tuple[str, ...], settings: Settings, folder: str, pages: Pages
+        self,
+        targets: tuple[str, ...],
+        only: tuple[str, ...],
+        settings: Settings,
+        folder: str,
+        pages: Pages,
+        warm: Callable[[], None],
     ) -> None:
         self._targets = targets
         self._only = only
         self._settings = settings
         self._folder = folder
         self._pages = pages
+        self._warm = warm
 
     def __call__(self, *_: Any) -> Any:
         from .app import build
@@ -166,4 +178,9 @@ class _Loader:
             sys.path.insert(0, self._folder)
         clock = self._settings.get("CATCHMENT_CLOCK")
         apps = _apps(self._targets, self._only)
-        return build(apps, self._settings, open_clock(clock), pages=self._pages, ending=Ending(watches=True))
+        found = build(apps, self._settings, open_clock(clock), pages=self._pages, ending=Ending(watches=True))
+        for work in (self._warm, found.warm):
+            timer = threading.Timer(WARM_S, work)
+            timer.daemon = True
+            timer.start()
+        return found

@@ -75,6 +75,13 @@ _ROUTES = {
         [_COLLECTION, *_OF_PARTITIONS],
     ),
     "/v1/_/runs": _Told("runs", "What collecting did lately", desk.Runs, (404,), _asked("/v1/_/runs")),
+    "/v1/_/attempts": _Told(
+        "attempts",
+        "Tries at partitions, and what each brought",
+        desk.Attempts,
+        (404,),
+        _asked("/v1/_/attempts", run=_ID),
+    ),
     "/v1/_/budgets": _Told("budgets", "What upstreams allow, and what is left of it", desk.Budgets),
     "/v1/_/rejects": _Told(
         "rejects", "Rows that became no records, and why", desk.Rejects, (404,), _asked("/v1/_/rejects")

@@ -11,6 +11,7 @@ from .engines import Connection, mapped
 
 __all__ = ["Attempt", "Attempts", "Brought", "Pass", "Tried"]
 
+_ENDED = '"partition", ended_at, verdict, reason, received, "new", changed, rejected'
 _CHANGED = 'sum("new" + changed + back + gone)'
 
 
@@ -30,8 +31,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One try of a run. ended_at, verdict: None while it goes on, or where its process died (`reason` says so)."""
+    """One try at one partition, by its id and that of its run. ended_at, verdict: None while it goes on, or where its
+    process died (`reason` says so).
+    """
 
+    id: int
+    run: int
     collection: str
     partition: str
     started_at: str
@@ -89,29 +94,44 @@ class Attempts:
                 found[feed][day] = int(count)
         return found
 
-    def since(self, name: str, moment: datetime) -> list[Attempt]:
-        """The attempts at one collection's partitions that ended since then, oldest first."""
+    def since(self, name: str, partitions: Sequence[str], moment: datetime) -> list[Attempt]:
+        """The attempts at these partitions of one collection that ended since then, oldest first."""
         sql = (
-            'SELECT "partition", ended_at, verdict, reason, received, "new", changed, rejected FROM _attempt'
-            " WHERE feed = ? AND ended_at >= ? AND verdict IS NOT NULL ORDER BY id"
+            f"SELECT {_ENDED} FROM _attempt"  # noqa: S608 (marks)
+            f' WHERE feed = ? AND "partition" IN ({_marks(partitions)}) AND ended_at >= ? AND verdict IS NOT NULL'
+            " ORDER BY id"
         )
         with mapped():
-            rows = self._connection.execute(sql, (name, render_moment(moment))).fetchall()
+            rows = self._connection.execute(sql, (name, *partitions, render_moment(moment))).fetchall()
+        return [Attempt(*row) for row in rows]
+
+    def last(self, name: str, partition: str, limit: int) -> list[Attempt]:
+        """The last ended attempts at one partition, newest first."""
+        sql = (
+            f"SELECT {_ENDED} FROM _attempt"  # noqa: S608 (own words)
+            ' WHERE feed = ? AND "partition" = ? AND verdict IS NOT NULL ORDER BY id DESC LIMIT ?'
+        )
+        with mapped():
+            rows = self._connection.execute(sql, (name, partition, limit)).fetchall()
         return [Attempt(*row) for row in rows]
 
     def run(self, number: int, apps: Sequence[str]) -> Pass | None:
         """One run of these apps; None where there is none of that id, or it asked for nothing."""
         return next((item for item in self.runs(apps, 1, before=number + 1) if item.id == number), None)
 
-    def of_run(self, number: int, names: Sequence[str], limit: int) -> list[Tried]:
-        """The attempts of a run at partitions of these collections, the latest first."""
+    def tried(
+        self, names: Sequence[str], limit: int, *, run: int | None = None, before: int | None = None
+    ) -> list[Tried]:
+        """The attempts at partitions of these collections, of one run or of all, newest first, from before that id."""
         sql = (
-            'SELECT feed, "partition", started_at, ended_at, verdict, reason,'  # noqa: S608 (marks)
+            'SELECT id, run, feed, "partition", started_at, ended_at, verdict, reason,'  # noqa: S608 (marks)
             ' requests, bytes, received, "new", changed, rejected'
-            f" FROM _attempt WHERE run = ? AND feed IN ({_marks(names)}) ORDER BY id DESC LIMIT ?"
+            f" FROM _attempt WHERE feed IN ({_marks(names)}) AND id < ?{' AND run = ?' if run is not None else ''}"
+            " ORDER BY id DESC LIMIT ?"
         )
+        values = (*names, 2**62 if before is None else before, *([run] if run is not None else []), limit)
         with mapped():
-            return [Tried(*row) for row in self._connection.execute(sql, (number, *names, limit)).fetchall()]
+            return [Tried(*row) for row in self._connection.execute(sql, values).fetchall()]
 
     def brought(self, names: Sequence[str], since: datetime) -> dict[str, Brought]:
         """Collection -> what its attempts brought that ended from then on; without those that made none."""
@@ -135,19 +155,39 @@ class Attempts:
         with mapped():
             return [(feed, verdict, count) for feed, verdict, count in self._connection.execute(sql, names).fetchall()]
 
-    def runs(self, apps: Sequence[str], limit: int = 20, *, before: int | None = None) -> list[Pass]:
-        """The last runs of these apps that asked for something, newest first, from before the one of that id."""
+    def runs(
+        self, apps: Sequence[str], limit: int = 20, *, before: int | None = None, known: dict[int, Pass] | None = None
+    ) -> list[Pass]:
+        """The last runs of these apps that asked for something, newest first, from before the one of that id.
+
+        known: the runs that had ended when they were asked for, which are not summed up again; it is added to.
+        """
+        known = {} if known is None else known
         sql = (
-            "SELECT r.id, r.app, r.started_at, r.ended_at, count(*),"  # noqa: S608 (marks, own words)
-            " count(*) FILTER (WHERE a.verdict IN ('complete', 'unchanged')), CAST(sum(a.requests) AS BIGINT),"
-            ' CAST(sum(a."new" + a.changed + a.back + a.gone) AS BIGINT)'
-            f" FROM _run r JOIN _attempt a ON a.run = r.id WHERE r.app IN ({_marks(apps)}) AND r.id < ?"
-            " GROUP BY r.id, r.app, r.started_at, r.ended_at ORDER BY r.id DESC LIMIT ?"
+            f"SELECT id, app, started_at, ended_at FROM _run WHERE app IN ({_marks(apps)}) AND id < ?"  # noqa: S608 (marks)
+            " AND EXISTS (SELECT 1 FROM _attempt WHERE run = _run.id) ORDER BY id DESC LIMIT ?"
         )
         with mapped():
-            rows = self._connection.execute(sql, (*apps, 2**62 if before is None else before, limit)).fetchall()
-        return [Pass(*row) for row in rows]
+            heads = self._connection.execute(sql, (*apps, 2**62 if before is None else before, limit)).fetchall()
+            sums = self._sums([head[0] for head in heads if not _is_head_of(known.get(head[0]), head)])
+        found = [Pass(*head, *sums[head[0]]) if head[0] in sums else known[head[0]] for head in heads]
+        known |= {item.id: item for item in found if item.ended_at is not None}
+        return found
+
+    def _sums(self, runs: Sequence[int]) -> dict[int, Sequence[int]]:
+        """Run -> its attempts, how many of them were good, their requests and changes."""
+        sql = (
+            "SELECT run, count(*), count(*) FILTER (WHERE verdict IN ('complete', 'unchanged')),"  # noqa: S608 (marks)
+            f" CAST(sum(requests) AS BIGINT), CAST({_CHANGED} AS BIGINT)"
+            f" FROM _attempt WHERE run IN ({_marks(runs)}) GROUP BY run"
+        )
+        return {run: counts for run, *counts in self._connection.execute(sql, runs).fetchall()}
 
 
-def _marks(names: Sequence[str]) -> str:
+def _is_head_of(run: Pass | None, head: Sequence[object]) -> bool:
+    """Whether that is what is known of the run: in a database that took the place of another one it is not."""
+    return run is not None and (run.id, run.app, run.started_at, run.ended_at) == tuple(head)
+
+
+def _marks(names: Sequence[object]) -> str:
     return ", ".join("?" * len(names)) or "NULL"

@@ -47,5 +47,5 @@ def told(label: str) -> Iterator[None]:
         lost = Down if isinstance(error, psycopg.OperationalError) and not code else Broken
         kind = _CODES.get(code) or _CLASSES.get(code[:2], lost)
         said = error.diag.message_primary if code and code[:2] not in _TELLING else type(error).__name__
-        hint = "it is tried again" if kind is Down else ""
+        hint = "see that its server runs and takes connections, then try again" if kind is Down else ""
         raise kind(f"database {label}: {said}{f' [{code}]' if code else ''}", hint=hint) from error

@@ -393,7 +393,16 @@ _ERRORS: Mapping[int, type[StoreError]] = {
     sqlite3.SQLITE_ERROR: Misunderstood,
 }
 _HINTS: Mapping[int, str] = {
-    **dict.fromkeys(_UNAVAILABLE, "it is tried again"),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED), "another process writes to it: try again when that is done"
+    ),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+        "it has to be readable and writable for whoever runs this, or choose another by --data",
+    ),
+    sqlite3.SQLITE_FULL: "make room on its disk, then try again",
+    sqlite3.SQLITE_IOERR: "look at its disk, then try again",
+    sqlite3.SQLITE_NOMEM: "there is too little memory: end something else, then try again",
     sqlite3.SQLITE_NOTADB: "move the file away, or name another by --data",
 }
 
