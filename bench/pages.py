@@ -1,7 +1,7 @@
 """What each page costs, at full size: a million orders, and what an operator of all apps looks at.
 
     first    of a server that has just begun to serve: nothing was asked of it before
-    warm     the same some seconds later, when it has made what pages wait for
+    warm     the same a second later, when it has made what pages wait for
     again    of one that keeps no answers: the mean of the CPU, the median of the time
     bytes    of the page
 
@@ -68,11 +68,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--only", default="", help="the pages with this in their names")
     parser.add_argument("--data", type=Path, help="keep what is made up there, and find it there the next time")
-    parser.add_argument("--serve", choices=("kept", "not kept"), help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=("kept", "warm", "not kept"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(partial(product, options.data, kept=options.serve == "kept"), options.port)
+        serve(partial(product, options.data, how=options.serve), options.port)
         return
     with ExitStack() as stack:
         data = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="catchment-bench-")))
@@ -89,14 +89,18 @@ def place(data: Path) -> Settings:
     return Settings().with_values("bench", {**named, **dict.fromkeys(limits, "off")})
 
 
-def product(data: Path, *_: Any, kept: bool) -> Any:
+def product(data: Path, *_: Any, how: str) -> Any:
     from catchment import explorer
     from catchment.serve.app import build
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))  # as `catchment serve` does
-    room = {} if kept else {"cache_bytes": 0}
+    room = {"cache_bytes": 0} if how == "not kept" else {}
     apps = [app, *map(load_app, SHIPPED)]
-    return build(apps, place(data), SystemClock(), pages=explorer.handlers, **room)
+    found = build(apps, place(data), SystemClock(), pages=explorer.handlers, **room)
+    if how == "warm":
+        explorer.warm()
+        found.warm()
+    return found
 
 
 # -- what is looked at ----------------------------------------------------------------------------------------------
@@ -173,17 +177,20 @@ def asked(server: Server, path: str) -> Cost:
 
 
 def measure(data: Path, pages: dict[str, str], rounds: int) -> None:
-    print(f"{'':<26}{'first: CPU ms':>14}{'waited':>9}{'again: CPU ms':>15}{'waited':>9}{'bytes':>10}")
-    with running(__file__, "--serve", "not kept", "--data", str(data)) as warm:
+    parts = ("first", "warm", "again")
+    print(f"{'CPU ms, and waited':<26}" + "".join(f"{part:>9}{'':>8}" for part in parts) + f"{'bytes':>10}")
+    with running(__file__, "--serve", "not kept", "--data", str(data)) as server:
         for name, path in pages.items():
             with running(__file__, "--serve", "kept", "--data", str(data)) as fresh:
                 first = asked(fresh, path)
-            asked(warm, path)
-            again = [asked(warm, path) for _ in range(rounds)]
-            cpu = statistics.mean(cost.cpu for cost in again)  # it is counted in steps of 10 ms
-            waited = statistics.median(cost.waited for cost in again)
-            line = f"{first.cpu:14.0f}{first.waited:9.0f}{cpu:15.0f}{waited:9.0f}{first.size:10,}"
-            print(f"{name:<26}{line}", flush=True)
+            with running(__file__, "--serve", "warm", "--data", str(data)) as made:
+                warm = asked(made, path)
+            asked(server, path)
+            again = [asked(server, path) for _ in range(rounds)]
+            mean = statistics.mean(cost.cpu for cost in again)  # it is counted in steps of 10 ms
+            costs = (first, warm, Cost(mean, statistics.median(cost.waited for cost in again), 0))
+            line = "".join(f"{cost.cpu:9.0f}{cost.waited:8.0f}" for cost in costs)
+            print(f"{name:<26}{line}{first.size:10,}", flush=True)
 
 
 if __name__ == "__main__":

@@ -56,10 +56,11 @@ NEWS: Mapping[str, tuple[Mapping[str, str], Mapping[str, object]]] = {
 
 @dataclass
 class Site:
-    """The server, somebody who writes, and who collects. url: its address, without a slash behind it."""
+    """The server, two people who write, and who collects. url: its address, without a slash behind it."""
 
     url: str
     key: str
+    other: str
     collected: Mapping[str, Collecting]
 
     def news(self, app: str) -> None:
@@ -132,7 +133,10 @@ def site(folder: Path) -> Iterator[Site]:
             line = process.stdout.readline()
             assert "http://" in line, killed(process)
             database = File(place.data / "catchment.sqlite")
-            key, _ = create(database, "somebody", str(uuid.UUID(int=7)), {"read", "write"}, NOW)
-            yield Site(line.split()[-1], key, collected)
+            keys = [
+                create(database, name, str(uuid.UUID(int=number)), {"read", "write"}, NOW)[0]
+                for number, name in enumerate(("somebody", "a critic"), 7)
+            ]
+            yield Site(line.split()[-1], *keys, collected)
         finally:
             killed(process)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from catchment import App, Feed, Get, Record, Upstream
+from catchment import App, Feed, Get, Record, Upstream, each
 from catchment.standin import Answer, Options, Request
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "fuzz"))
@@ -36,6 +36,13 @@ class Saying(Record):
     longitude: Decimal
 
 
+class Count(Record):
+    """What cannot be read, of partitions that are called as nobody should call them."""
+
+    id: str
+    count: int
+
+
 def texts() -> Sequence[str]:
     """The corpus, as far as JSON can say it."""
     from hunted.corpora import MARKED
@@ -51,7 +58,7 @@ class Switches:
 
 
 class Hostile:
-    """The upstream: each text in every field."""
+    """The upstream: each text in every field; and rows that are no records, with fields that nobody knows."""
 
     name = "hostile"
 
@@ -63,6 +70,10 @@ class Hostile:
 
     def answer(self, request: Request, switches: Switches) -> Answer:
         found = texts()
+        if request.path == "/counts":
+            odd = found[switches.turn :: 9]
+            rows = [{"id": text, "count": text, "more": number} for number, text in enumerate(odd)]
+            return Answer.json([*rows, {"id": "good", "count": 1, **dict.fromkeys(odd, 1)}])
         return Answer.json([_row(n, text, found[(n + switches.turn) % len(found)]) for n, text in enumerate(found)])
 
 
@@ -86,4 +97,14 @@ sayings = Feed(
     key=("id",),
     public=True,
 )
-app = App("hostile", feeds=[sayings], standin=stand_in)
+counts = Feed(
+    "counts",
+    Count,
+    sayings.upstream,
+    request=Get("/counts", word="{word}"),
+    partitions=each(word=[text for text in texts() if text.isprintable()][:12]),
+    strict=False,
+    key=("id",),
+    public=True,
+)
+app = App("hostile", feeds=[sayings, counts], standin=stand_in)

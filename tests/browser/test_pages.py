@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
@@ -231,6 +231,7 @@ def test_an_operation_is_found_and_asked_by_keyboard_alone(visitor):
 
 # -- who acts ---------------------------------------------------------------------------------------------------------
 
+EPISODES = "episodes/episodes"
 COLLECTED = ["police/stops", "stocks/bars", "incidents/incidents", "episodes/episodes"]
 PROVIDERS, COMMENTS = "/explore/_/write/providers/providers", "/explore/_/write/episodes/comments"
 OWN = pytest.mark.parametrize("visitor", [{"locale": "en-GB"}], indirect=True)
@@ -327,6 +328,85 @@ def test_a_listing_is_added_refused_mended_changed_and_deleted(visitor):
     assert "Ada's mill" not in page.inner_text("main")
 
 
+@OWN
+@pytest.mark.parametrize(
+    ("collection", "first", "wrong", "right", "changed"),
+    [
+        pytest.param("providers/reviews", {"rating": "9"}, "rating", {"rating": "4"}, {"rating": "2"}, id="a review"),
+        pytest.param(
+            "episodes/comments",
+            {"text": " "},
+            "text",
+            {"text": "It begins well."},
+            {"text": "It began well."},
+            id="a comment",
+        ),
+    ],
+)
+def test_what_is_written_about_something_is_refused_mended_changed_and_deleted(
+    visitor, collection, first, wrong, right, changed
+):
+    """From the record that it is about; who offers something does not review it himself."""
+    about = (
+        f"providers/providers/{visitor.site.offer('Reviewed')}" if "reviews" in collection else f"{EPISODES}/{EPISODE}"
+    )
+    sign_in(visitor, visitor.site.other)
+    page = visitor.go(f"/explore/{about}")
+    page.get_by_role("link", name=f"Add to {collection.partition('/')[2]}").click()
+    fill(page, **first)
+    page.get_by_role("button", name="Add").click()
+    page.locator(f"#in-{wrong}-wrong").wait_for()
+    assert page.locator(f"[name={wrong}]").input_value() == first[wrong]
+    assert page.locator(f"[name={wrong}]").get_attribute("aria-invalid") == "true"
+    assert visitor.barriers() == []
+    assert [said for said in visitor.wrong if "422" not in said] == []
+    visitor.wrong.clear()  # the browser says of a page that it is a 422
+    fill(page, **right)
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("heading", name="Versions").wait_for()
+    page.get_by_role("link", name="Change or delete it").click()
+    fill(page, **changed)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("version 2 of 2").wait_for()
+    assert page.locator(".diff del").first.inner_text() == right[wrong]
+    written = page.url.rpartition("/")[2]
+    page.get_by_role("link", name="Change or delete it").click()
+    page.get_by_text("Delete this record").click()
+    page.get_by_role("button", name="Delete it").click()
+    page.locator(".count").wait_for()
+    assert written not in page.content()
+
+
+def test_an_operator_derives_again_what_was_rejected(visitor):
+    page = visitor.go("/explore/_/operations")
+    page.locator("#rejects + .scroll a").first.click()
+    page.get_by_role("link", name="whole", exact=False).first.click()
+    page.locator(".chosen pre.raw").wait_for()
+    assert visitor.barriers() == []
+    page.locator(".chosen").get_by_role("button", name="Re-admit").click()
+    page.get_by_text("waits for a collector").first.wait_for()
+    page = visitor.go("/explore/_/operations/hostile/counts")
+    page.get_by_role("button", name="Collect all again").click()
+    page.get_by_role("button", name="Derive again").first.click()
+    asked = page.get_by_role("group", name="What was asked for").locator("tbody tr")
+    assert [name in row for name, row in zip(("derive again", "collect all"), asked.all_inner_texts(), strict=False)]
+
+
+def test_words_are_looked_for_and_columns_are_chosen(visitor):
+    page = visitor.go("/explore/episodes/episodes")
+    page.get_by_role("searchbox").fill("winter")
+    page.get_by_role("button", name="Find").click()
+    page.locator(".chips a", has_text="winter").wait_for()
+    assert rows(page) == keys(visitor, "episodes/episodes", ("q", "winter")) != []
+    page.get_by_role("button", name="Columns").click()
+    for box in page.locator("#columns input[type=checkbox]").all()[2:]:
+        box.uncheck()
+    page.locator("#columns").get_by_role("button", name="Show").click()
+    page.wait_for_url("**fields=**")
+    assert page.locator("table.records th").count() == 2
+    visitor.settle()
+
+
 @SCRIPTLESS
 def test_people_write_and_operators_act_without_a_script(visitor):
     page = sign_in(visitor)
@@ -390,6 +470,10 @@ PAGES = {
     "api operation": "/docs/stocks_bars_stats?_ask=1&by=symbol&of=count()",
     "completeness": "/explore/_/operations/police/stops?partition=force%3Dleicestershire,month%3D2026-01",
     "run": "/explore/_/runs/1",
+    "rejects": "/explore/_/rejects/hostile/counts",
+    "counts": "/explore/_/counts/police/stops",
+    "nothing found": "/explore/stocks/bars?symbol=NONE",
+    "as it was": "/explore/stocks/bars?as_of=1&limit=3",
     "sign in": "/explore/_/sign-in",
 }
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 360, "height": 740}
@@ -453,8 +537,35 @@ def test_nothing_that_an_upstream_says_is_run(visitor):
     page = visitor.go(paths[0])
     assert page.locator("a.open").count() == len(texts())
     paths += rows(page)[::32]
+    desk = "/explore/_/operations"
+    paths += [desk, f"{desk}/hostile/counts", "/explore/_/rejects/hostile/counts", "/explore/_/runs/1"]
     paths += [f"{sayings}?{urlencode({'said__contains': text, 'id__ne': text})}" for text in texts()[::40]]
     for path in paths:
-        visitor.go(path)
+        page = visitor.go(path)
         visitor.settle()
+        visitor.check()
+    page = visitor.go(f"{desk}/hostile/counts")
+    assert "<script>" in page.inner_text("table.grid"), "a partition is called so"
+    page.locator("a.square").first.click()
+    page.locator("#chosen").wait_for()
+    page = visitor.go("/explore/_/rejects/hostile/counts")
+    page.locator("td a[href*='reject=']").first.click()
+    page.locator(".chosen pre.raw").wait_for()
+
+
+def test_nothing_that_an_address_says_is_run(visitor):
+    """The corpus where a page says what is wrong with its address."""
+    for text in texts()[::40]:
+        said = quote(text, safe="")
+        for path in (
+            f"/explore/{said}/x",
+            f"/explore/stocks/bars/{said}",
+            f"/explore/stocks/bars?{said}=1",
+            f"/docs/{said}",
+        ):
+            visitor.page.goto(f"{visitor.site.url}{path}")
+            visitor.page.locator("h1").wait_for()
+        visitor.go(f"/explore/_/sign-in?to={said}")
+        visitor.go(f"/docs?q={said}")
+        visitor.wrong = [said for said in visitor.wrong if "status of 40" not in said]
         visitor.check()

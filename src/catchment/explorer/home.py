@@ -20,6 +20,9 @@ from .remembered import DAYS, remembered
 
 __all__ = ["Card", "Concern", "Home", "about", "home"]
 
+PATIENCE_S = 5.0
+"""The first page asks what nobody makes longer by a parameter; it has to be there when the machine is busy."""
+
 Mood = Literal["fresh", "stale", "none", "written"]
 
 
@@ -94,7 +97,7 @@ def home(data: Data) -> Home:
     visible, operates, known = data.visible(), may(data.principal, "operate"), remembered(data)
     apps: dict[str, list[Card]] = {}
     concerns: list[Concern] = []
-    with data.reader.snapshot() as snapshot:
+    with data.reader.snapshot(PATIENCE_S) as snapshot:
         states = data.reader.states()
         there = {item.name: snapshot.state(item) for item in visible if item.name in states}
         changes = known.changes(snapshot, there, data.now)

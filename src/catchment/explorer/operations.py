@@ -31,6 +31,8 @@ __all__ = ["Asked", "Completeness", "Desk", "Rejects", "Run", "Standing", "compl
 
 DRIFT_SHOWN, RUNS_SHOWN, ATTEMPTS_SHOWN, ORDERS_SHOWN = 20, 12, 20, 10
 REJECTS_SHOWN, TRIES_SHOWN = 20, 100
+PATIENCE_S = 10.0
+"""An operator's page asks what nobody makes longer by a parameter; it has to be there when the machine is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def desk(data: Data, orders: OrderDesk) -> Desk:
     visible = data.visible()
     names = [item.name for item in visible]
     feeds = [item for item in visible if isinstance(item.feed, Feed)]
-    with data.reader.snapshot() as snapshot:
+    with data.reader.snapshot(PATIENCE_S) as snapshot:
         paused = {item.collection for item in snapshot.desk.paused(names)}
         return Desk(
             [_standing(snapshot, item, data, paused) for item in feeds],
@@ -146,7 +148,7 @@ def completeness(
     if collection.written:
         raise QueryError("what people write has no partitions", kind="not-found", status=404)
     due = freshness.due(collection.feed, data.now, data.settings)
-    with data.reader.snapshot() as snapshot:
+    with data.reader.snapshot(PATIENCE_S) as snapshot:
         rows = partitions_of(snapshot, collection, data)
         shown = [row["key"] for row in by_day(rows, due)]
         attempts = snapshot.attempts.since(collection.name, shown, data.now - timedelta(days=DAYS))
@@ -173,7 +175,7 @@ def _again(snapshot: Snapshot, data: Data, collection: Collection, partition: st
 def run(data: Data, number: int, before: int | None) -> Run:
     """One run, with its attempts from before that one. QueryError: 404 for none that this reader may read."""
     visible = data.visible()
-    with data.reader.snapshot() as snapshot:
+    with data.reader.snapshot(PATIENCE_S) as snapshot:
         found = snapshot.attempts.run(number, sorted({item.app for item in visible}))
         names = [item.name for item in visible]
         attempts = snapshot.attempts.tried(names, TRIES_SHOWN + 1, run=number, before=before)
@@ -186,7 +188,7 @@ def run(data: Data, number: int, before: int | None) -> Run:
 def rejects(data: Data, orders: OrderDesk, collection: Collection, after: int, number: int | None) -> Rejects:
     """The rejects of one collection. QueryError: 404 for one that there is not."""
     names = [collection.name]
-    with data.reader.snapshot() as snapshot:
+    with data.reader.snapshot(PATIENCE_S) as snapshot:
         rows = snapshot.desk.rejects(names, after=after, limit=REJECTS_SHOWN + 1)
         one = snapshot.desk.reject(names, number) if number is not None else None
         reasons, asked = snapshot.desk.reasons(names), _asked(snapshot, orders, [collection])
