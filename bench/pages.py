@@ -98,8 +98,7 @@ def product(data: Path, *_: Any, how: str) -> Any:
     apps = [app, *map(load_app, SHIPPED)]
     found = build(apps, place(data), SystemClock(), pages=explorer.handlers, **room)
     if how == "warm":
-        explorer.warm()
-        found.warm()
+        found.warm(explorer.warm)
     return found
 
 

@@ -40,7 +40,7 @@ class Count(Record):
     """What cannot be read, of partitions that are called as nobody should call them."""
 
     id: str
-    count: int
+    number: int
 
 
 def texts() -> Sequence[str]:
@@ -72,8 +72,8 @@ class Hostile:
         found = texts()
         if request.path == "/counts":
             odd = found[switches.turn :: 9]
-            rows = [{"id": text, "count": text, "more": number} for number, text in enumerate(odd)]
-            return Answer.json([*rows, {"id": "good", "count": 1, **dict.fromkeys(odd, 1)}])
+            rows = [{"id": text, "number": text, "more": place} for place, text in enumerate(odd)]
+            return Answer.json([*rows, {"id": "good", "number": 1, **dict.fromkeys(odd, 1)}])
         return Answer.json([_row(n, text, found[(n + switches.turn) % len(found)]) for n, text in enumerate(found)])
 
 

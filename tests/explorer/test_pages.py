@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 from shop import counted, things
 
+from catchment import explorer
 from catchment.explorer import filters
 from catchment.explorer.excerpts import by_key, excerpt
 from catchment.explorer.links import page_of
@@ -291,3 +292,10 @@ def test_a_page_loads_nothing_from_elsewhere_and_is_kept_by_nobody(here, visit):
             assert answer.status_code == 200
             assert "immutable" in answer.headers["cache-control"]
         assert sum(len(answer.content) for answer in (page.answer, *loaded)) < 100_000
+
+
+def test_what_pages_wait_for_is_made_before_the_first_of_them_also_where_there_is_no_data_yet(here, front, visit):
+    front.warm(explorer.warm)
+    here.collect(("a", 1))
+    front.warm(explorer.warm)
+    assert "1 record in 3 collections" in visit("/").text

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from shop import counted, priced
+
+from catchment.store.engines import transaction
 
 THINGS = "/explore/shop/things"
 COUNTS, CHART = "/explore/_/pieces/counts/shop", "/explore/_/pieces/charts/shop"
@@ -164,6 +167,27 @@ def test_the_first_page_counts_all_when_it_is_asked_to(here, visit):
     here.collect(*MANY)
     assert visit("/explore/_/pieces/count/shop/things").answer.text == "<strong>60</strong>"
     assert visit("/explore/_/pieces/count/shop/things", "192.0.2.7").answer.status_code == 401
+
+
+def test_the_first_page_draws_what_changed_since_it_was_asked_before(here, visit):
+    here.collect(("a", 1), ("b", 1))
+    days = [visit("/").answer.text.count("2026-01-01: 2 changes")]
+    here.now += timedelta(hours=1)
+    here.collect(("a", 2), ("b", 1))
+    days += [visit("/").answer.text.count("2026-01-01: 3 changes")]
+    here.now += timedelta(days=1)
+    days += [visit("/").answer.text.count("2026-01-01: 3 changes")]
+    assert days == [1, 1, 1]
+
+
+def test_what_was_loaded_all_at_once_is_not_told_change_by_change(here, visit):
+    here.collect(("a", 1))
+    with closing(here.store.database.open()) as sql, transaction(sql, durable=False):
+        sql.execute("UPDATE _collection SET revision = 9 WHERE name = 'shop/things'")
+    page = visit("/explore/_/changes/shop/things")
+    assert page.answer.status_code == 200
+    assert "How it came to revision 9 is not kept change by change." in page.text
+    assert page.all("ol", "arrivals")[0]["data-changes"] == "/v1/shop/things/changes?after=9"
 
 
 @pytest.mark.parametrize("page", ["charts", "counts", "changes", "pieces/charts", "pieces/counts"])

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ..errors import QueryError, StoreError
+
+if TYPE_CHECKING:  # the command line loads us with its commands
+    from ..serve.data import Data
 
 __all__ = ["handlers", "warm"]
 
@@ -15,8 +21,11 @@ def handlers() -> Sequence[Any]:
     return HANDLERS
 
 
-def warm() -> None:
-    """Returns when the templates are read, so that the first of each page need not wait for that."""
+def warm(data: Data) -> None:
+    """Returns when what the first of the pages would wait for is made: templates, and what the first page remembers."""
+    from .home import home
     from .look import read_templates
 
     read_templates()
+    with suppress(StoreError, QueryError):  # it is not there yet: whoever asks is told
+        home(data)

@@ -153,10 +153,16 @@ class Service(Front):
         self._order_desk = order_desk
         self._described = described
 
-    def warm(self) -> None:
-        """Returns when the description is made, as this machine and a stranger see it."""
-        for principal in (LOOPBACK, ANONYMOUS):
-            self._described.document(Data(self._reader, self._settings, self._clock.now(), principal))
+    def warm(self, pages: Callable[[Data], None]) -> None:
+        """Returns when what a first request would wait for is made: the description, as strangers and this machine see
+        it, and what pages need.
+        """
+        stranger, ours = (
+            Data(self._reader, self._settings, self._clock.now(), principal) for principal in (ANONYMOUS, LOOPBACK)
+        )
+        self._described.document(stranger)
+        self._described.document(ours)
+        pages(ours)
 
     def close(self) -> None:
         self._app.writer.close()

@@ -19,6 +19,7 @@ from ..settings import Settings
 from ..store.engines import database_of
 from ..store.keys import any_usable
 from . import gate
+from .data import Data
 
 __all__ = ["check_address", "check_port", "run"]
 
@@ -29,7 +30,13 @@ WARM_S = 1.0
 """After so long what the first page would wait for is made: a server that is asked at once is not kept busy by it."""
 Pages = Callable[[], Sequence[Any]]
 """Gives the handlers of what people look at; a function of a module, since it travels to the worker by its name."""
+Warm = Callable[[Data], None]
+"""Makes what the first of them would wait for; a function of a module too."""
 _BUFFER = 128 * 2**10  # room for headers that we then refuse with 431 ourselves
+
+
+def _nothing(_data: Data) -> None:
+    """There are no pages."""
 
 
 def check_address(settings: Settings) -> None:
@@ -84,13 +91,12 @@ def run(
     only: Sequence[str] = (),
     say: Callable[[str], None] = _say,
     pages: Pages = tuple,
-    warm: Callable[[], None] = lambda: None,
+    warm: Warm = _nothing,
 ) -> None:
     """Serves the apps until SIGTERM or SIGINT, then returns.
 
     targets: as on the command line (`stocks`, `feeds:app`). only: the collections that are served, of those of all
-    targets; `()` for all. say: takes the two lines that a person sees. pages: as of `build`.
-    warm: makes what the first of the pages would wait for; a function of a module too.
+    targets; `()` for all. say: takes the two lines that a person sees. pages: as of `build`; warm: of them.
     Raises:
         UsageError: the port is in use, a target is no app, or the address is open to others and there is no key.
     """
@@ -159,7 +165,7 @@ class _Loader:
         settings: Settings,
         folder: str,
         pages: Pages,
-        warm: Callable[[], None],
+        warm: Warm,
     ) -> None:
         self._targets = targets
         self._only = only
@@ -179,8 +185,7 @@ class _Loader:
         clock = self._settings.get("CATCHMENT_CLOCK")
         apps = _apps(self._targets, self._only)
         found = build(apps, self._settings, open_clock(clock), pages=self._pages, ending=Ending(watches=True))
-        for work in (self._warm, found.warm):
-            timer = threading.Timer(WARM_S, work)
-            timer.daemon = True
-            timer.start()
+        timer = threading.Timer(WARM_S, found.warm, (self._warm,))
+        timer.daemon = True
+        timer.start()
         return found
