@@ -73,7 +73,8 @@ class Hostile:
         if request.path == "/counts":
             odd = found[switches.turn :: 9]
             rows = [{"id": text, "number": text, "more": place} for place, text in enumerate(odd)]
-            return Answer.json([*rows, {"id": "good", "number": 1, **dict.fromkeys(odd, 1)}])
+            good = [{"id": f"{number} {request.query['word']}", "number": number} for number in range(200)]
+            return Answer.json([*rows, *({**row, **dict.fromkeys(odd, 1)} for row in good)])
         return Answer.json([_row(n, text, found[(n + switches.turn) % len(found)]) for n, text in enumerate(found)])
 
 

@@ -22,10 +22,13 @@ def handlers() -> Sequence[Any]:
 
 
 def warm(data: Data) -> None:
-    """Returns when what the first of the pages would wait for is made: templates, and what the first page remembers."""
+    """Returns when what the first of the pages would wait for is made: templates, and what pages remember."""
     from .home import home
     from .look import read_templates
+    from .operations import last_runs
 
     read_templates()
     with suppress(StoreError, QueryError):  # it is not there yet: whoever asks is told
         home(data)
+        with data.reader.snapshot() as snapshot:
+            last_runs(data, snapshot)

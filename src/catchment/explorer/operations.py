@@ -27,7 +27,19 @@ from .grid import DAYS, MEANINGS, Grid, Row, by_day, counts, grid, square
 from .links import completeness_of
 from .remembered import remembered
 
-__all__ = ["Asked", "Completeness", "Desk", "Rejects", "Run", "Standing", "completeness", "desk", "rejects", "run"]
+__all__ = [
+    "Asked",
+    "Completeness",
+    "Desk",
+    "Rejects",
+    "Run",
+    "Standing",
+    "completeness",
+    "desk",
+    "last_runs",
+    "rejects",
+    "run",
+]
 
 DRIFT_SHOWN, RUNS_SHOWN, ATTEMPTS_SHOWN, ORDERS_SHOWN = 20, 12, 20, 10
 REJECTS_SHOWN, TRIES_SHOWN = 20, 100
@@ -121,10 +133,15 @@ def desk(data: Data, orders: OrderDesk) -> Desk:
             _asked(snapshot, orders, feeds),
             ahead(snapshot, feeds, data),
             allowances(snapshot, feeds, data),
-            remembered(data).runs(snapshot, sorted({item.app for item in visible}), RUNS_SHOWN),
+            last_runs(data, snapshot),
             snapshot.desk.reasons(names),
             snapshot.desk.drift(names, limit=DRIFT_SHOWN),
         )
+
+
+def last_runs(data: Data, snapshot: Snapshot) -> Sequence[Pass]:
+    """The last runs that this reader may read, newest first."""
+    return remembered(data).runs(snapshot, sorted({item.app for item in data.visible()}), RUNS_SHOWN)
 
 
 def _standing(snapshot: Snapshot, item: Collection, data: Data, paused: Keys[str]) -> Standing:
