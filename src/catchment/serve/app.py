@@ -89,7 +89,7 @@ def build(  # noqa: PLR0913 (what a server is made of, each once)
         traffic=traffic,
         ending=ending,
         order_desk=order_desk,
-        described=described,
+        described=framework.state[docs.DESCRIBED],
     )
 
 
