@@ -299,3 +299,11 @@ def test_what_pages_wait_for_is_made_before_the_first_of_them_also_where_there_i
     here.collect(("a", 1))
     front.warm(explorer.warm)
     assert "1 record in 3 collections" in visit("/").text
+
+
+def test_what_cannot_be_asked_leads_back_to_what_can(here, visit):
+    here.collect(("a", 1))
+    page = visit(f"{THINGS}?colour=red")
+    assert page.answer.status_code == 400
+    assert THINGS in [link["href"] for link in page.all("a")]
+    assert THINGS not in [link["href"] for link in visit(f"{THINGS}/none").all("a")]

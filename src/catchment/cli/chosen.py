@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..app import SHIPPED, App
 from ..settings import DEFAULTS, Setting, Settings, without_password
-from .arguments import DataFlag, HostFlag, JsonFlag, PortFlag, find_apps, read_settings
+from .arguments import CheckedTargets, DataFlag, HostFlag, JsonFlag, PortFlag, find_apps, read_settings
 from .manual import manual
 from .output import print_json
 
@@ -31,7 +31,7 @@ chosen = typer.Typer()
     ),
 )
 def settings_(
-    targets: Annotated[list[str] | None, typer.Argument(help="Whose settings. Default: the apps that ship.")] = None,
+    targets: CheckedTargets = None,
     *,
     json: JsonFlag = False,
     data: DataFlag = "",
