@@ -21,7 +21,7 @@ ALONE = ("sqlite", "storeless", "once")
 """Marks of what is run on SQLite alone."""
 
 
-FURTHER_CASES = 4
+FURTHER_CASES = 8
 """Of so many further cases one is run on PostgreSQL."""
 
 _ACCEPTANCE = re.compile(r"acceptance ((?:\d+(?:, | and )?)+)(?: of (\w+))?", re.IGNORECASE)

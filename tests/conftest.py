@@ -35,10 +35,10 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     # A test of what is durable kills processes, never the machine: nobody has to wait for a disk.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
-STORED = ("apps", "e2e", "explorer", "keys", "paging", "resources", "serve", "store")
+STORED = ("apps", "e2e", "explorer", "faults", "keys", "paging", "resources", "serve", "store")
 """Folders of tests that open databases."""
 
-CASES = ("apps", "e2e")
+CASES = ("apps", "e2e", "faults")
 """Those of them whose tests are cases: each acceptance case of an app is run on both engines, the others on one."""
 
 LONG = ("docs", "e2e", "typing", "repository", "faults", "apps")

@@ -24,7 +24,6 @@ from catchment.principal import Principal
 from catchment.serve.app import build
 from catchment.settings import load_settings
 from catchment.store.check import check
-from catchment.store.engines.sqlite import File
 from catchment.store.keys import create
 from catchment.store.tables import collections_of
 from catchment.store.write import Write
@@ -58,7 +57,7 @@ def left(berth: Berth) -> dict[str, list[tuple]]:
 def wrong(berth: Berth) -> list[str]:
     from quay import app
 
-    found = check(File(berth.folder / "data" / "catchment.sqlite"), collections_of(app))
+    found = check(berth.database, collections_of(app))
     return [f"{item.rule} {item.says}: {text}" for item in found for text in item.shown]
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from databases import values_in
 
 from catchment import App, Budget, Cron, Feed, Get, Record, Upstream, each
 from catchment.breaker import DOUBTS, MOST, REST
@@ -94,7 +95,7 @@ class Coast:
 def coast(tmp_path: Path):
     with serve_in_thread(Service(), clock=FakeClock(NOW)) as running:
         values = {f"CATCHMENT_UPSTREAM_{name}": running.url for name in ("NORTH", "SOUTH")}
-        values |= {"CATCHMENT_DATA": str(tmp_path), "CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8"}
+        values |= values_in(tmp_path, [app]) | {"CATCHMENT_ALLOW_PRIVATE": "127.0.0.0/8"}
         yield Coast(load_settings(values, folder=tmp_path, environ={}), running.control)
 
 

@@ -21,6 +21,8 @@ from harbour import CONCURRENCY, REQUESTS, Berth, asked
 from catchment.testing import Cluster, NoServer
 
 REVISION = "SELECT revision FROM _collection WHERE name = 'harbour/boxes'"
+pytestmark = pytest.mark.sqlite  # a server of its own, held against a file
+
 BOXES = "/v1/harbour/boxes?sort=ship,id&limit=100"
 
 
