@@ -135,6 +135,11 @@ def operated_alike(client, collections, counts):
     feeds = [item for item in collections if isinstance(item.feed, Feed)]
     assert [item["collection"] for item in found["feeds"]] == sorted(item.name for item in feeds)
     assert {item["upstream"] for item in found["budgets"]} == {item.feed.upstream.name for item in feeds}
+    for item in found["budgets"]:
+        assert told.get(("catchment_budget_left", item["upstream"])) == item["left"]
+        assert told["catchment_upstream_paused", item["upstream"]] == (item["paused_until"] is not None)
+    requests = sum(told.get(("catchment_feed_requests_day", item.name), 0) for item in feeds)
+    assert requests == sum(item["requests"] for item in found["runs"])
     assert sum(item["changed"] for item in found["runs"]) == sum(counts[item.name] for item in feeds)
     for item in collections:
         assert told["catchment_revision", item.name] == ask(client, f"/v1/{item.name}").json()["meta"]["revision"]
