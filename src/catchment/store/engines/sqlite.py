@@ -30,7 +30,7 @@ __all__ = ["BUSY_MS", "Connection", "File", "database_of", "mapped", "scratch"]
 
 BUSY_MS = 10_000
 BULK_KIB = 1_000_000
-READ_KIB = 32_000
+READ_KIB = 8_000
 """What a reading connection keeps of the file: the upper pages of large indexes, which every search comes by."""
 
 _STEPS_BETWEEN_CHECKS = 10_000
