@@ -87,6 +87,7 @@ def test_what_is_not_run_is_written_here():
         ("postgresql.md", "pip"),  # a registry, a server of the reader's own
         ("postgresql.md", "COLLECTOR_PASSWORD=…"),
         ("postgresql.md", "catchment"),
+        ("postgresql.md", '@pytest.mark.parametrize("promise",'),  # an engine of the reader's own
         ("secrets.md", "ALPHAVANTAGE_API_KEY_FILE=/etc/catchment/alphavantage"),  # a key service
     }
     run = {page for page, block in shown if block.language in ("sh", "python") and block.how not in NOT_RUN}

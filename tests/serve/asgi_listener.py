@@ -40,6 +40,7 @@ class Listener:
         if len(self.taken) >= self.takes:
             self.stuck.set()
             await self.left.wait()
+            return
         self.taken.append(message["body"])
         self.pieces.put_nowait(message["body"])
         if not message.get("more_body"):
