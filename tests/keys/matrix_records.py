@@ -17,7 +17,7 @@ from catchment.partitions import Partition
 from catchment.plan import State
 from catchment.settings import load_settings
 from catchment.store.archive import Place
-from catchment.store.engines.sqlite import File
+from catchment.store.engines import Database
 from catchment.store.lease import Outcome
 from catchment.store.store import Store
 from catchment.store.tables import collections_of
@@ -81,9 +81,9 @@ COLLECTED = {  # collection: the partition, and what its upstream answered
 }
 
 
-def collect(folder: Path, apps: tuple[App, ...]) -> None:
+def collect(folder: Path, settings: Mapping[str, str], apps: tuple[App, ...]) -> None:
     """A record in every collected collection, with the exchange that it came from."""
-    with Store(load_settings({"CATCHMENT_DATA": str(folder)}, folder=folder), apps) as store:
+    with Store(load_settings(settings, folder=folder), apps) as store:
         for collection in (item for app in apps for item in collections_of(app) if not item.written):
             values, content = COLLECTED[collection.name]
             partition = Partition(tuple(values.items()))
@@ -109,10 +109,10 @@ WRITTEN = {  # by its name: the collection, what is written, the label of what i
 }
 
 
-def write(database: Path, apps: tuple[App, ...]) -> Mapping[str, str]:
+def write(database: Database, apps: tuple[App, ...]) -> Mapping[str, str]:
     """A record of the owner's in every written collection, by its name; what is reviewed is another's."""
     collections = {item.name: item for app in apps for item in collections_of(app)}
-    writer, keys = Writer(File(database), list(collections.values()), FakeClock(NOW)), {}
+    writer, keys = Writer(database, list(collections.values()), FakeClock(NOW)), {}
     try:
         for label, (name, members, about, who) in WRITTEN.items():
             if (collection := collections.get(name)) is None:

@@ -21,8 +21,6 @@ from catchment import explorer
 
 PUBLIC, PRIVATE = {"episodes/series": "tt0944947"}, {"incidents/identities": "10.0.0.1"}
 
-pytestmark = pytest.mark.sqlite  # put back as it was after every write: a file is, in no time
-
 
 @pytest.fixture
 def world(tmp_path):
