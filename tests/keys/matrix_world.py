@@ -32,7 +32,7 @@ Policy = Mapping[str, Mapping[str, Row]]
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
-FURTHER = 24
+FURTHER = 60
 """Of so many further cells one is asked on PostgreSQL, where each denial takes a connection of its own."""
 JOB = {"job_budget_in_pence": 1000, "skills": ["milling"]}
 DAYS = "?symbol=IBM&start_date=2026-01-01&end_date=2026-01-31"
