@@ -112,6 +112,7 @@ def test_people_have_written_when_the_demo_says_so(place):
     assert [line for line in done.out.splitlines() if "stop" in line] == ["stopped collecting"]
 
 
+@pytest.mark.once  # how it ends has nothing to do with where it stores
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 @pytest.mark.parametrize("words", ["Stand-in upstreams are up", "serving on"])
 def test_asked_to_end_before_it_collects_for_good_it_ends_in_a_line(place, words, number):
