@@ -7,13 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import structlog
 
 from .choices import new_values
 from .decode import Entry, Reject, Seen, decode, from_document, model_digest, row_digest
+from .drift import SAMPLED
 from .erased import Erased
 from .errors import DecodeError, MergeOutdated, PagingError, StoreUnavailable
 from .failpoints import failpoint
@@ -41,7 +42,8 @@ log = structlog.get_logger("catchment.derive")
 TRIES = 5
 
 MOST_REJECTED, FEW = 0.2, 5
-"""Up to a fifth of the rows may be rejects; fewer than five rejects are never taken for a changed upstream."""
+"""Up to a fifth of a page's rows, and of all, may be rejects; fewer than five are never taken for a changed upstream
+while another row can be read."""
 
 
 def derive(
@@ -132,11 +134,13 @@ def _once(
 @dataclass(frozen=True)
 class _Beside:
     """What is noted while rows are read. sample: the first that were decoded. holding: the pages, from 0, that have a
-    row of a record that was erased.
+    row of a record that was erased. ends: after each page, and before the first, how many rows were read and how many
+    were not.
     """
 
     sample: list[bytes]
     holding: set[int]
+    ends: list[tuple[int, int]]
 
 
 def _read(
@@ -152,7 +156,7 @@ def _read(
 ) -> tuple[Fold, Pile[Reject], _Beside]:
     """The rows of all bodies, folded, their records waiting in the stage; what is no acceptable record; and more."""
     rejects, unread = stage.room.pile(Reject, BATCH), 0
-    beside, most = _Beside([], set()), feed.max_partition_records
+    beside, most = _Beside([], set(), [(0, 0)]), feed.max_partition_records
     known, times = seen.by_raw, seen.times if feed.key is CONTENT else None
     make = partial(
         decode, feed, lease.partition, known=known, times=times, model=model, sample=beside.sample, erased=erased
@@ -172,8 +176,9 @@ def _read(
                 beside.holding.update(() if row.marked else (number,))
             if fold.received + unread > most:
                 raise _too_many(feed)
+        beside.ends.append((fold.received, unread))
         failpoint("page.parsed")
-    _check_drift(fold.received, rejects, beside.sample)
+    _check_drift(beside, rejects)
     return fold, rejects, beside
 
 
@@ -195,17 +200,30 @@ def _check_moved(overlap: AbstractSet[str], changes: Changes, settled: AbstractS
         raise PagingError("unstable", said, hint="rows may have moved while they were paged", keys=moved)
 
 
-def _check_drift(read: int, rejects: Pile[Reject], sample: Sequence[bytes]) -> None:
-    """DecodeError where so many rows are unreadable that the upstream must have changed, not a record."""
-    if rejects and (not read or (len(rejects) >= FEW and len(rejects) > MOST_REJECTED * (read + len(rejects)))):
-        first, of = rejects[0], read + len(rejects)
-        at = f" at {first.path}" * bool(first.path)
-        raise DecodeError(
-            f"{len(rejects)} of {of} records cannot be read, the first{at}: {first.reason}",
-            reason="drift",
-            field=first.path,
-            sample=sample,
-        )
+def _check_drift(beside: _Beside, rejects: Pile[Reject]) -> None:
+    """DecodeError where so many rows of all, or of one page, are unreadable that the upstream must have changed, not a
+    record. Of all it is told first: where every page changed it is not about one of them.
+    """
+    read, unread = beside.ends[-1]
+    if unread and (not read or _too_many_unread(read, unread)):
+        raise _drift(f"{unread} of {read + unread} records", rejects[0], beside.sample)
+    for number, (before, after) in enumerate(pairwise(beside.ends), 1):
+        read, unread = after[0] - before[0], after[1] - before[1]
+        if _too_many_unread(read, unread):
+            # Not the first rows of all: what this page changed is seen in its own.
+            sample = [rejects[place].raw for place in range(before[1], min(after[1], before[1] + SAMPLED))]
+            of = f"{unread} of {read + unread} records of page {number}"
+            raise _drift(of, rejects[before[1]], sample)
+
+
+def _too_many_unread(read: int, unread: int) -> bool:
+    return unread >= FEW and unread > MOST_REJECTED * (read + unread)
+
+
+def _drift(which: str, first: Reject, sample: Sequence[bytes]) -> DecodeError:
+    at = f" at {first.path}" * bool(first.path)
+    said = f"{which} cannot be read, the first{at}: {first.reason}"
+    return DecodeError(said, reason="drift", field=first.path, sample=sample)
 
 
 def _unknown(found: Found, known: Known) -> Iterator[str]:

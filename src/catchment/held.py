@@ -4,8 +4,6 @@ reaches it.
 
 from __future__ import annotations
 
-from itertools import islice
-
 from .decode import Reject, decode
 from .erased import MARK
 from .errors import DecodeError
@@ -16,8 +14,9 @@ from .store.store import Store
 
 __all__ = ["unreadable_row"]
 
-LOOKED_AT = 3
-"""Answers of the partition, newest first, that are looked through."""
+LOOKED_AT = 4_000_000
+"""Bytes of the partition's answers, newest first, that are looked through: a page that is held may be any of a walk's.
+The newest is looked through whatever its size."""
 
 SHOWN = 160
 
@@ -27,7 +26,11 @@ def unreadable_row(store: Store, feed: Feed, noted: Noted) -> str:
     state = store.ledger.states(noted.collection).get(noted.partition)
     if state is None:
         return ""
-    for exchange in islice(store.archive.newest(noted.collection, noted.partition), LOOKED_AT):
+    seen = 0
+    for exchange in store.archive.newest(noted.collection, noted.partition):
+        if seen > LOOKED_AT:
+            break
+        seen += len(exchange.answer.content)
         try:
             rows = decode(feed, state.partition, exchange.answer.content, known=(), model=model_digest(feed))
             if row := next((item.raw for item in rows if isinstance(item, Reject) and item.raw != MARK), None):

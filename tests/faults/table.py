@@ -388,7 +388,10 @@ PAYLOAD = (
         "members vanish, change, come",
         "noted; where too many fail, nothing changes",
         (wire("replace", find='"weight": ', text='"mass": '),),
-        proof("tests/store/test_desk.py::test_answers_that_are_held_as_drift_are_noted_with_what_changed_in_them"),
+        proof(
+            "tests/store/test_desk.py::test_answers_that_are_held_as_drift_are_noted_with_what_changed_in_them",
+            "tests/paging/test_held.py::test_an_answer_is_held_where_more_than_a_fifth_of_a_page_or_of_all_is_unreadable",
+        ),
     ),
     Row(
         "F47",
