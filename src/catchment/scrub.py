@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from .decode import key_reader
 from .erased import MARK, Erased
-from .feed import Feed
+from .feed import CONTENT, Feed
 from .partitions import Partition
 from .rows import items, table
 from .split import raw_rows
 from .spool import Content, Gather, blocks
 
-__all__ = ["scrubbed"]
+__all__ = ["may_say", "scrubbed"]
 
 
 def scrubbed(feed: Feed, partition: Partition, body: Content, erased: Erased) -> Content | None:
@@ -37,6 +37,28 @@ def scrubbed(feed: Feed, partition: Partition, body: Content, erased: Erased) ->
     others = (raw for raw in raw_rows(feed, partition, left) if raw != MARK)
     kept = (raw for raw in raw_rows(feed, partition, body) if raw != MARK and raw not in gone)
     return left if all(one == other for one, other in zip_longest(others, kept)) else None
+
+
+def may_say(feed: Feed, body: Content, keys: Sequence[str]) -> bool:
+    """Whether a body whose rows cannot be read may be about a record of these keys. False only where it would have a
+    part of one as text, and has none.
+    """
+    parts = {column.kind for column in feed.columns if feed.key is not CONTENT and column.name in feed.key}
+    as_said = isinstance(feed.rows, items | table) and not feed.shape and parts and parts <= {"text", "integer"}
+    if not as_said or any("%" in key for key in keys):
+        return True
+    # Behind an escape a text may be anything.
+    return _has(body, [b"\\", *(part.encode() for key in keys for part in key.split(","))])
+
+
+def _has(body: Content, texts: Sequence[bytes]) -> bool:
+    longest, held = max(map(len, texts)), b""
+    for piece in blocks(body):
+        held += piece
+        if any(text in held for text in texts):
+            return True
+        held = held[max(len(held) - longest, 0) :]  # a text may be cut in two
+    return False
 
 
 def _without(body: Content, gone: Iterable[bytes]) -> Content:

@@ -9,8 +9,10 @@ from databases import values_in
 from shelf import Reading, reading
 
 from catchment import App, Meaning, by_page, read_http
+from catchment.paging import single
 from catchment.settings import load_settings
 from catchment.standin import Answer, Paged
+from catchment.store.erase import Gone
 from catchment.store.store import Store
 from catchment.store.tables import Collection
 
@@ -23,13 +25,17 @@ def shelf(tmp_path):
     rows = {"rows": lambda body, _: body["items"]}
     with reading(tmp_path, Paged("page", total=True), by_page(total="total"), BOTH, **rows) as shelf:
         assert shelf.collect().verdict == "complete"
-        app = App("shop", feeds=[shelf.feed])
-        settings = load_settings(values_in(tmp_path), folder=tmp_path, environ={})
-        with Store(settings, [app]) as store:
-            assert store.erasure(Collection("shop", shelf.feed), app, ["3"]).run(shelf.clock.now()).done
+        assert erase(shelf, "3").done
         assert held(shelf) == []
         shelf.clock.advance(timedelta(days=1))
         yield shelf
+
+
+def erase(shelf: Reading, key: str) -> Gone:
+    app = App("shop", feeds=[shelf.feed])
+    settings = load_settings(values_in(shelf.folder), folder=shelf.folder, environ={})
+    with Store(settings, [app]) as store:
+        return store.erasure(Collection("shop", shelf.feed), app, [key]).run(shelf.clock.now())
 
 
 def held(shelf: Reading) -> list[str]:
@@ -70,6 +76,32 @@ def test_none_is_left_by_a_pass_that_ends(shelf, changes, verdict):
 
 def stopped(request, answer):
     return Answer(402, b'{"error": "limit"}') if request.query["page"] == "2" else answer
+
+
+def cut(_, answer):
+    """JSON that lacks its end, in an answer that has its whole length."""
+    return Answer(answer.status, answer.body.rstrip()[:-1], answer.headers)
+
+
+def test_none_is_left_where_nobody_can_read_what_came_after(shelf):
+    shelf.shelf.twist = cut
+    result = shelf.collect()
+    assert (result.verdict, len(shelf.asked)) == ("failed", 3), result
+    assert held(shelf) == []
+
+
+@pytest.mark.parametrize(("key", "removed"), [("3", 1), ("7", 0)], ids=["has it", "has it not"])
+def test_an_answer_that_nobody_can_read_goes_with_a_key_that_it_has(tmp_path, key, removed):
+    with reading(tmp_path, Paged("page", size=99), single, [3, 7]) as shelf:
+        assert shelf.collect().verdict == "complete"
+        shelf.shelf.twist = cut
+        shelf.shelf.ids.remove(7)
+        shelf.clock.advance(timedelta(days=1))
+        assert shelf.collect().verdict == "failed"
+        assert len(held(shelf)) == 2, "the fault did not happen"
+        gone = erase(shelf, key)
+        assert (gone.rewritten, gone.removed, gone.left, gone.done) == (1, removed, (), True)
+        assert len(held(shelf)) == (0 if removed else 2)
 
 
 def read(answer, _):

@@ -19,14 +19,14 @@ from ..decode import key_reader
 from ..errors import DecodeError, UsageError
 from ..failpoints import failpoint
 from ..feed import Feed
-from ..scrub import scrubbed
+from ..scrub import may_say, scrubbed
 from ..spool import Content
 from . import audit, counting
 from .archive import Archive, store_body
 from .change import remove, stay_nameless
 from .changes import withdrawn
 from .engines import Connection, Workers, mapped, transaction
-from .erasing import drop_body, erased_of, forget_answers
+from .erasing import drop_body, erased_of, forget_answers, was_merged
 from .generations import forget_next
 from .group import Group
 from .ledger import Ledger
@@ -94,6 +94,7 @@ class Erasure:
         self._collections = collections
         self._workers = workers
         self._nameless = nameless
+        self._said = keys
         with mapped():
             before = erased_of(connection, collection)
             self._erased = replace(before, hashes=frozenset(map(before.hash, keys)))
@@ -160,8 +161,8 @@ class Erasure:
         return int(self._connection.execute(newest, (self._name,)).fetchone()[0])
 
     def _bodies(self, *, after: int = 0) -> Iterator[_Body]:
-        """The archived bodies that have a row of one of the keys, newest answers first. after: the number of an answer;
-        those up to it are left out.
+        """The archived bodies that have, or may have, a row of one of the keys, newest answers first. after: the number
+        of an answer; those up to it are left out.
         """
         if self._collection.written:
             return
@@ -174,16 +175,20 @@ class Erasure:
         for digest, partition in pairs:
             if not (body := archive.body(digest)):
                 continue
-            try:
-                without = scrubbed(self._feed, self._partitions[partition], body, self._erased)
-            except DecodeError:
-                continue  # no answer of this feed: its rows are nobody's
+            without = self._without(partition, body)
             if without != body:
                 yield _Body(digest, partition, without)
 
+    def _without(self, partition: str, body: Content) -> Content | None:
+        """The body without the rows of the keys; None where it has to go whole, also since nobody can tell its rows."""
+        try:
+            return scrubbed(self._feed, self._partitions[partition], body, self._erased)
+        except DecodeError:
+            return None if may_say(self._feed, body, self._said) else body
+
     def _what_is_left(self, bodies: Sequence[_Body]) -> Iterator[str]:
         for body in bodies:
-            if body.without is None:
+            if body.without is None and was_merged(self._connection, body.digest):
                 yield f"{body.partition or 'its partition'}: a replay cannot derive its answer {body.digest[:16]} again"
             for (feed,) in self._connection.execute(
                 "SELECT DISTINCT feed FROM _exchange WHERE digest = ? AND feed <> ?",

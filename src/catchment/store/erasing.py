@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from ..erased import NOTHING, Erased
@@ -15,7 +14,7 @@ from .engines import Connection, transaction
 from .lease import Lease
 from .tables import Collection
 
-__all__ = ["NO_BURN", "Burn", "burn_pass", "drop_body", "erased_of", "erased_under", "forget_answers"]
+__all__ = ["NO_BURN", "Burn", "burn_pass", "drop_body", "erased_of", "erased_under", "forget_answers", "was_merged"]
 
 
 def erased_of(sql: Connection, collection: Collection) -> Erased:
@@ -77,8 +76,9 @@ NO_BURN = Burn()
 
 
 def burn_pass(connection: Connection, collection: Collection, lease: Lease) -> None:
-    """Removes those bodies of a pass that have rows of erased records which could not be cut out. For a pass that ends
-    without a commit: before its end, so that none outlives it, whatever happens in between.
+    """Removes those bodies of a pass that have rows of erased records which could not be cut out, and those of which
+    nobody can tell. For a pass that ends without a commit: before its end, so that none outlives it, whatever happens
+    in between.
     """
     assert isinstance(collection.feed, Feed)
     if not (erased := erased_of(connection, collection)):
@@ -86,8 +86,23 @@ def burn_pass(connection: Connection, collection: Collection, lease: Lease) -> N
     archive = Archive(connection)
     for page in archive.answered(lease.feed, lease.partition.key, lease.number):
         body = archive.whole(page).answer.content
-        # Whatever the feed's own function raises: then its rows are nobody's, as those of no answer of this feed.
-        with suppress(Exception):
-            if scrubbed(collection.feed, lease.partition, body, erased) is None:
-                with transaction(connection, durable=True) as sql:
-                    drop_body(sql, page.digest, lease.feed)
+        if not body:
+            continue
+        try:
+            certain = scrubbed(collection.feed, lease.partition, body, erased) is not None
+        except Exception:  # noqa: BLE001 (whatever the feed's own function raises: it tells nothing of the rows)
+            certain = was_merged(connection, page.digest)
+        if not certain:
+            with transaction(connection, durable=True) as sql:
+                drop_body(sql, page.digest, lease.feed)
+
+
+def was_merged(connection: Connection, digest: str) -> bool:
+    """Whether a pass that ended complete has this body: it was read there, and rid of what was erased by then."""
+    return connection.execute(_COMPLETE_WITH, (digest,)).fetchone() is not None
+
+
+_COMPLETE_WITH = (
+    "SELECT 1 FROM _exchange e JOIN _attempt a ON a.feed = e.feed AND a.partition = e.partition AND a.pass = e.pass"
+    " WHERE e.digest = ? AND a.verdict = 'complete' LIMIT 1"
+)
