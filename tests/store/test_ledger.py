@@ -163,3 +163,11 @@ def test_what_dead_workers_left_is_swept_away(tmp_path):
     one = LocalWorkers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [one.me]
     one.close()
+
+
+def test_an_attempt_that_ended_keeps_its_end_when_its_lease_is_given_back(here):
+    """Who is asked to end while the records are committed gives the lease back afterwards."""
+    lease = here.claim()
+    here.store.ledger.finish(lease, Outcome("partial", "short"), here.now)
+    here.store.ledger.release(lease, "stopped")
+    assert here.rows("SELECT verdict, reason FROM _attempt") == [("partial", "short")]

@@ -211,7 +211,9 @@ class Ledger:
             )
 
     def release(self, lease: Lease, reason: str) -> None:
-        """Gives the lease back without a verdict: the work goes on later, from the same pass."""
+        """Gives the lease back without a verdict: the work goes on later, from the same pass. An attempt that ended
+        meanwhile keeps what it ended with.
+        """
         with transaction(self._connection, durable=False) as sql:
             sql.execute(
                 "UPDATE _partition SET lease_owner = NULL, lease_until = NULL,"
@@ -219,7 +221,7 @@ class Ledger:
                 " WHERE feed = ? AND key = ? AND lease_token = ?",
                 (reason, lease.feed, lease.partition.key, lease.token),
             )
-            sql.execute("UPDATE _attempt SET reason = ? WHERE id = ?", (reason, lease.attempt))
+            sql.execute("UPDATE _attempt SET reason = ? WHERE id = ? AND verdict IS NULL", (reason, lease.attempt))
 
     def leave(self, feed: str, keys: Sequence[str], until: datetime) -> None:
         """Partitions that are not asked again before that moment."""
