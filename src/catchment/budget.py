@@ -43,8 +43,10 @@ class Wait:
     kind: Literal["budget", "rest", "probe"] = "budget"
 
 
-def take(budget: Budget, counts: Mapping[str, Count], now: datetime) -> dict[str, Count] | Wait:
+def take(budget: Budget, counts: Mapping[str, Count], now: datetime, weight: int = 1) -> dict[str, Count] | Wait:
     """The counts after one more request at `now`, or until when to wait. All windows must allow it, else none counts.
+
+    weight: how much of each window it takes; never more than `Budget.heaviest`, for which there is no place ever.
 
     >>> from datetime import UTC
     >>> now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +60,7 @@ def take(budget: Budget, counts: Mapping[str, Count], now: datetime) -> dict[str
     taken: dict[str, Count] = {}
     waits: list[Wait] = []
     for window in budget.windows:
-        step = _take(window, budget, counts.get(window.unit, Count()), now)
+        step = _take(window, budget, counts.get(window.unit, Count()), now, weight)
         if isinstance(step, Wait):
             waits.append(step)
         else:
@@ -66,16 +68,17 @@ def take(budget: Budget, counts: Mapping[str, Count], now: datetime) -> dict[str
     return max(waits, key=lambda wait: wait.until) if waits else taken
 
 
-def _take(window: Window, budget: Budget, count: Count, now: datetime) -> Count | Wait:
+def _take(window: Window, budget: Budget, count: Count, now: datetime, weight: int) -> Count | Wait:
     if window.unit == "day":
         today = day_of(budget, now)
         used = count.used if count.period == today else 0
-        return Wait(day_turns(budget, now), "day") if used >= window.count else Count(today, used + 1)
+        full = used + weight > window.count
+        return Wait(day_turns(budget, now), "day") if full else Count(today, used + weight)
     interval = _interval(window, budget)
     # Never further ahead than a full burst: a clock that was set back must not keep an upstream shut.
     arrival = min(max(count.until or now, now), now + interval * budget.burst)
-    free = arrival - interval * (budget.burst - 1)
-    return Wait(free, window.unit) if free > now else Count(until=arrival + interval)
+    free = arrival - interval * (budget.burst - weight)
+    return Wait(free, window.unit) if free > now else Count(until=arrival + interval * weight)
 
 
 def _interval(window: Window, budget: Budget) -> timedelta:
@@ -99,7 +102,7 @@ def day_turns(budget: Budget, now: datetime) -> datetime:
 
 
 def left_today(budget: Budget, counts: Mapping[str, Count], now: datetime) -> int | None:
-    """Requests left until the day turns; None where no day is counted. While the upstream says so there are none."""
+    """What is left of the day, by weight; None where no day is counted. While the upstream says so there is none."""
     pause = counts.get(PAUSE, Count())
     for window in budget.windows:
         if window.unit == "day":
@@ -110,10 +113,10 @@ def left_today(budget: Budget, counts: Mapping[str, Count], now: datetime) -> in
     return None
 
 
-def pause_after_quota(budget: Budget, counts: Mapping[str, Count], now: datetime) -> datetime:
+def pause_after_quota(budget: Budget, counts: Mapping[str, Count], now: datetime, weight: int = 1) -> datetime:
     """Until when to leave an upstream alone that says its allowance is used up: until the day turns; one hour only
-    where it says so at the first request of our day, whose start the upstream may see later.
+    where it says so at the first request of our day, whose start the upstream may see later. weight: of that request.
     """
     used = counts.get("day", Count())
-    first = used.period == day_of(budget, now) and used.used <= 1
+    first = used.period == day_of(budget, now) and used.used <= weight
     return now + timedelta(hours=1) if first else day_turns(budget, now)

@@ -168,7 +168,7 @@ class Collector:
             shut = self._doors.shut.get(feed.upstream.name) or self._doors.shut.get(name)
             if self._draining:
                 shut = Result(name, "", None, "stopped")
-            elif not shut and (wait := await self._passes.wait_for(feed.upstream)):
+            elif not shut and (wait := await self._passes.wait_for(feed)):
                 shut = self._spent(feed, wait) if too_long(wait, self._clock.now()) else None
             if shut:
                 return replace(shut, feed=name, partition=task.partition.key)
@@ -288,7 +288,7 @@ class Collector:
 
     async def _open_at(self, feed: Feed) -> datetime:
         """When a due partition of this feed can be asked for."""
-        wait = await self._passes.wait_for(feed.upstream)
+        wait = await self._passes.wait_for(feed)
         shut = self._doors.shut.get(feed.upstream.name) or self._doors.shut.get(self._app.collection(feed))
         moments = [wait.until if wait else None, shut.until if shut else None, self._clock.now()]
         return max(moment for moment in moments if moment)
@@ -296,7 +296,7 @@ class Collector:
     async def forecast(self, scope: Scope) -> list[Forecast]:
         """Per feed: what is due, what it costs and when it will be done, by the arithmetic by which it is sent."""
         found: list[Forecast] = []
-        owed: dict[str, int] = {}
+        owed: dict[str, list[int]] = {}
         for feed in self._planner.feeds(scope):
             todo = await self.plan(feed, scope)
             budget = feed.upstream.budget_now(self._settings)
@@ -304,7 +304,7 @@ class Collector:
             name = self._app.collection(feed)
             pages = await self._store.derived(self._store.ledger.pages, name) if feed.paged else {}
             needed = calls(todo.due, pages)
-            owed[feed.upstream.name] = owed.get(feed.upstream.name, 0) + needed
+            owed.setdefault(feed.upstream.name, []).extend([feed.request.weight] * needed)
             now, paused = self._clock.now(), await self._passes.left_alone(feed.upstream)
             done = forecast(owed[feed.upstream.name], budget, counts, paused.until if paused else now)
             found.append(Forecast(todo, left_today(budget, counts, now), done, needed, paused))

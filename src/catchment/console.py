@@ -224,12 +224,16 @@ def plan_table(forecasts: Mapping[str, Sequence[Forecast]], *, width: int = WIDE
     for app, feeds in forecasts.items():
         for item in feeds:
             due, plan = len(item.plan.due), item.plan
-            numbers = [f"{number:,}" for number in (due, len(plan.held), plan.good, item.calls)]
+            numbers = [f"{number:,}" for number in (due, len(plan.held), plan.good)] + [_calls(item)]
             left = "unlimited" if item.left is None else f"{item.left:,}"
             done = f"{item.done:%Y-%m-%d %H:%M:%S}" if due else ""
             rows.append((f"{app}/{plan.feed.name}", *numbers, left, done, _next_due(plan)))
     titles = ("collection", "due>", "held>", "not due>", "calls>", "left today>", "done by (UTC)", "next due (UTC)")
     return _table(titles, rows, width)
+
+
+def _calls(item: Forecast) -> str:
+    return f"{item.calls:,}" + f" ({item.units:,} units)" * (item.units != item.calls)
 
 
 def _next_due(plan: Plan) -> str:
@@ -247,6 +251,7 @@ def planned_row(app: str, item: Forecast) -> dict[str, object]:
         "held": len(plan.held),
         "not_due": plan.good,
         "calls": item.calls,
+        "units": item.units,
         "left_today": item.left,
         "done": item.done if plan.due else None,
         "next_due": None if plan.due else plan.next,

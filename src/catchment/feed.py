@@ -65,16 +65,25 @@ class Get:
 
     `{name}` stands for the partition's value; a `Setting` for what the operator set. Plain names only: this is no
     language.
+
+    weight: how much of each window of its upstream's budget every such request takes, where the upstream counts some
+    requests as several. A parameter of the query cannot have its name, nor be called `headers`.
     """
 
     path: str
     query: tuple[tuple[str, str | Setting], ...]
     headers: tuple[tuple[str, str], ...]
+    weight: int
 
-    def __init__(self, path: str, *, headers: Mapping[str, str] | None = None, **query: str | Setting) -> None:
+    def __init__(
+        self, path: str, *, headers: Mapping[str, str] | None = None, weight: int = 1, **query: str | Setting
+    ) -> None:
         object.__setattr__(self, "path", path)
         object.__setattr__(self, "query", tuple(query.items()))
         object.__setattr__(self, "headers", tuple((headers or {}).items()))
+        object.__setattr__(self, "weight", weight)
+        if type(weight) is not int or weight < 1:
+            raise DeclarationError(f"Get({path!r})", f"weight={weight!r} is no whole number of at least 1")
         if not path.startswith("/"):
             raise DeclarationError(f"Get({path!r})", "the path begins with /")
         if "?" in path or "#" in path:
@@ -305,6 +314,7 @@ class Feed:
         check_counters(where, self.counters, self.columns)
         if stray := sorted(self.request.names - set(self.partitions.names)):
             raise DeclarationError(f"{where}: request", f"{{{stray[0]}}} is no parameter of its partitions")
+        self.upstream.budget.check_weight(f"{where}: request", self.request.weight)
         if self.due and self.settle:
             raise DeclarationError(f"{where}: due", "says when, and so does settle", hint="leave one of them out")
         if self.due and self.due.changed and not self.partitions.feeds:
@@ -342,6 +352,7 @@ class Feed:
         """The same with what is set in the place of settings. UsageError, naming the setting, where that cannot be."""
         schedule, equal, retention = self.schedule.as_set(settings), self.equal, self.retention
         rows, refuse = _as_set(self.rows, settings), _as_set(self.refuse, settings)
+        self.upstream.check_weight(f"feed {self.name}: request", self.request.weight, settings)
         for _, value in self.request.query:
             if isinstance(value, Setting):
                 value.text(settings)

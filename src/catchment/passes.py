@@ -219,12 +219,12 @@ class Passes:
         with suppress(StoreUnavailable):
             await asyncio.shield(leaving)
 
-    async def wait_for(self, upstream: Upstream) -> Wait | None:
-        """Until when the upstream's budget has no place, or it rests, and why; None when it can be asked now. Nothing
-        is spent.
+    async def wait_for(self, feed: Feed) -> Wait | None:
+        """Until when the budget of a feed's upstream has no place for its request, or the upstream rests, and why;
+        None when it can be asked now. Nothing is spent.
         """
-        budget, now = upstream.budget_now(self._settings), self._clock.now()
-        return await self._store.paid(self._store.budgets.wait, upstream.name, budget, now)
+        budget, now = feed.upstream.budget_now(self._settings), self._clock.now()
+        return await self._store.paid(self._store.budgets.wait, feed.upstream.name, budget, now, feed.request.weight)
 
     async def left_alone(self, upstream: Upstream) -> Wait | None:
         """Until when nobody asks the upstream, whatever its windows have left."""
@@ -351,6 +351,7 @@ class Passes:
 
         asked = await self._asker(feed.upstream).ask(
             request,
+            weight=feed.request.weight,
             read=lambda answer: _meaning(feed, lease, request, answer),
             keep=lambda answer: self._keep(feed, lease, request, url, answer),
             waiting=waiting,
@@ -389,8 +390,8 @@ class _SharedPurse:
     upstream: str
     budget: Budget
 
-    async def take(self, now: datetime) -> Wait | Turn:
-        return await self.store.paid(self.store.budgets.take, self.upstream, self.budget, now)
+    async def take(self, now: datetime, weight: int) -> Wait | Turn:
+        return await self.store.paid(self.store.budgets.take, self.upstream, self.budget, now, weight)
 
     async def fault(self, now: datetime, reason: str, *, probe: bool) -> None:
         known = await self.store.paid(self.store.budgets.fault, self.upstream, now, reason, probe)
@@ -403,5 +404,5 @@ class _SharedPurse:
     async def pause(self, until: datetime, reason: str) -> None:
         await self.store.paid(self.store.budgets.pause, self.upstream, until, reason)
 
-    async def pause_for_quota(self, now: datetime) -> datetime:
-        return await self.store.paid(self.store.budgets.pause_for_quota, self.upstream, self.budget, now)
+    async def pause_for_quota(self, now: datetime, weight: int) -> datetime:
+        return await self.store.paid(self.store.budgets.pause_for_quota, self.upstream, self.budget, now, weight)

@@ -240,12 +240,12 @@ def calls(due: Sequence[Task], pages: Mapping[str, int]) -> int:
     return sum(pages.get(task.partition.key, usual) for task in due)
 
 
-def forecast(requests: int, budget: Budget, counts: Mapping[str, Count], now: datetime) -> datetime:
-    """When that many requests will have been sent, by the arithmetic by which they are sent."""
+def forecast(weights: Iterable[int], budget: Budget, counts: Mapping[str, Count], now: datetime) -> datetime:
+    """When requests of these weights will have been sent in this order, by the arithmetic by which they are sent."""
     used = dict(counts)
     moment = now
-    for _ in range(requests):
-        while isinstance(step := take(budget, used, moment), Wait):
+    for weight in weights:
+        while isinstance(step := take(budget, used, moment, weight), Wait):
             moment = step.until
         used.update(step)
     return moment

@@ -95,9 +95,9 @@ class Summary:
 class Forecast:
     """What one feed's work costs and when it will be done.
 
-    left: requests left today, None where no day is counted. done: when the last of them will have been sent. calls: how
-    many requests that are, of partitions in pages as many as their last pass took. paused: until when nobody asks its
-    upstream, and why.
+    left: what is left of today's budget, by weight; None where no day is counted. done: when the last of them will have
+    been sent. calls: how many requests that are, of partitions in pages as many as their last pass took; units: what
+    they take of the budget. paused: until when nobody asks its upstream, and why.
     """
 
     plan: Plan
@@ -105,3 +105,7 @@ class Forecast:
     done: datetime
     calls: int
     paused: Wait | None = None
+
+    @property
+    def units(self) -> int:
+        return self.calls * self.plan.feed.request.weight

@@ -49,6 +49,8 @@ class Budget:
     windows: all hold at once. zone: where the day turns, or the `Setting` that says
     it. burst: how many may follow each other at once in the short
     windows (1: evenly spaced, so that no span holds more than its count). concurrency: open requests at a time.
+
+    A request takes its `Get(…, weight=)` of every window and of the burst, 1 unless it is declared.
     """
 
     windows: tuple[Window, ...]
@@ -66,6 +68,22 @@ class Budget:
             raise DeclarationError("Budget", "burst and concurrency are at least 1")
         if len({window.unit for window in self.windows}) < len(self.windows):
             raise DeclarationError("Budget", "has two windows of one unit")
+
+    @property
+    def heaviest(self) -> int | None:
+        """The most that one request may weigh to be sent ever; None where there is no window."""
+        sizes = [window.count for window in self.windows]
+        short = any(window.unit != "day" for window in self.windows)
+        return min([*sizes, self.burst] if short else sizes, default=None)
+
+    def check_weight(self, where: str, weight: int) -> None:
+        """DeclarationError where there is never a place for a request that weighs so much."""
+        if self.heaviest is not None and weight > self.heaviest:
+            raise DeclarationError(
+                where,
+                f"weighs {weight}, and its budget never has a place for more than {self.heaviest} at once",
+                hint=f"a window of at least {weight}, and where there is one shorter than a day burst={weight}",
+            )
 
     @property
     def clock(self) -> ZoneInfo:
@@ -261,6 +279,15 @@ class Upstream:
             )
         except DeclarationError as error:
             raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
+
+    def check_weight(self, where: str, weight: int, settings: Settings) -> None:
+        """UsageError where the budget that is set never has a place for a request that weighs so much."""
+        if weight == 1:
+            return
+        try:
+            self.budget_now(settings).check_weight(where, weight)
+        except DeclarationError as error:
+            raise UsageError(str(error), hint=error.hint) from error
 
 
 def _zone_now(zone: Setting, settings: Settings) -> str:

@@ -30,6 +30,18 @@ def test_what_was_spent_is_spent_after_reopening(here, open_shop):
     assert isinstance(again.take("shop", DAILY, START + timedelta(days=1)), Turn)
 
 
+def test_a_heavy_request_is_spent_whole_or_not_at_all_over_processes_and_restarts(here, open_shop):
+    other = open_shop().store.budgets
+    assert isinstance(here.store.budgets.take("shop", DAILY, START, 2), Turn)
+    assert other.take("shop", DAILY, START, 2).reason == "day"
+    assert other.wait("shop", DAILY, START) is None
+    here.store.close()
+    again = open_shop().store.budgets
+    assert left_today(DAILY, again.counts("shop"), START) == 1
+    assert again.wait("shop", DAILY, START, 2).reason == "day"
+    assert isinstance(again.take("shop", DAILY, START), Turn)
+
+
 def test_upstreams_have_budgets_of_their_own(here):
     one = Budget("1/day")
     taken = [here.store.budgets.take(name, one, START) for name in ("a", "b", "a")]

@@ -119,6 +119,45 @@ def test_no_day_holds_more_than_its_count(count, hours):
     assert all(found.count(day) <= count for day in found)
 
 
+weights_of = st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3 * 10**6)), max_size=60)
+
+
+@given(st.integers(5, 12), st.integers(5, 8), st.sampled_from([("minute", 60), ("second", 1)]), weights_of)
+def test_no_window_holds_more_by_weight(count, burst, window, asked):
+    unit, seconds = window
+    budget = Budget(f"{count}/{unit}", f"{3 * count}/day", burst=burst)
+    counts: dict[str, Count] = {}
+    moment, sent_at = NOON, []
+    for weight, step in asked:
+        moment += timedelta(microseconds=step * seconds // 6)
+        taken = take(budget, counts, moment, weight)
+        if not isinstance(taken, Wait):
+            counts.update(taken)
+            sent_at += [moment] * weight
+    assert fullest(sent_at, SPAN[unit]) <= count + burst - 1
+    assert len(sent_at) <= 3 * count
+    assert left_today(budget, counts, moment) == 3 * count - len(sent_at)
+
+
+def test_a_burst_is_spent_by_weight():
+    budget = Budget("60/minute", burst=5)
+    used = take(budget, {}, NOON, 3)
+    assert take(budget, used, NOON, 3) == Wait(NOON + timedelta(seconds=1), "minute")
+    assert not isinstance(take(budget, used, NOON, 2), Wait)
+
+
+def test_one_that_does_not_fit_into_what_is_left_of_a_day_waits_for_the_next():
+    used = take(Budget("7/day"), {}, NOON, 5)
+    assert take(Budget("7/day"), used, NOON, 3) == Wait(datetime(2026, 1, 2, tzinfo=UTC), "day")
+    assert left_today(Budget("7/day"), take(Budget("7/day"), used, NOON, 2), NOON) == 0
+
+
+def test_a_forecast_of_heavy_requests_goes_by_their_weight():
+    done = forecast([3] * 5, Budget("7/day"), {}, NOON)
+    assert done == datetime(2026, 1, 3, tzinfo=UTC)
+    assert pause_after_quota(Budget("7/day"), take(Budget("7/day"), {}, NOON, 3), NOON, 3) == NOON + timedelta(hours=1)
+
+
 def test_several_windows_allow_together_or_not_at_all():
     budget = Budget("1/second", "2/minute", "3/day")
     counts = take(budget, {}, NOON)
@@ -183,21 +222,21 @@ def test_how_long_an_upstream_without_allowance_is_left_alone(used, until):
 def test_500_symbols_at_25_a_day_take_20_days():
     budget = Budget("1/second", "25/day")
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    done = forecast(500, budget, {}, start)
+    done = forecast([1] * 500, budget, {}, start)
     assert (done.date() - start.date()).days + 1 == 20
-    assert forecast(501, budget, {}, start).date() == datetime(2026, 1, 21, tzinfo=UTC).date()
+    assert forecast([1] * 501, budget, {}, start).date() == datetime(2026, 1, 21, tzinfo=UTC).date()
 
 
 @given(st.integers(1, 30), st.sampled_from([("3/minute",), ("2/second", "7/day"), ("1/hour", "4/day"), ()]), bursts)
 def test_a_forecast_is_what_sending_comes_to(number, windows, burst):
     budget = Budget(*windows, burst=burst)
-    assert forecast(number, budget, {}, NOON) == eager(budget, number)[-1]
+    assert forecast([1] * number, budget, {}, NOON) == eager(budget, number)[-1]
 
 
 def test_a_forecast_of_nothing_is_now_and_spends_nothing():
     counts = {"day": Count("2026-01-01", 3)}
-    assert forecast(0, Budget("3/day"), counts, NOON) == NOON
-    forecast(5, Budget("3/day"), counts, NOON)
+    assert forecast([], Budget("3/day"), counts, NOON) == NOON
+    forecast([1] * 5, Budget("3/day"), counts, NOON)
     assert counts == {"day": Count("2026-01-01", 3)}
 
 

@@ -47,8 +47,8 @@ def too_long(wait: Wait, now: datetime) -> bool:
 class Purse(Protocol):
     """The budget of one upstream and what is known of its faults, shared with every other worker."""
 
-    async def take(self, now: datetime) -> Wait | Turn:
-        """Spends one request, or says until when to wait."""
+    async def take(self, now: datetime, weight: int) -> Wait | Turn:
+        """Spends one request of that weight, or says until when to wait."""
         ...
 
     async def fault(self, now: datetime, reason: str, *, probe: bool) -> None:
@@ -63,8 +63,8 @@ class Purse(Protocol):
         """Nobody asks this upstream before then."""
         ...
 
-    async def pause_for_quota(self, now: datetime) -> datetime:
-        """Nobody asks before the allowance is there again; gives that moment."""
+    async def pause_for_quota(self, now: datetime, weight: int) -> datetime:
+        """Nobody asks before the allowance is there again; gives that moment. weight: of the request that was told."""
         ...
 
 
@@ -107,6 +107,7 @@ class Asker:
         self,
         request: Request,
         *,
+        weight: int = 1,
         read: Callable[[Answer], Meaning],
         keep: Callable[[Answer], Awaitable[Kept]],
         waiting: Callable[[datetime, str], Awaitable[None]],
@@ -114,6 +115,7 @@ class Asker:
         """The answer to a request, or why there is none.
 
         Args:
+            weight: how much of the budget it takes, at every try.
             read: what an answer means. keep: archives it, before it is read.
             waiting: told (until, why) before each wait.
         Raises:
@@ -125,7 +127,7 @@ class Asker:
         tries = throttled = in_a_row = 0
         patient_until = self._clock.now() + PATIENCE
         while True:
-            turn = await self._take(waiting)
+            turn = await self._take(weight, waiting)
             asked = await self._once(request, asked, read, keep)
             meaning, before = asked.meaning, meaning
             in_a_row = in_a_row + 1 if (meaning.kind, meaning.reason) == (before.kind, before.reason) else 1
@@ -142,16 +144,16 @@ class Asker:
             too_far = wait and (wait > self._upstream.longest_wait or (throttled and now + wait > patient_until))
             await self._note(asked, turn, now, given_up=wait is None or bool(too_far))
             if wait is None or too_far:
-                return await self._end(asked, wait, now)
+                return await self._end(asked, wait, now, weight)
             if meaning.kind == "throttled":
                 await self._purse.pause(now + wait, "throttled")
             else:
                 await waiting(now + wait, meaning.reason)
                 await self._clock.sleep(wait.total_seconds())
 
-    async def _take(self, waiting: Callable[[datetime, str], Awaitable[None]]) -> Turn:
+    async def _take(self, weight: int, waiting: Callable[[datetime, str], Awaitable[None]]) -> Turn:
         """Returns when one request may be sent. It is spent then, whatever happens after."""
-        while isinstance(wait := await self._purse.take(self._clock.now()), Wait):
+        while isinstance(wait := await self._purse.take(self._clock.now(), weight), Wait):
             now = self._clock.now()
             if too_long(wait, now):
                 raise BudgetSpent(self._upstream.name, wait.until, wait.reason, resting=wait.kind == "rest")
@@ -206,10 +208,10 @@ class Asker:
             told["http.response.status_code"] = answer.status
             return answer
 
-    async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime) -> Asked[Kept]:
+    async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime, weight: int) -> Asked[Kept]:
         kind = asked.meaning.kind
         if kind == "quota":
-            return replace(asked, until=await self._purse.pause_for_quota(now))
+            return replace(asked, until=await self._purse.pause_for_quota(now, weight))
         if kind == "auth":
             await self._purse.pause(now + PROBE, "auth")
         if kind in ("auth", "stop"):

@@ -32,9 +32,9 @@ MOST = 5000
 class Ahead:
     """What one feed has to do. due: partitions that are asked for now. next: when another one is due.
 
-    calls: requests that those take, about; left: that its upstream allows today, None where no day is counted. done:
-    when the last of them will have been sent; None where nothing is due, or it is too much to tell. paused: nothing is
-    asked, due is what would be. fault: why it cannot be planned, "" where it can.
+    calls: requests that those take, about; left: what its upstream allows today, by weight, None where no day is
+    counted. done: when the last of them will have been sent; None where nothing is due, or it is too much to tell.
+    paused: nothing is asked, due is what would be. fault: why it cannot be planned, "" where it can.
     """
 
     collection: str
@@ -79,12 +79,14 @@ def ahead(snapshot: Snapshot, collections: Sequence[Collection], data: Data) -> 
 
 def _of_app(snapshot: Snapshot, app: App, wanted: Sequence[str], data: Data) -> list[Ahead]:
     planner = Planner(app, snapshot.planning, data.settings, _Standing(data.now))
-    owed: dict[str, int] = {}
+    owed: dict[str, list[int]] = {}
     feeds = planner.feeds(Scope()) if app.feeds else []
     return [_of_feed(snapshot, planner, app, feed, owed, data) for feed in feeds if feed.name in wanted]
 
 
-def _of_feed(snapshot: Snapshot, planner: Planner, app: App, feed: Feed, owed: dict[str, int], data: Data) -> Ahead:
+def _of_feed(
+    snapshot: Snapshot, planner: Planner, app: App, feed: Feed, owed: dict[str, list[int]], data: Data
+) -> Ahead:
     name, now = app.collection(feed), data.now
     try:
         todo = planner.plan(feed, Scope(retry=False))
@@ -93,9 +95,9 @@ def _of_feed(snapshot: Snapshot, planner: Planner, app: App, feed: Feed, owed: d
     budget, upstream = feed.upstream.budget_now(data.settings), feed.upstream.name
     counts = snapshot.budgets.counts(upstream)
     needed = calls(todo.due, snapshot.planning.ledger.pages(name) if feed.paged else {})
-    owed[upstream] = owed.get(upstream, 0) + needed
+    owed.setdefault(upstream, []).extend([feed.request.weight] * needed)
     alone = snapshot.budgets.left_alone(upstream, now)
-    told = needed > 0 and owed[upstream] <= MOST
+    told = needed > 0 and len(owed[upstream]) <= MOST
     done = forecast(owed[upstream], budget, counts, alone.until if alone else now) if told else None
     return Ahead(
         name,

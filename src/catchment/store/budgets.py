@@ -37,14 +37,14 @@ class Budgets:
             for name, period, used, until, reason in rows
         }
 
-    def take(self, upstream: str, budget: Budget, now: datetime) -> Wait | Turn:
-        """Spends one request, durably; or says until when to wait."""
+    def take(self, upstream: str, budget: Budget, now: datetime, weight: int = 1) -> Wait | Turn:
+        """Spends one request of that weight, durably; or says until when to wait."""
         with transaction(self._connection, durable=bool(budget.windows)):
             counts = self.counts(upstream)
             breaker = enter(_breaker(counts), now)
             if isinstance(breaker, Wait):
                 return breaker
-            taken = take(budget, counts, now)
+            taken = take(budget, counts, now, weight)
             if isinstance(taken, Wait):
                 return taken
             for name, count in taken.items():
@@ -53,10 +53,10 @@ class Budgets:
                 self._put(upstream, BREAKER, _row(breaker))
         return Turn(breaker.probing, breaker.faults)
 
-    def wait(self, upstream: str, budget: Budget, now: datetime) -> Wait | None:
-        """Until when a request has to wait; None where it need not. Nothing is spent."""
+    def wait(self, upstream: str, budget: Budget, now: datetime, weight: int = 1) -> Wait | None:
+        """Until when a request of that weight has to wait; None where it need not. Nothing is spent."""
         counts = self.counts(upstream)
-        steps = (enter(_breaker(counts), now), take(budget, counts, now))
+        steps = (enter(_breaker(counts), now), take(budget, counts, now, weight))
         return next((step for step in steps if isinstance(step, Wait)), None)
 
     # -- the breaker ---------------------------------------------------------------------------------------------------
@@ -97,9 +97,9 @@ class Budgets:
             if now is None or now < until:
                 self._put(upstream, PAUSE, Count(until=until, reason=reason))
 
-    def pause_for_quota(self, upstream: str, budget: Budget, now: datetime) -> datetime:
+    def pause_for_quota(self, upstream: str, budget: Budget, now: datetime, weight: int = 1) -> datetime:
         """Pauses until the allowance is there again; gives that moment."""
-        until = pause_after_quota(budget, self.counts(upstream), now)
+        until = pause_after_quota(budget, self.counts(upstream), now, weight)
         self.pause(upstream, until, QUOTA)
         return until
 
