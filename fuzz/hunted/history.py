@@ -58,8 +58,7 @@ WIRES = {
     f"{row.number} {number}": wire.rule
     for row in ROWS
     for number, wire in enumerate(row.wires, 1)
-    # A pause of ten years is no history.
-    if wire.rule["fault"] not in HOLDS and wire.rule.get("retry_after") != "315360000"
+    if wire.rule["fault"] not in HOLDS
 }
 HUNG_S = 60.0
 

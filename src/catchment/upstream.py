@@ -144,7 +144,7 @@ class Meaning:
 
     @classmethod
     def quota(cls, reason: str) -> Meaning:
-        """The allowance is used up: no request to this upstream until its day turns."""
+        """The allowance is used up: no request to this upstream until its day turns, or a later `Retry-After` ends."""
         return cls("quota", reason)
 
     @classmethod
@@ -224,7 +224,8 @@ class Upstream:
     url: `https://…`; `CATCHMENT_UPSTREAM_<NAME>` replaces it. read: what an answer means. throttled_s: seconds of the
     first wait after a throttling that does not say how long, doubled up to 60. tries: seconds between the tries of a
     request whose fault may pass. longest_wait: what an answer may ask for (`Retry-After`); a longer wait ends the
-    attempt, and the partition is due after it. deadline: for one whole request. max_body: bytes of one decoded body.
+    attempt, and the partition is due after it. Where it is throttled, nobody asks this upstream before then, a day at
+    most. deadline: for one whole request. max_body: bytes of one decoded body.
     redirects: how many are followed in one request, to the same scheme, host and port only.
 
     url "": there is no address that holds for everybody, the operator has to set it.

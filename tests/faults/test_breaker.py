@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,20 @@ from catchment.breaker import DOUBTS, MOST, REST
 from catchment.clock import FakeClock
 from catchment.collect import Collector
 from catchment.console import paused_lines, result_lines
+from catchment.fetch.ask import PATIENCE
 from catchment.operate import forecasts, standings
+from catchment.partitions import Partition
 from catchment.runs import Result, Scope
 from catchment.settings import Settings, load_settings
 from catchment.standin import Answer, Control, Request, serve_in_thread
 from catchment.store.store import Store
+from catchment.upstream import Meaning, read_http
 
 NOW = datetime(2026, 3, 20, 4, 0, tzinfo=UTC)
 LIGHTS = [str(number) for number in range(12)]
 OPEN = MOST + DOUBTS
+SOON = PATIENCE + timedelta(seconds=1)
+"""What nobody sits out."""
 DOWN = {"path": "/north", "fault": "status", "status": 503}
 
 
@@ -35,9 +40,15 @@ class Light(Record):
     id: int
 
 
+def read(answer: Answer, partition: Partition) -> Meaning:
+    """402 is the day's allowance."""
+    return Meaning.quota("402") if answer.status == 402 else read_http(answer, partition)
+
+
 def lights(name: str, concurrency: int) -> Feed:
     """Twelve partitions of an upstream of their own; each request is tried twice."""
-    upstream = Upstream(name, f"https://{name}.example", tries=(1,), budget=Budget(concurrency=concurrency))
+    budget = Budget(concurrency=concurrency)
+    upstream = Upstream(name, f"https://{name}.example", read=read, tries=(1,), budget=budget)
     declared = {"partitions": each(light=LIGHTS), "key": ("id",), "schedule": Cron("0 3 * * *")}
     return Feed(name, Light, upstream, request=Get(f"/{name}", light="{light}"), **declared)
 
@@ -184,6 +195,45 @@ def test_an_upstream_that_answers_is_well_whatever_it_says(coast, status):
     assert sum(entry["fault"] == "status" for entry in coast.control.log()) > 0
     with Store(coast.settings, [app]) as store:
         assert "breaker" not in store.budgets.counts("north")
+
+
+@pytest.mark.parametrize(
+    ("said", "held"), [(3000, 3000), (7200, 7200), (86400, 86400), (315360000, 86400)],
+    ids=["fifty minutes", "two hours", "a day", "ten years"],
+)  # fmt: skip
+def test_a_long_wait_that_an_upstream_asks_for_is_everybodys(coast, said, held):
+    """What is not sat out holds for the next runs too, and for a person's; absurd ones for a day."""
+    ends = NOW + timedelta(seconds=held)
+    coast.control.faults({**DOWN, "status": 429, "retry_after": str(said), "call": 1})
+    found = coast.run()
+    assert coast.requests() == {"/north": 1, "/south": len(LIGHTS)}
+    assert coast.clock.now() == NOW
+    assert Counter(item.verdict for item in found["north"]) == {"failed": 1, None: len(LIGHTS) - 1}
+    assert {item.until for item in found["north"]} == {ends}
+    coast.clock.advance(ends - NOW - SOON)
+    coast.run(asked=True)
+    assert coast.requests()["/north"] == 0
+    coast.clock.advance(SOON)
+    assert {item.verdict for item in coast.run()["north"]} == {"complete"}
+    assert coast.requests()["/north"] == len(LIGHTS)
+
+
+def test_a_long_wait_of_a_failing_answer_is_its_partitions_alone(coast):
+    coast.control.faults({**DOWN, "retry_after": "7200", "call": 1})
+    assert Counter(item.verdict for item in coast.run()["north"]) == {"failed": 1, "complete": len(LIGHTS) - 1}
+    assert coast.requests()["/north"] == len(LIGHTS)
+
+
+@pytest.mark.parametrize(("said", "hours"), [("", 20), ("60", 20), ("86400", 24), ("315360000", 24)])
+def test_a_used_up_allowance_is_waited_for_until_its_reset_or_for_longer_where_that_is_asked(coast, said, hours):
+    coast.control.faults({**DOWN, "status": 402, "retry_after": said, "call": 1})
+    found = coast.run()["north"]
+    assert coast.requests()["/north"] == 1
+    assert {item.until for item in found} == {NOW + timedelta(hours=hours)}
+    assert until(coast) == NOW + timedelta(hours=hours)
+    coast.clock.advance(timedelta(hours=hours) - SOON)
+    coast.run(asked=True)
+    assert coast.requests()["/north"] == 0
 
 
 def test_four_faults_and_an_answer_are_not_five_in_a_row(coast):

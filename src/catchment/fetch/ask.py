@@ -32,6 +32,9 @@ Kept = TypeVar("Kept")
 PATIENCE = timedelta(minutes=10)
 """How long a free place in the budget, or the end of a throttling, is waited for. Longer waits are the plan's."""
 
+LONGEST_BAN = timedelta(days=1)
+"""What `Retry-After` may keep a whole upstream shut for: whoever says ten years is asked once a day."""
+
 PROBE = timedelta(hours=6)
 """How long an upstream is left alone that does not let us in, unless a person asks before."""
 
@@ -132,7 +135,7 @@ class Asker:
             meaning, before = asked.meaning, meaning
             in_a_row = in_a_row + 1 if (meaning.kind, meaning.reason) == (before.kind, before.reason) else 1
             if meaning.kind == "throttled" and in_a_row == meaning.tries:
-                meaning = Meaning.quota(meaning.reason)
+                meaning = replace(meaning, kind="quota")
                 asked = replace(asked, meaning=meaning)
             tries += meaning.kind == "transient"
             throttled += meaning.kind == "throttled"
@@ -143,11 +146,11 @@ class Asker:
             now = self._clock.now()
             too_far = wait and (wait > self._upstream.longest_wait or (throttled and now + wait > patient_until))
             await self._note(asked, turn, now, given_up=wait is None or bool(too_far))
+            if wait and meaning.kind == "throttled":
+                await self._purse.pause(now + wait, "throttled")  # everybody's, also where we do not sit it out
             if wait is None or too_far:
                 return await self._end(asked, wait, now, weight)
-            if meaning.kind == "throttled":
-                await self._purse.pause(now + wait, "throttled")
-            else:
+            if meaning.kind != "throttled":
                 await waiting(now + wait, meaning.reason)
                 await self._clock.sleep(wait.total_seconds())
 
@@ -188,7 +191,8 @@ class Asker:
         failpoint("exchange.kept")
         meaning = read(answer)
         after = retry_after(answer.header("retry-after"), answer.at)
-        if meaning.kind in ("throttled", "transient") and after is not None:
+        if meaning.kind in ("throttled", "quota", "transient") and after is not None:
+            after = after if meaning.kind == "transient" else min(after, LONGEST_BAN)
             meaning = replace(meaning, wait=max(after, meaning.wait or after))
         # A word about one thing, however it is read, is said by an upstream that is well.
         well = meaning.kind != "transient" or answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -211,7 +215,9 @@ class Asker:
     async def _end(self, asked: Asked[Kept], wait: timedelta | None, now: datetime, weight: int) -> Asked[Kept]:
         kind = asked.meaning.kind
         if kind == "quota":
-            return replace(asked, until=await self._purse.pause_for_quota(now, weight))
+            until = now + (asked.meaning.wait or timedelta(0))
+            await self._purse.pause(until, kind)
+            return replace(asked, until=max(until, await self._purse.pause_for_quota(now, weight)))
         if kind == "auth":
             await self._purse.pause(now + PROBE, "auth")
         if kind in ("auth", "stop"):
