@@ -41,7 +41,7 @@ BUGS = (
         "tests/faults/test_machine.py -k who_waits"),
     Bug("a dead worker's lease is kept", "store/ledger.py",
         "parse_moment(until) > now and self._workers.alive(owner)", "parse_moment(until) > now",
-        f"{LEDGER} -k killed_process"),
+        "tests/engines/test_promises.py -k killed_process_held"),
     Bug("a failure is not counted", "store/ledger.py", "failures + 1 if outcome", "failures if outcome",
         f"{LEDGER} -k failures_in_a_row"),
     Bug("a resume asks for everything", "passes.py", "self._walk(feed, lease, deque(kept))",
